@@ -1,0 +1,65 @@
+//! The work of one tenant for one period; at most one row for each, ever.
+
+use sea_orm::entity::prelude::*;
+
+/// One tenant-run.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "tenant_run")]
+pub struct Model {
+    /// The tenant.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub tenant_id: i64,
+    /// UUIDv7.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// Calendar month, `2024-04`.
+    pub period: String,
+    /// `pending`, `running`, `completed`, `failed`, `superseded` or `no_policy`.
+    pub state: String,
+    /// When the run was due.
+    pub due_at: DateTimeUtc,
+    /// The policy version that rules the run, pinned at the first claim.
+    pub policy_version: Option<i32>,
+    /// Pinned; unset = nobody is anonymized.
+    pub anonymize_cutoff: Option<DateTimeUtc>,
+    /// Pinned; unset = nobody is deleted.
+    pub purge_cutoff: Option<DateTimeUtc>,
+    /// Participants anonymized.
+    pub anonymized: i64,
+    /// Participants deleted.
+    pub purged: i64,
+    /// Suppression hashes that were new.
+    pub suppressions: i64,
+    /// Unsubscribed rows erased whose address could not be hashed.
+    pub unhashable: i64,
+    /// Queued invitations that were called off.
+    pub invitations_expired: i64,
+    /// Uploads that went because their last participant had gone.
+    pub uploads_removed: i64,
+    /// Rows deleted with their participant.
+    pub participant_metadata_purged: i64,
+    /// Rows deleted with their participant.
+    pub answer_purged: i64,
+    /// Rows deleted with their participant.
+    pub conversation_message_purged: i64,
+    /// Rows deleted with their participant.
+    pub invitation_purged: i64,
+    /// How many times the run was claimed.
+    pub attempts: i32,
+    /// First claim, by the database's clock.
+    pub started_at: Option<DateTimeUtc>,
+    /// End of the run, by the database's clock.
+    pub finished_at: Option<DateTimeUtc>,
+    /// Not to be tried again before, by the database's clock.
+    pub retry_at: Option<DateTimeUtc>,
+    /// Class of the last failure.
+    pub failure_class: Option<String>,
+    /// The database's error code of the last failure, where there was one.
+    pub failure_code: Option<String>,
+    /// The tenant.
+    #[sea_orm(belongs_to, from = "tenant_id", to = "id")]
+    pub tenant: BelongsTo<super::tenant::Entity>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

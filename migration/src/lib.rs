@@ -1,0 +1,27 @@
+//! The schema of `retentiond`, for PostgreSQL, MariaDB and SQLite.
+//!
+//! One migration a file; [`Migrator`] lists them in order. The migrator itself takes no lock:
+//! whoever calls it must see to it that only one process migrates at a time (the service's
+//! `store::schema` does).
+
+use sea_orm_migration::prelude::*;
+
+pub use sea_orm_migration::MigratorTrait;
+
+mod columns;
+mod m20261101_000001_create_platform_tables;
+mod m20261101_000002_create_service_tables;
+
+/// All migrations, oldest first.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261101_000001_create_platform_tables::Migration),
+            Box::new(m20261101_000002_create_service_tables::Migration),
+        ]
+    }
+}
