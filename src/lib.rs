@@ -8,4 +8,5 @@
 //! - [`config`]: what can be set, and where it comes from.
 
 pub mod clock;
+pub mod domain;
 pub mod ids;

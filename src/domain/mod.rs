@@ -1,0 +1,25 @@
+//! What is decided, and nothing that is done: pure code that knows no database, file or clock.
+//!
+//! - [`zone`]: time zones, and where a local day begins.
+//! - [`period`]: months, and the instant at which a month's run is due.
+//! - [`cutoff`]: which `added_at` a run may touch, and the ages that this guarantees.
+//! - [`policy`]: a tenant's terms, how they are written, and which version rules.
+
+pub mod cutoff;
+pub mod period;
+pub mod policy;
+pub mod zone;
+
+/// Text from outside as it may stand in an error: on one line, escaped, and not endless.
+fn shown(value: &str) -> String {
+    const CHARACTERS_MAX: usize = 40;
+    let mut shown: String = value
+        .chars()
+        .take(CHARACTERS_MAX)
+        .flat_map(char::escape_debug)
+        .collect();
+    if value.chars().nth(CHARACTERS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
+}
