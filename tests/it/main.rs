@@ -1,1 +1,3 @@
 //! x
+
+mod d11_time_zones;
