@@ -23,7 +23,7 @@ pub struct Model {
     /// Equals `participant.anonymized_at` of the rows that the batch anonymized.
     pub written_at: DateTimeUtc,
     /// The cutoff that was in force: the older of the pinned and the current one.
-    pub cutoff: DateTimeUtc,
+    pub cutoff: Option<DateTimeUtc>,
     /// Participants anonymized.
     pub anonymized: i64,
     /// Participants deleted.

@@ -23,8 +23,8 @@ pub struct Model {
     pub accepted_at: DateTimeUtc,
     /// When the rows became visible, by the database's clock.
     pub stored_at: DateTimeUtc,
-    /// When a run last deleted participants of this upload.
-    pub last_purged_at: Option<DateTimeUtc>,
+    /// When a run first deleted participants of this upload.
+    pub first_purged_at: Option<DateTimeUtc>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -116,8 +116,8 @@ fn upload(columns: Columns) -> TableCreateStatement {
         .col(columns.timestamp("accepted_at"))
         // When the row became visible, near enough: set again right before an import commits.
         .col(columns.timestamp_of_database("stored_at"))
-        // When a run last deleted participants of it: only such an upload can be "left empty".
-        .col(columns.timestamp_null("last_purged_at"))
+        // When a run first deleted participants of it: only such an upload can be "left empty".
+        .col(columns.timestamp_null("first_purged_at"))
         .primary_key(Index::create().col("tenant_id").col("id"))
         .foreign_key(&mut to_tenant("upload_tenant", "upload"))
         .take()

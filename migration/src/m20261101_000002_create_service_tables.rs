@@ -143,7 +143,7 @@ fn run_batch(columns: Columns) -> TableCreateStatement {
         .col(columns.string("stage", 16))
         // Equals `participant.anonymized_at` of the rows that the batch anonymized.
         .col(columns.timestamp("written_at"))
-        .col(columns.timestamp("cutoff"));
+        .col(columns.timestamp_null("cutoff"));
     counts(columns, &mut table)
         .primary_key(Index::create().col("tenant_id").col("run_id").col("id"))
         .foreign_key(&mut to_run("run_batch_run", "run_batch"));

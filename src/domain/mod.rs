@@ -5,9 +5,13 @@
 //! - [`cutoff`]: which `added_at` a run may touch, and the ages that this guarantees.
 //! - [`policy`]: a tenant's terms, how they are written, and which version rules.
 
+
+pub mod counts;
 pub mod cutoff;
 pub mod period;
 pub mod policy;
+pub mod run_state;
+pub mod subject;
 pub mod zone;
 
 /// Text from outside as it may stand in an error: on one line, escaped, and not endless.

@@ -30,6 +30,9 @@ pub struct ZoneError {
 }
 
 impl Zone {
+    /// Coordinated Universal Time.
+    pub const UTC: Self = Self(Tz::UTC);
+
     /// The first existing instant of the local day `date`, or of the next day that exists.
     #[must_use]
     pub fn first_instant_of(self, date: NaiveDate) -> DateTime<Utc> {

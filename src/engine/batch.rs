@@ -1,0 +1,485 @@
+//! The batch loop, which exists once, and the one transaction that a batch is.
+//!
+//! The order within the transaction is never bent: fence, select, hash, write with the full
+//! predicate, record, commit. See `docs/architecture.md` for what goes wrong otherwise.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use backon::BackoffBuilder;
+use chrono::{DateTime, Utc};
+use sea_orm::FromQueryResult;
+use uuid::Uuid;
+
+use crate::domain::counts::Counts;
+use crate::domain::cutoff::Cutoffs;
+use crate::domain::email::NormalizedEmail;
+use crate::domain::period::{Period, Zone};
+use crate::domain::policy::Terms;
+use crate::domain::suppression::{Suppressed, TenantHasher};
+use crate::store::leases::{Cursor, Lease};
+use crate::store::runs::{self, BatchRecord};
+use crate::store::{Disposition, Transaction, beginning_of_time, suppressions};
+
+use super::context::Engine;
+use super::erase;
+use super::error::EngineError;
+use super::stage::{Selection, Stage};
+
+/// A claimed tenant-run: what is pinned, and the lease to work on it.
+#[derive(Clone, Debug)]
+pub struct ClaimedRun {
+    /// The lease.
+    pub lease: Lease,
+    /// The tenant's slug, for logs.
+    pub slug: String,
+    /// The period.
+    pub period: Period,
+    /// The tenant's zone.
+    pub zone: Zone,
+    /// The pinned policy version.
+    pub policy_version: i32,
+    /// The pinned cutoffs.
+    pub pinned: Cutoffs,
+    /// How many times the run was claimed, this time included.
+    pub attempts: i32,
+    /// Hashes addresses under the tenant's keys.
+    pub hasher: TenantHasher,
+}
+
+/// What a batch found and did.
+#[derive(Debug)]
+struct Batch {
+    counts: Counts,
+    rows: u64,
+    /// Where the next page starts; `None` for a stage that does not page.
+    cursor: Option<Cursor>,
+}
+
+/// How the next page is to be read.
+#[derive(Clone, Copy, Debug)]
+struct Page {
+    after: Option<Cursor>,
+    rows_max: u64,
+    skip_locked: bool,
+}
+
+/// Runs `stage` of a claimed run to its end and returns what it did.
+///
+/// A stage ends when pages that skip locked rows come back empty *and* one pass that waits for
+/// locks, from the start, finds nothing: a short page is not the end.
+///
+/// # Errors
+///
+/// What trying again could not mend; see [`EngineError::disposition`].
+pub async fn run_stage(
+    engine: &Engine,
+    run: &ClaimedRun,
+    stage: Stage,
+) -> Result<Counts, EngineError> {
+    let mut total = Counts::default();
+    let mut page = Page {
+        after: resume_after(engine, run, stage).await?,
+        rows_max: engine.batch_rows,
+        skip_locked: true,
+    };
+    loop {
+        if engine.stop.is_cancelled() {
+            return Err(EngineError::Stopped);
+        }
+        let started = Instant::now();
+        let batch = batch_with_retry(engine, run, stage, &mut page).await?;
+        match batch {
+            Some(batch) => {
+                total += batch.counts;
+                page.after = batch.cursor;
+                engine.progress.add(&batch.counts);
+                tracing::debug!(
+                    event = "batch_committed",
+                    tenant = run.slug,
+                    period = %run.period,
+                    run_id = %run.lease.run_id,
+                    stage = stage.name(),
+                    rows = batch.rows,
+                    duration_seconds = started.elapsed().as_secs_f64(),
+                    "batch committed"
+                );
+            }
+            None if page.skip_locked => {
+                page.after = None;
+                page.skip_locked = false;
+            }
+            None if page.after.is_some() => page.after = None,
+            None => return Ok(total),
+        }
+    }
+}
+
+async fn resume_after(
+    engine: &Engine,
+    run: &ClaimedRun,
+    stage: Stage,
+) -> Result<Option<Cursor>, EngineError> {
+    if stage == Stage::Uploads {
+        return Ok(None);
+    }
+    let transaction = engine.database.begin_read("reading the run's cursor").await?;
+    let cursor = run.lease.cursor(&transaction, stage.name()).await?;
+    transaction.rollback().await?;
+    Ok(cursor)
+}
+
+/// One batch, tried again as its errors allow: the whole transaction, never a part of it.
+async fn batch_with_retry(
+    engine: &Engine,
+    run: &ClaimedRun,
+    stage: Stage,
+    page: &mut Page,
+) -> Result<Option<Batch>, EngineError> {
+    let mut pauses = engine.retry.backoff().build();
+    loop {
+        let batch_id = engine.ids.next();
+        let error = match batch(engine, run, stage, *page, batch_id).await {
+            Ok(batch) => return Ok(batch),
+            Err(error) => error,
+        };
+        let disposition = error.disposition();
+        if matches!(disposition, Disposition::SkipTenant | Disposition::Stop) {
+            return Err(error);
+        }
+        let Some(pause) = pauses.next() else {
+            return Err(error);
+        };
+        tracing::warn!(
+            event = "batch_retried",
+            tenant = run.slug,
+            period = %run.period,
+            run_id = %run.lease.run_id,
+            stage = stage.name(),
+            reason = error.class(),
+            code = error.code(),
+            "batch will be tried again: {error}"
+        );
+        tokio::time::sleep(pause).await;
+        if disposition == Disposition::SmallerBatch {
+            page.rows_max = (page.rows_max / 2).max(1);
+        }
+        if error.leaves_commit_unknown()
+            && let Some(batch) = find_committed(engine, run, stage, batch_id).await?
+        {
+            return Ok(Some(batch));
+        }
+    }
+}
+
+/// After a lost reply: whether the batch was committed after all.
+///
+/// The fence comes first here too. It waits until a transaction that is still open on the server
+/// has ended, one way or the other, so that the look-up cannot come too early.
+async fn find_committed(
+    engine: &Engine,
+    run: &ClaimedRun,
+    stage: Stage,
+    batch_id: Uuid,
+) -> Result<Option<Batch>, EngineError> {
+    let look_up = || async {
+        let transaction = engine.database.begin("looking up a batch").await?;
+        let held = run.lease.fence(&transaction).await?;
+        let lease = &run.lease;
+        let found =
+            runs::find_batch(&transaction, lease.tenant, lease.run_id, batch_id).await?;
+        let cursor = run.lease.cursor(&transaction, stage.name()).await?;
+        transaction.commit().await?;
+        Ok::<_, crate::store::StoreError>((held, found, cursor))
+    };
+    let (held, found, cursor) = {
+        use backon::Retryable;
+        look_up
+            .retry(engine.retry.backoff())
+            .when(|error| {
+                matches!(
+                    error.class().disposition(),
+                    Disposition::Retry | Disposition::Reconnect
+                )
+            })
+            .await?
+    };
+    if !held {
+        return Err(EngineError::LeaseLost);
+    }
+    Ok(found.map(|counts| Batch {
+        rows: counts.anonymized + counts.purged + counts.uploads_removed,
+        counts,
+        cursor,
+    }))
+}
+
+/// One batch: one transaction. `None` = the page was empty; nothing was written but the lease.
+async fn batch(
+    engine: &Engine,
+    run: &ClaimedRun,
+    stage: Stage,
+    page: Page,
+    batch_id: Uuid,
+) -> Result<Option<Batch>, EngineError> {
+    let transaction = engine.database.begin("erasing a batch").await?;
+    let outcome = batch_in(engine, run, stage, page, batch_id, &transaction).await;
+    match outcome {
+        Ok(batch) => {
+            transaction.commit().await?;
+            Ok(batch)
+        }
+        Err(error) => {
+            // The connection may be the very thing that failed; it rolls back when it goes.
+            let _ = transaction.rollback().await;
+            Err(error)
+        }
+    }
+}
+
+async fn batch_in(
+    engine: &Engine,
+    run: &ClaimedRun,
+    stage: Stage,
+    page: Page,
+    batch_id: Uuid,
+    transaction: &Transaction,
+) -> Result<Option<Batch>, EngineError> {
+    // 1. Fence.
+    if !run.lease.fence(transaction).await? {
+        return Err(EngineError::LeaseLost);
+    }
+    let (now, cutoffs) = cutoffs_in_force(engine, run, transaction).await?;
+    let lease = &run.lease;
+    let batch = match stage {
+        Stage::Uploads => {
+            let ids = erase::select_empty_uploads(
+                transaction,
+                lease.tenant,
+                page.rows_max,
+                page.skip_locked,
+            )
+            .await?;
+            if ids.is_empty() {
+                return Ok(None);
+            }
+            let counts = erase::delete_uploads(transaction, lease.tenant, &ids).await?;
+            require_equal(stage, ids.len() as u64, counts.uploads_removed)?;
+            Batch {
+                counts,
+                rows: ids.len() as u64,
+                cursor: None,
+            }
+        }
+        Stage::Anonymize | Stage::Purge => {
+            let Some(selection) = Selection::of(stage, cutoffs) else {
+                return Ok(None);
+            };
+            // 2. Select and lock.
+            let rows = select(transaction, run, &selection, page).await?;
+            let Some(last) = rows.last() else {
+                return Ok(None);
+            };
+            let cursor = Some(Cursor {
+                added_at: last.added_at,
+                id: last.id,
+            });
+            // 3. Hashes first.
+            let mut counts = record_suppressions(transaction, run, &rows).await?;
+            // 4. Write, with the full predicate.
+            let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+            let selected = ids.len() as u64;
+            if stage == Stage::Anonymize {
+                counts +=
+                    erase::anonymize(transaction, lease.tenant, &ids, &selection, now).await?;
+                require_equal(stage, selected, counts.anonymized)?;
+            } else {
+                let mut uploads: Vec<Uuid> = rows.iter().map(|row| row.upload_id).collect();
+                uploads.sort_unstable();
+                uploads.dedup();
+                counts +=
+                    erase::delete(transaction, lease.tenant, &ids, &uploads, &selection, now)
+                        .await?;
+                require_equal(stage, selected, counts.purged)?;
+            }
+            Batch {
+                counts,
+                rows: selected,
+                cursor,
+            }
+        }
+    };
+    // 5. Record.
+    if let Some(cursor) = batch.cursor {
+        lease.set_cursor(transaction, stage.name(), Some(cursor)).await?;
+    }
+    runs::record_batch(
+        transaction,
+        &BatchRecord {
+            tenant: lease.tenant,
+            run_id: lease.run_id,
+            id: batch_id,
+            slice: lease.slice,
+            stage: stage.name(),
+            written_at: now,
+            cutoff: Selection::of(stage, cutoffs).map(|selection| selection.cutoff),
+            counts: &batch.counts,
+        },
+    )
+    .await?;
+    Ok(Some(batch))
+}
+
+fn require_equal(stage: Stage, selected: u64, written: u64) -> Result<(), EngineError> {
+    if selected == written {
+        return Ok(());
+    }
+    Err(EngineError::Mismatch {
+        stage: stage.name(),
+        selected,
+        written,
+    })
+}
+
+/// The time of the batch, and the cutoffs that hold for it: of the pinned and the current policy,
+/// the older (P10). Read inside the transaction, after the fence, for every batch.
+pub(super) async fn cutoffs_in_force(
+    engine: &Engine,
+    run: &ClaimedRun,
+    transaction: &Transaction,
+) -> Result<(DateTime<Utc>, Cutoffs), EngineError> {
+    let host = engine.clock.now();
+    let sql = format!(
+        "SELECT clock.database_now, policy.version, policy.anonymize_after_months, \
+         policy.retain_months, \
+         (SELECT COUNT(*) FROM tenant_run WHERE tenant_id = :tenant AND period > :period \
+          AND state = 'completed') AS newer \
+         FROM (SELECT {} AS database_now) AS clock \
+         LEFT JOIN policy ON policy.tenant_id = :tenant AND policy.version = \
+         (SELECT MAX(version) FROM policy WHERE tenant_id = :tenant \
+          AND effective_from <= :host AND effective_from <= clock.database_now)",
+        transaction.dialect().now()
+    );
+    let row = transaction
+        .row::<BatchContext>(
+            &sql,
+            &[
+                ("tenant", run.lease.tenant.0.into()),
+                ("period", run.period.to_string().into()),
+                ("host", host.into()),
+            ],
+        )
+        .await?
+        .ok_or(EngineError::LeaseLost)?;
+    if row.newer > 0 {
+        return Err(EngineError::Superseded);
+    }
+    let now = engine.now(
+        host,
+        crate::clock::truncate_to_microseconds(row.database_now),
+    )?;
+    let current = Terms::from_stored(row.anonymize_after_months, row.retain_months, None, false)?;
+    let current = Cutoffs::of(run.period, run.zone, &current);
+    Ok((now, run.pinned.older_of(current)))
+}
+
+/// One page of the stage's rows, in the order of the index `(tenant_id, added_at, id)`, locked.
+async fn select(
+    transaction: &Transaction,
+    run: &ClaimedRun,
+    selection: &Selection,
+    page: Page,
+) -> Result<Vec<SelectedRow>, EngineError> {
+    let dialect = transaction.dialect();
+    let after = page.after.unwrap_or(Cursor {
+        added_at: beginning_of_time(),
+        id: Uuid::nil(),
+    });
+    // An address is read only where a hash of it must stay.
+    let sql = format!(
+        "SELECT id, added_at, upload_id, unsubscribed_at, \
+         CASE WHEN unsubscribed_at IS NOT NULL THEN email END AS email \
+         FROM participant WHERE tenant_id = :tenant AND {} AND {} \
+         ORDER BY added_at, id LIMIT :limit {}",
+        selection.condition(""),
+        dialect.after_cursor(),
+        dialect.for_update(page.skip_locked)
+    );
+    let rows = transaction
+        .rows(
+            &sql,
+            &[
+                ("tenant", run.lease.tenant.0.into()),
+                ("cutoff", selection.cutoff.into()),
+                ("floor", selection.floor.into()),
+                ("cursor_added_at", after.added_at.into()),
+                ("cursor_id", after.id.into()),
+                (
+                    "limit",
+                    i64::try_from(page.rows_max).unwrap_or(i64::MAX).into(),
+                ),
+            ],
+        )
+        .await?;
+    Ok(rows)
+}
+
+/// U11: the hashes of the unsubscribed rows that this batch erases; no others.
+async fn record_suppressions(
+    transaction: &Transaction,
+    run: &ClaimedRun,
+    rows: &[SelectedRow],
+) -> Result<Counts, EngineError> {
+    let mut counts = Counts::default();
+    // The same address may stand in several rows; the earliest month counts.
+    let mut hashes: HashMap<Suppressed, String> = HashMap::new();
+    for row in rows {
+        let (Some(unsubscribed_at), Some(email)) = (row.unsubscribed_at, &row.email) else {
+            continue;
+        };
+        match NormalizedEmail::normalize(email) {
+            Some(email) => {
+                let month = month_of(unsubscribed_at);
+                hashes
+                    .entry(run.hasher.hash(&email))
+                    .and_modify(|known| {
+                        if month < *known {
+                            known.clone_from(&month);
+                        }
+                    })
+                    .or_insert(month);
+            }
+            // U10: the right to be forgotten wins; it is counted, without the value.
+            None => counts.unhashable += 1,
+        }
+    }
+    for (suppressed, month) in &hashes {
+        if suppressions::record(transaction, run.lease.tenant, suppressed, month).await? {
+            counts.suppressions += 1;
+        }
+    }
+    Ok(counts)
+}
+
+/// The month of an instant in UTC, `2024-04`; all that is kept of when somebody unsubscribed.
+#[must_use]
+pub fn month_of(instant: DateTime<Utc>) -> String {
+    instant.format("%Y-%m").to_string()
+}
+
+#[derive(FromQueryResult)]
+struct SelectedRow {
+    id: Uuid,
+    added_at: DateTime<Utc>,
+    upload_id: Uuid,
+    unsubscribed_at: Option<DateTime<Utc>>,
+    email: Option<String>,
+}
+
+#[derive(FromQueryResult)]
+struct BatchContext {
+    database_now: DateTime<Utc>,
+    anonymize_after_months: Option<i32>,
+    retain_months: Option<i32>,
+    newer: i64,
+}

@@ -1,0 +1,233 @@
+//! Claiming a tenant-run: which policy version rules it is decided here, once, and pinned.
+//!
+//! One transaction: find or make the run's row, pin, take the lease, and record older unfinished
+//! runs and gaps as superseded (S2). Two processes that claim the same run at once meet at the
+//! row's unique key and at the lease; one of them wins.
+
+use backon::BackoffBuilder;
+use chrono::{DateTime, Utc};
+use entity::tenant_run;
+use uuid::Uuid;
+
+use crate::domain::cutoff::Cutoffs;
+use crate::domain::period::{Period, Zone, due_instant};
+use crate::domain::policy::{Version, version_at};
+use crate::domain::run_state::RunState;
+use crate::store::leases::Lease;
+use crate::store::{Disposition, StoreError, Transaction, policies, runs};
+
+use super::batch::ClaimedRun;
+use super::context::{Engine, database_now};
+use super::due::Candidate;
+use super::error::EngineError;
+
+/// How a claim ended.
+#[derive(Debug)]
+pub enum Claim {
+    /// The run is ours.
+    Claimed(Box<ClaimedRun>),
+    /// It was completed before.
+    AlreadyCompleted(Box<tenant_run::Model>),
+    /// No policy counts for it.
+    NoPolicy {
+        /// The run's record.
+        run_id: Uuid,
+    },
+    /// Somebody else holds the lease.
+    Held {
+        /// The run's record.
+        run_id: Uuid,
+    },
+    /// A newer period has completed (`--period`), or is in hand.
+    Superseded {
+        /// That period.
+        newer: Period,
+    },
+    /// S8: the period is not due yet.
+    NotDue,
+}
+
+/// Tries to claim the candidate's run.
+///
+/// # Errors
+///
+/// The database's, a clock skew, or a stored policy or zone that is not valid.
+pub async fn claim(engine: &Engine, candidate: &Candidate) -> Result<Claim, EngineError> {
+    let mut pauses = engine.retry.backoff().build();
+    loop {
+        let transaction = engine.database.begin("claiming a run").await?;
+        let error = match claim_in(engine, candidate, &transaction).await {
+            Ok(claim) => match transaction.commit().await {
+                Ok(()) => return Ok(claim),
+                Err(error) => EngineError::from(error),
+            },
+            Err(error) => {
+                let _ = transaction.rollback().await;
+                error
+            }
+        };
+        // After a lost reply the run may be ours under a token that we forget now. Its lease
+        // expires, and whoever comes then takes it up.
+        match (error.disposition(), pauses.next()) {
+            (Disposition::Retry, Some(pause)) => tokio::time::sleep(pause).await,
+            _ => return Err(error),
+        }
+    }
+}
+
+async fn claim_in(
+    engine: &Engine,
+    candidate: &Candidate,
+    transaction: &Transaction,
+) -> Result<Claim, EngineError> {
+    let now = engine.now(engine.clock.now(), database_now(transaction).await?)?;
+    let zone = candidate.zone()?;
+    if candidate.due_at > now {
+        return Ok(Claim::NotDue);
+    }
+    if let Some(newer) = newer_run(transaction, candidate).await? {
+        return Ok(Claim::Superseded { newer });
+    }
+    let existing = runs::find(transaction, candidate.tenant, candidate.period).await?;
+    if let Some(run) = &existing
+        && run.state == RunState::Completed.name()
+    {
+        return Ok(Claim::AlreadyCompleted(Box::new(run.clone())));
+    }
+    let versions = policies::versions(transaction, candidate.tenant).await??;
+    let ruling = ruling_version(&versions, existing.as_ref(), candidate.due_at);
+    let run = ensure_run(engine, transaction, candidate, existing, ruling.is_some()).await?;
+    if run.state == RunState::Completed.name() {
+        return Ok(Claim::AlreadyCompleted(Box::new(run)));
+    }
+    record_gaps(engine, transaction, candidate, zone).await?;
+    runs::supersede_before(transaction, candidate.tenant, candidate.period).await?;
+    let Some(ruling) = ruling else {
+        return Ok(Claim::NoPolicy { run_id: run.id });
+    };
+    let lease = Lease {
+        tenant: candidate.tenant,
+        run_id: run.id,
+        slice: 0,
+        token: engine.ids.token(),
+        duration: engine.lease_duration,
+    };
+    Lease::create_row(transaction, lease.tenant, lease.run_id, lease.slice).await?;
+    if !lease.acquire(transaction, &engine.holder).await? {
+        return Ok(Claim::Held { run_id: run.id });
+    }
+    // The lease row is locked now: whoever held it before has committed or given up.
+    let cutoffs = Cutoffs::of(candidate.period, zone, &ruling.terms);
+    runs::start(transaction, lease.tenant, lease.run_id, ruling.number, cutoffs).await?;
+    let run = runs::find(transaction, candidate.tenant, candidate.period)
+        .await?
+        .ok_or(EngineError::LeaseLost)?;
+    Ok(Claim::Claimed(Box::new(ClaimedRun {
+        hasher: engine.keyring.for_tenant(candidate.tenant),
+        slug: candidate.slug.clone(),
+        period: candidate.period,
+        zone,
+        policy_version: run.policy_version.unwrap_or(ruling.number),
+        pinned: Cutoffs {
+            anonymize: run.anonymize_cutoff,
+            purge: run.purge_cutoff,
+        },
+        attempts: run.attempts,
+        lease,
+    })))
+}
+
+/// A newer run that forbids this one: a completed one when the period was named, any that is not
+/// superseded when the calendar chose it (a clock that went back must not reopen an old period).
+async fn newer_run(
+    transaction: &Transaction,
+    candidate: &Candidate,
+) -> Result<Option<Period>, StoreError> {
+    let states: &[RunState] = if candidate.period_named {
+        &[RunState::Completed]
+    } else {
+        &[
+            RunState::Pending,
+            RunState::Running,
+            RunState::Completed,
+            RunState::Failed,
+            RunState::NoPolicy,
+        ]
+    };
+    let newest = runs::newest_period(transaction, candidate.tenant, states).await?;
+    Ok(newest.filter(|newest| *newest > candidate.period))
+}
+
+async fn ensure_run(
+    engine: &Engine,
+    transaction: &Transaction,
+    candidate: &Candidate,
+    existing: Option<tenant_run::Model>,
+    has_policy: bool,
+) -> Result<tenant_run::Model, EngineError> {
+    if let Some(run) = existing {
+        return Ok(run);
+    }
+    let state = if has_policy {
+        RunState::Pending
+    } else {
+        RunState::NoPolicy
+    };
+    runs::create(
+        transaction,
+        engine.ids.next(),
+        candidate.tenant,
+        candidate.period,
+        candidate.due_at,
+        state,
+    )
+    .await?;
+    runs::find(transaction, candidate.tenant, candidate.period)
+        .await?
+        .ok_or(EngineError::LeaseLost)
+}
+
+/// S2: months between the tenant's last recorded run and this one, in which nobody ran, are
+/// recorded as superseded. A new tenant has none.
+async fn record_gaps(
+    engine: &Engine,
+    transaction: &Transaction,
+    candidate: &Candidate,
+    zone: Zone,
+) -> Result<(), EngineError> {
+    let last =
+        runs::newest_period_before(transaction, candidate.tenant, candidate.period).await?;
+    let Some(last) = last else {
+        return Ok(());
+    };
+    let mut missed = last.next();
+    while missed < candidate.period {
+        let due_at = due_instant(missed, zone, engine.schedule_hour);
+        runs::create(
+            transaction,
+            engine.ids.next(),
+            candidate.tenant,
+            missed,
+            due_at,
+            RunState::Superseded,
+        )
+        .await?;
+        missed = missed.next();
+    }
+    Ok(())
+}
+
+/// P9: the version that rules a period: what is pinned, or what a claim would pin. None when that
+/// version sets neither period.
+#[must_use]
+pub fn ruling_version<'a>(
+    versions: &'a [Version],
+    run: Option<&tenant_run::Model>,
+    due_at: DateTime<Utc>,
+) -> Option<&'a Version> {
+    match run.and_then(|run| run.policy_version) {
+        Some(pinned) => versions.iter().find(|version| version.number == pinned),
+        None => version_at(versions, due_at),
+    }
+    .filter(|version| !version.terms.is_empty())
+}

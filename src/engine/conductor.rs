@@ -1,0 +1,258 @@
+//! The conductor: drives one claimed tenant-run from its first batch to its record.
+
+use std::time::{Duration, Instant};
+
+use backon::Retryable;
+
+use crate::domain::counts::Counts;
+use crate::domain::run_state::RunState;
+use crate::domain::subject::CHILD_TABLES;
+use crate::store::runs::{self, Failure};
+use crate::store::{Disposition, StoreError};
+
+use super::batch::{ClaimedRun, cutoffs_in_force, run_stage};
+use super::context::Engine;
+use super::error::EngineError;
+use super::recount;
+use super::stage::Stage;
+
+/// How often the stages may have to start over because the policy, or the rows, changed under them.
+const ROUNDS_MAX: u32 = 5;
+
+/// Pause before a failed run is taken up again: doubles from the first to the second.
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
+
+/// Drives a claimed run to its end, whatever that is, and records it. Returns what was done in this
+/// attempt, and why it ended early if it did.
+pub async fn drive(engine: &Engine, run: &ClaimedRun) -> (Counts, Option<EngineError>) {
+    let started = Instant::now();
+    tracing::info!(
+        event = "tenant_run_started",
+        tenant = run.slug,
+        period = %run.period,
+        run_id = %run.lease.run_id,
+        policy_version = run.policy_version,
+        anonymize_cutoff = time(run.pinned.anonymize),
+        purge_cutoff = time(run.pinned.purge),
+        attempt = run.attempts,
+        "tenant-run started"
+    );
+    let mut counts = Counts::default();
+    let mut error = stages(engine, run, &mut counts).await.err();
+    if error.is_none() {
+        error = complete(engine, run).await.err();
+    }
+    let duration_seconds = started.elapsed().as_secs_f64();
+    match &error {
+        None => tracing::info!(
+            event = "tenant_run_completed",
+            tenant = run.slug,
+            period = %run.period,
+            run_id = %run.lease.run_id,
+            policy_version = run.policy_version,
+            anonymize_cutoff = time(run.pinned.anonymize),
+            purge_cutoff = time(run.pinned.purge),
+            anonymized = counts.anonymized,
+            purged = counts.purged,
+            suppressions = counts.suppressions,
+            unhashable = counts.unhashable,
+            invitations_expired = counts.invitations_expired,
+            uploads_removed = counts.uploads_removed,
+            duration_seconds,
+            "tenant-run completed"
+        ),
+        Some(error) => end_early(engine, run, error, duration_seconds).await,
+    }
+    (counts, error)
+}
+
+async fn stages(
+    engine: &Engine,
+    run: &ClaimedRun,
+    counts: &mut Counts,
+) -> Result<(), EngineError> {
+    let mut rows = 0;
+    for _ in 0..ROUNDS_MAX {
+        for stage in [Stage::Anonymize, Stage::Purge, Stage::Uploads] {
+            let started = Instant::now();
+            let done = run_stage(engine, run, stage).await?;
+            *counts += done;
+            tracing::info!(
+                event = "stage_completed",
+                tenant = run.slug,
+                period = %run.period,
+                run_id = %run.lease.run_id,
+                stage = stage.name(),
+                anonymized = done.anonymized,
+                purged = done.purged,
+                uploads_removed = done.uploads_removed,
+                duration_seconds = started.elapsed().as_secs_f64(),
+                "stage completed"
+            );
+        }
+        rows = with_heartbeat(engine, run, leftover(engine, run)).await?;
+        if rows == 0 {
+            return Ok(());
+        }
+    }
+    Err(EngineError::Leftover {
+        rows,
+        rounds: ROUNDS_MAX,
+    })
+}
+
+/// Rows that the run should have erased and that are still there; an orphan is an error.
+async fn leftover(engine: &Engine, run: &ClaimedRun) -> Result<u64, EngineError> {
+    let transaction = engine.database.begin_read("recounting").await?;
+    let tenant = run.lease.tenant;
+    let (_, cutoffs) = cutoffs_in_force(engine, run, &transaction).await?;
+    let mut rows = recount::empty_uploads(&transaction, tenant).await?;
+    for stage in [Stage::Anonymize, Stage::Purge] {
+        rows += recount::eligible(&transaction, tenant, stage, cutoffs).await?;
+    }
+    for table in CHILD_TABLES {
+        let orphans = recount::orphans(&transaction, tenant, table).await?;
+        if orphans > 0 {
+            return Err(EngineError::Orphans {
+                table,
+                rows: orphans,
+            });
+        }
+    }
+    transaction.rollback().await?;
+    Ok(rows)
+}
+
+/// Renews the lease while `work`, which writes no batches, takes its time.
+async fn with_heartbeat<T>(
+    engine: &Engine,
+    run: &ClaimedRun,
+    work: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            result = &mut work => return result,
+            () = tokio::time::sleep(engine.lease_duration / 3) => {
+                let transaction = engine.database.begin("renewing a lease").await?;
+                let held = run.lease.fence(&transaction).await?;
+                transaction.commit().await?;
+                if !held {
+                    return Err(EngineError::LeaseLost);
+                }
+            }
+        }
+    }
+}
+
+/// Records the run as completed and gives the lease back, in one transaction.
+async fn complete(engine: &Engine, run: &ClaimedRun) -> Result<(), EngineError> {
+    record_end(engine, run, RunState::Completed, None).await
+}
+
+/// Records how a run ended early, as far as the database still lets us.
+async fn end_early(
+    engine: &Engine,
+    run: &ClaimedRun,
+    error: &EngineError,
+    duration_seconds: f64,
+) {
+    let (event, state) = match error {
+        EngineError::LeaseLost => ("lease_lost", None),
+        EngineError::Superseded => ("tenant_run_superseded", Some(RunState::Superseded)),
+        EngineError::Stopped => ("tenant_run_stopped", Some(RunState::Pending)),
+        EngineError::ClockSkew { .. } => ("clock_skew", Some(RunState::Failed)),
+        _ => ("tenant_run_failed", Some(RunState::Failed)),
+    };
+    tracing::warn!(
+        event,
+        tenant = run.slug,
+        period = %run.period,
+        run_id = %run.lease.run_id,
+        policy_version = run.policy_version,
+        class = error.class(),
+        code = error.code(),
+        duration_seconds,
+        "tenant-run ended early: {error}"
+    );
+    let Some(state) = state else { return };
+    let failure = (state == RunState::Failed).then(|| Failure {
+        class: error.class(),
+        code: error.code().map(str::to_owned),
+        retry_after_seconds: retry_after(run.attempts).as_secs_f64(),
+    });
+    if let Err(error) = record_end(engine, run, state, failure.as_ref()).await {
+        // The lease expires, and whoever claims the run then finds it as it is.
+        tracing::warn!(
+            event = "run_record_failed",
+            tenant = run.slug,
+            period = %run.period,
+            run_id = %run.lease.run_id,
+            class = error.class(),
+            code = error.code(),
+            "the end of the run could not be recorded: {error}"
+        );
+    }
+}
+
+/// Pause before the attempt after `attempts` failed ones.
+fn retry_after(attempts: i32) -> Duration {
+    let doublings = u32::try_from(attempts.clamp(1, 16) - 1).unwrap_or_default();
+    (RETRY_AFTER.0 * 2_u32.pow(doublings)).min(RETRY_AFTER.1)
+}
+
+async fn record_end(
+    engine: &Engine,
+    run: &ClaimedRun,
+    state: RunState,
+    failure: Option<&Failure>,
+) -> Result<(), EngineError> {
+    let lease = &run.lease;
+    let record = || async {
+        let transaction = engine.database.begin("recording the end of a run").await?;
+        if !lease.fence(&transaction).await? {
+            // Lost, or our own earlier attempt was committed and its reply lost.
+            let stored = runs::find(&transaction, lease.tenant, run.period).await?;
+            transaction.rollback().await?;
+            return Ok(stored.is_some_and(|stored| stored.state == state.name()));
+        }
+        runs::finish(&transaction, lease.tenant, lease.run_id, state, failure).await?;
+        if state == RunState::Completed {
+            runs::supersede_before(&transaction, lease.tenant, run.period).await?;
+        }
+        let is_final = matches!(state, RunState::Completed | RunState::Superseded);
+        lease.release(&transaction, is_final).await?;
+        transaction.commit().await?;
+        Ok::<bool, StoreError>(true)
+    };
+    let recorded = record
+        .retry(engine.retry.backoff())
+        .when(|error| {
+            matches!(
+                error.class().disposition(),
+                Disposition::Retry | Disposition::Reconnect
+            )
+        })
+        .await?;
+    if recorded {
+        Ok(())
+    } else {
+        Err(EngineError::LeaseLost)
+    }
+}
+
+fn time(instant: Option<chrono::DateTime<chrono::Utc>>) -> Option<String> {
+    instant.map(|instant| instant.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s03_a_failed_run_is_tried_again_ever_more_slowly_but_at_least_hourly() {
+        assert_eq!(retry_after(1), Duration::from_secs(60));
+        assert_eq!(retry_after(3), Duration::from_secs(240));
+        assert_eq!(retry_after(i32::MAX), Duration::from_secs(3600));
+    }
+}

@@ -1,0 +1,140 @@
+//! What every part of the engine is given: dependencies and settings.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::SharedClock;
+use crate::domain::counts::Counts;
+use crate::domain::period::ScheduleHour;
+use crate::domain::suppression::Keyring;
+use crate::ids::SharedIds;
+use crate::clock::truncate_to_microseconds;
+use crate::store::{Database, ErrorClass, RetryPolicy, StoreError, Transaction};
+
+use super::error::EngineError;
+
+/// The engine's dependencies and settings; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    // Dependencies.
+    /// The database.
+    pub database: Database,
+    /// The host's clock.
+    pub clock: SharedClock,
+    /// Ids of runs and batches, and lease tokens.
+    pub ids: SharedIds,
+    /// Keys for the hashes of unsubscribed people.
+    pub keyring: Keyring,
+    /// Cancelled = end after the batch in hand.
+    pub stop: CancellationToken,
+    /// What was done so far, for whoever watches.
+    pub progress: Arc<Progress>,
+
+    // Settings.
+    /// Name of this process in leases.
+    pub holder: String,
+    /// Hour of the first day of the month at which a period is due.
+    pub schedule_hour: ScheduleHour,
+    /// S7: largest difference of the two clocks.
+    pub clock_skew_max: Duration,
+    /// Tenants worked on at a time.
+    pub workers: usize,
+    /// Participants a batch.
+    pub batch_rows: u64,
+    /// How long a lease lasts from each renewal.
+    pub lease_duration: Duration,
+    /// How a batch is tried again.
+    pub retry: RetryPolicy,
+}
+
+impl Engine {
+    /// S10: now is the earlier of the host's and the database's clock. S7: when the two differ by
+    /// more than the limit, there is no now.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::ClockSkew`].
+    pub fn now(
+        &self,
+        host: DateTime<Utc>,
+        database: DateTime<Utc>,
+    ) -> Result<DateTime<Utc>, EngineError> {
+        let difference = host.signed_duration_since(database).abs();
+        // A limit too long for chrono is no limit.
+        if chrono::TimeDelta::from_std(self.clock_skew_max).is_ok_and(|max| difference > max) {
+            return Err(EngineError::ClockSkew {
+                host,
+                database,
+                difference_seconds: difference.num_seconds(),
+            });
+        }
+        Ok(host.min(database))
+    }
+
+    /// Reads both clocks; see [`Engine::now`].
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::ClockSkew`], or the database's.
+    pub async fn read_clocks(&self) -> Result<DateTime<Utc>, EngineError> {
+        let transaction = self.database.begin_read("reading the database's clock").await?;
+        let database = database_now(&transaction).await?;
+        transaction.rollback().await?;
+        self.now(self.clock.now(), database)
+    }
+}
+
+/// What a pass did so far; a terminal shows it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Tenants that the pass looks at.
+    pub tenants_total: AtomicU64,
+    /// Tenants that it is done with.
+    pub tenants_done: AtomicU64,
+    /// Participants anonymized.
+    pub anonymized: AtomicU64,
+    /// Participants deleted.
+    pub purged: AtomicU64,
+}
+
+impl Progress {
+    pub(super) fn expect_tenants(&self, count: usize) {
+        let total = u64::try_from(count).unwrap_or(u64::MAX);
+        self.tenants_total.store(total, Ordering::Relaxed);
+    }
+
+    pub(super) fn tenant_done(&self) {
+        self.tenants_done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn add(&self, counts: &Counts) {
+        self.anonymized.fetch_add(counts.anonymized, Ordering::Relaxed);
+        self.purged.fetch_add(counts.purged, Ordering::Relaxed);
+    }
+}
+
+/// The database's time, truncated to microseconds.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn database_now(
+    transaction: &Transaction,
+) -> Result<DateTime<Utc>, EngineError> {
+    let sql = format!("SELECT {} AS now", transaction.dialect().now());
+    let row = transaction.row::<Now>(&sql, &[]).await?;
+    row.map(|row| truncate_to_microseconds(row.now))
+        .ok_or(EngineError::Store(StoreError::new(
+            ErrorClass::Internal,
+            "reading the database's clock",
+        )))
+}
+
+#[derive(sea_orm::FromQueryResult)]
+struct Now {
+    now: DateTime<Utc>,
+}

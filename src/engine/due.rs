@@ -1,0 +1,104 @@
+//! What is owed: for each tenant its newest due period, and only that one (S2).
+//!
+//! Nothing here trusts a timer. What is due follows from now, the tenant's time zone and the hour
+//! of the schedule; whether it is done follows from the run's record.
+
+use chrono::{DateTime, Utc};
+use entity::tenant;
+
+use crate::domain::period::{Period, Zone, due_instant, newest_due_period};
+use crate::ids::TenantId;
+use crate::store::{Transaction, tenants};
+
+use super::context::Engine;
+use super::error::EngineError;
+
+/// A tenant and the period that a run would be for.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Number of the tenant.
+    pub tenant: TenantId,
+    /// Its slug.
+    pub slug: String,
+    /// Its zone; `None` when the database holds none that we know.
+    pub zone: Option<Zone>,
+    /// The period.
+    pub period: Period,
+    /// When the period is due in that zone.
+    pub due_at: DateTime<Utc>,
+    /// Somebody named the period, rather than the calendar.
+    pub period_named: bool,
+}
+
+impl Candidate {
+    /// The tenant's zone.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::TimeZone`].
+    pub fn zone(&self) -> Result<Zone, EngineError> {
+        self.zone.ok_or(EngineError::TimeZone)
+    }
+}
+
+/// Which tenants and which period somebody asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// Slugs; empty = all tenants.
+    pub tenants: Vec<String>,
+    /// A period; `None` = the newest that is due.
+    pub period: Option<Period>,
+}
+
+/// Slugs of a [`Scope`] that are no tenant's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no tenant has the slug {}; see `retentiond tenant list`", .0.join(", "))]
+pub struct UnknownTenants(pub Vec<String>);
+
+/// The candidates of a scope, by slug.
+///
+/// # Errors
+///
+/// The database's; the inner one when a slug is unknown.
+pub async fn candidates(
+    engine: &Engine,
+    transaction: &Transaction,
+    scope: &Scope,
+    now: DateTime<Utc>,
+) -> Result<Result<Vec<Candidate>, UnknownTenants>, EngineError> {
+    let all = tenants::list(transaction).await?;
+    let unknown: Vec<String> = scope
+        .tenants
+        .iter()
+        .filter(|slug| !all.iter().any(|tenant| tenant.slug == **slug))
+        .cloned()
+        .collect();
+    if !unknown.is_empty() {
+        return Ok(Err(UnknownTenants(unknown)));
+    }
+    Ok(Ok(all
+        .iter()
+        .filter(|tenant| scope.tenants.is_empty() || scope.tenants.contains(&tenant.slug))
+        .map(|tenant| candidate(engine, tenant, scope.period, now))
+        .collect()))
+}
+
+fn candidate(
+    engine: &Engine,
+    tenant: &tenant::Model,
+    named: Option<Period>,
+    now: DateTime<Utc>,
+) -> Candidate {
+    let zone: Option<Zone> = tenant.time_zone.parse().ok();
+    // Of a tenant whose zone is unknown nothing is erased; UTC only gives its failure a period.
+    let reckoning = zone.unwrap_or(Zone::UTC);
+    let period = named.unwrap_or_else(|| newest_due_period(now, reckoning, engine.schedule_hour));
+    Candidate {
+        tenant: TenantId(tenant.id),
+        slug: tenant.slug.clone(),
+        zone,
+        period,
+        due_at: due_instant(period, reckoning, engine.schedule_hour),
+        period_named: named.is_some(),
+    }
+}

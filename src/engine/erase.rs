@@ -1,0 +1,182 @@
+//! Everything that can destroy data. There is no other room with such a statement.
+//!
+//! Each function runs inside a batch's transaction, after the fence, on rows that the batch has
+//! selected and locked; and each statement repeats the *full* predicate, not ids alone. Without it,
+//! a row that changed between the select and the write would be erased all the same: too early, or
+//! without the hash of somebody who unsubscribed meanwhile.
+//!
+//! `tests/it` searches the source for statements elsewhere.
+
+use chrono::{DateTime, Utc};
+use sea_orm::FromQueryResult;
+use uuid::Uuid;
+
+use crate::domain::counts::Counts;
+use crate::domain::subject::{CHILD_TABLES, PERSONAL_COLUMNS};
+use crate::ids::TenantId;
+use crate::store::{StoreError, Transaction};
+
+use super::stage::Selection;
+
+/// Empties the personal fields of the participants `ids`, and calls off what is still queued for
+/// them (E2). Answers, metadata and everything else stay.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn anonymize(
+    transaction: &Transaction,
+    tenant: TenantId,
+    ids: &[Uuid],
+    selection: &Selection,
+    at: DateTime<Utc>,
+) -> Result<Counts, StoreError> {
+    let dialect = transaction.dialect();
+    let parameters = [
+        ("tenant", tenant.0.into()),
+        ("ids", dialect.ids(ids)),
+        ("cutoff", selection.cutoff.into()),
+        ("floor", selection.floor.into()),
+        ("at", at.into()),
+    ];
+    // Children before parents: nothing may be sent to an address that is about to go.
+    let expire = dialect.update_by_ids(
+        "invitation",
+        "participant_id",
+        "state = 'expired'",
+        "state = 'queued'",
+    );
+    let invitations_expired = transaction.execute(&expire, &parameters).await?;
+    let fields = PERSONAL_COLUMNS.map(|column| format!("{column} = NULL")).join(", ");
+    let empty = dialect.update_by_ids(
+        "participant",
+        "id",
+        &format!("{fields}, anonymized_at = :at"),
+        &selection.condition("participant."),
+    );
+    let anonymized = transaction.execute(&empty, &parameters).await?;
+    Ok(Counts {
+        anonymized,
+        invitations_expired,
+        ..Counts::default()
+    })
+}
+
+/// Deletes the participants `ids` with everything that belongs to them, and notes on their uploads
+/// that participants of theirs went.
+///
+/// The children go by the cascade of their foreign keys, which is the fastest way that keeps the
+/// keys. They are counted first: the parents are locked, and a new child would need a lock on its
+/// parent, so the count cannot be outrun.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn delete(
+    transaction: &Transaction,
+    tenant: TenantId,
+    ids: &[Uuid],
+    uploads: &[Uuid],
+    selection: &Selection,
+    at: DateTime<Utc>,
+) -> Result<Counts, StoreError> {
+    let dialect = transaction.dialect();
+    let parameters = [
+        ("tenant", tenant.0.into()),
+        ("ids", dialect.ids(ids)),
+        ("cutoff", selection.cutoff.into()),
+        ("floor", selection.floor.into()),
+    ];
+    let mut children_purged = [0; CHILD_TABLES.len()];
+    for (count, table) in children_purged.iter_mut().zip(CHILD_TABLES) {
+        let sql = dialect.select_by_ids("COUNT(*) AS n", table, "participant_id", "1 = 1");
+        let rows = transaction.number(&sql, &parameters).await?;
+        *count = u64::try_from(rows).unwrap_or_default();
+    }
+    let sql = dialect.delete_by_ids("participant", "id", &selection.condition("participant."));
+    let purged = transaction.execute(&sql, &parameters).await?;
+    let sql = dialect.update_by_ids(
+        "upload",
+        "id",
+        "first_purged_at = :at",
+        "first_purged_at IS NULL",
+    );
+    transaction
+        .execute(
+            &sql,
+            &[
+                ("tenant", tenant.0.into()),
+                ("ids", dialect.ids(uploads)),
+                ("at", at.into()),
+            ],
+        )
+        .await?;
+    Ok(Counts {
+        purged,
+        children_purged,
+        ..Counts::default()
+    })
+}
+
+/// Condition that a run deleted participants of an upload, and that none is left (E6). An upload
+/// that never had one, or that the platform is still filling, is not "left empty".
+pub const LEFT_EMPTY: &str = "upload.first_purged_at IS NOT NULL AND NOT EXISTS \
+     (SELECT 1 FROM participant WHERE participant.tenant_id = upload.tenant_id \
+     AND participant.upload_id = upload.id)";
+
+/// Locks up to `limit` uploads that were left empty.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn select_empty_uploads(
+    transaction: &Transaction,
+    tenant: TenantId,
+    limit: u64,
+    skip_locked: bool,
+) -> Result<Vec<Uuid>, StoreError> {
+    let sql = format!(
+        "SELECT id FROM upload WHERE tenant_id = :tenant AND {LEFT_EMPTY} ORDER BY id \
+         LIMIT :limit {}",
+        transaction.dialect().for_update(skip_locked)
+    );
+    let rows = transaction
+        .rows::<Id>(
+            &sql,
+            &[
+                ("tenant", tenant.0.into()),
+                ("limit", i64::try_from(limit).unwrap_or(i64::MAX).into()),
+            ],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+/// Deletes the uploads `ids`, if they are still empty.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn delete_uploads(
+    transaction: &Transaction,
+    tenant: TenantId,
+    ids: &[Uuid],
+) -> Result<Counts, StoreError> {
+    let dialect = transaction.dialect();
+    let sql = dialect.delete_by_ids("upload", "id", LEFT_EMPTY);
+    let uploads_removed = transaction
+        .execute(
+            &sql,
+            &[("tenant", tenant.0.into()), ("ids", dialect.ids(ids))],
+        )
+        .await?;
+    Ok(Counts {
+        uploads_removed,
+        ..Counts::default()
+    })
+}
+
+#[derive(FromQueryResult)]
+struct Id {
+    id: Uuid,
+}

@@ -1,0 +1,118 @@
+//! Why a tenant-run, or a whole pass, could not go on.
+
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+
+use crate::domain::policy::PolicyError;
+use crate::store::{Disposition, ErrorClass, StoreError};
+
+/// An error of the engine. Its text holds no value of any row.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The database's.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Somebody else took the run over, or a newer period did.
+    #[error("the lease on the run was lost: another process took it over; nothing was committed")]
+    LeaseLost,
+    /// A newer period completed meanwhile.
+    #[error("a newer period of this tenant has completed; this run is superseded")]
+    Superseded,
+    /// S7: whoever is wrong, erasing by a wrong clock cannot be taken back.
+    #[error(
+        "the host's clock ({host}) and the database's ({database}) differ by {difference_seconds} s, \
+         more than [schedule] clock_skew_max; set the wrong one right, nothing was erased"
+    )]
+    ClockSkew {
+        /// The host's time.
+        host: DateTime<Utc>,
+        /// The database's time.
+        database: DateTime<Utc>,
+        /// Absolute difference.
+        difference_seconds: i64,
+    },
+    /// A stored policy breaks the rules.
+    #[error("the tenant's stored policy is not valid, and nothing is erased by it: {0}")]
+    Policy(#[from] PolicyError),
+    /// The tenant's zone is none that we know.
+    #[error("the tenant's time zone in the database is not an IANA zone that this version knows")]
+    TimeZone,
+    /// More or fewer rows were written than selected.
+    #[error(
+        "{stage}: {selected} rows were selected and {written} written; the batch was rolled back"
+    )]
+    Mismatch {
+        /// The stage.
+        stage: &'static str,
+        /// Rows selected and locked.
+        selected: u64,
+        /// Rows that the write matched.
+        written: u64,
+    },
+    /// The stages ended, and yet there are rows left.
+    #[error("the recount still finds {rows} rows after {rounds} rounds of all stages")]
+    Leftover {
+        /// Rows found.
+        rows: u64,
+        /// Rounds done.
+        rounds: u32,
+    },
+    /// Rows whose participant does not exist.
+    #[error("{rows} rows of {table} belong to no participant; restore the foreign keys, then run again")]
+    Orphans {
+        /// The table.
+        table: &'static str,
+        /// Rows found.
+        rows: u64,
+    },
+    /// SIGINT or SIGTERM.
+    #[error("stopped on request, between two batches; the next run takes it up")]
+    Stopped,
+}
+
+impl EngineError {
+    /// Name of the class in logs, metrics and run records.
+    #[must_use]
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.class().name(),
+            Self::LeaseLost => "lease_lost",
+            Self::Superseded => "superseded",
+            Self::ClockSkew { .. } => "clock_skew",
+            Self::Policy(_) => "policy",
+            Self::TimeZone => "time_zone",
+            Self::Mismatch { .. } => "mismatch",
+            Self::Leftover { .. } => "leftover",
+            Self::Orphans { .. } => "orphans",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// The database's code, where there is one.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Store(error) => error.code(),
+            _ => None,
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            Self::Store(error) => error.class().disposition(),
+            // A row changed between select and write where the database cannot lock it: look again.
+            Self::Mismatch { .. } => Disposition::Retry,
+            Self::Stopped | Self::ClockSkew { .. } => Disposition::Stop,
+            _ => Disposition::SkipTenant,
+        }
+    }
+
+    /// Whether nobody knows if the transaction was committed.
+    #[must_use]
+    pub fn leaves_commit_unknown(&self) -> bool {
+        matches!(self, Self::Store(error)
+            if matches!(error.class(), ErrorClass::Unavailable | ErrorClass::Deadline))
+    }
+}

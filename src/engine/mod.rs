@@ -1,0 +1,32 @@
+//! The engine: finds what is owed, and erases it.
+//!
+//! ```text
+//! pass ── due ──> conductor ── claim ──> batch loop: anonymize ──> purge ──> uploads ──> recount ──> report
+//!                                             │            │          │
+//!                                             └── ledger <─┴──────────┘   (same transaction)
+//! ```
+//!
+//! A [`pass`] asks [`due`] which tenants are owed a run and gives each to the [`conductor`], which
+//! claims it by lease and drives its stages. The loop over batches exists once, in [`batch`]; a
+//! [`stage`] says only which rows it selects and what it writes. Every statement that erases
+//! something stands in [`erase`], and nowhere else.
+//!
+//! Whatever happens to the process, the database holds the truth: what a batch did, how far the run
+//! got and who holds it are written in the transaction that erased the rows.
+
+pub mod batch;
+pub mod claim;
+pub mod conductor;
+pub mod context;
+pub mod due;
+pub mod erase;
+pub mod error;
+pub mod pass;
+pub mod plan;
+pub mod recount;
+pub mod report;
+pub mod stage;
+pub mod verify;
+
+pub use context::Engine;
+pub use error::EngineError;

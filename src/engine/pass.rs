@@ -1,0 +1,235 @@
+//! One pass over everything that is owed: several tenants at a time, each on its own.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::domain::counts::Counts;
+use crate::domain::cutoff::Cutoffs;
+use crate::domain::run_state::RunState;
+use crate::store::runs;
+
+use super::claim::{Claim, claim};
+use super::conductor::drive;
+use super::context::Engine;
+use super::due::{Candidate, Scope, UnknownTenants, candidates};
+use super::error::EngineError;
+use super::report::{Outcome, PassEntry, TenantReport};
+
+/// Runs whatever is owed within `scope` and returns an entry for each tenant, by slug.
+///
+/// One tenant's failure, or a panic in its run, does not touch the others (S4).
+///
+/// # Errors
+///
+/// What keeps the pass from starting: the database, a clock skew; the inner one an unknown slug.
+pub async fn run(
+    engine: &Engine,
+    scope: &Scope,
+) -> Result<Result<Vec<PassEntry>, UnknownTenants>, EngineError> {
+    let now = engine.read_clocks().await?;
+    let transaction = engine.database.begin_read("looking for what is due").await?;
+    let owed = candidates(engine, &transaction, scope, now).await?;
+    transaction.rollback().await?;
+    let owed = match owed {
+        Ok(owed) => owed,
+        Err(unknown) => return Ok(Err(unknown)),
+    };
+    engine.progress.expect_tenants(owed.len());
+    let places = Arc::new(Semaphore::new(engine.workers));
+    let mut tasks = JoinSet::new();
+    let mut entries = Vec::with_capacity(owed.len());
+    for candidate in owed {
+        let (engine, places) = (engine.clone(), Arc::clone(&places));
+        tasks.spawn(async move {
+            // The semaphore is never closed; without a place there is no work.
+            let _place = places.acquire().await;
+            let fallback = candidate.clone();
+            let task = engine.clone();
+            // A task of its own, so that a panic ends this tenant and no other.
+            let entry = tokio::spawn(async move { one(&task, &candidate).await }).await;
+            engine.progress.tenant_done();
+            entry.unwrap_or_else(|_| panicked(&fallback))
+        });
+    }
+    while let Some(entry) = tasks.join_next().await {
+        if let Ok(entry) = entry {
+            entries.push(entry);
+        }
+    }
+    entries.sort_by(|a, b| a.report.tenant.cmp(&b.report.tenant));
+    Ok(Ok(entries))
+}
+
+fn panicked(candidate: &Candidate) -> PassEntry {
+    PassEntry {
+        report: TenantReport::new(&candidate.slug, candidate.period, RunState::Running),
+        outcome: Outcome::Failed {
+            failure_class: "panic",
+            failure_code: None,
+            message: "a mistake in retentiond ended this tenant's run; nothing of the batch in \
+                      hand was committed; please report it"
+                .to_owned(),
+        },
+        duration_seconds: 0.0,
+    }
+}
+
+/// One tenant of the pass.
+async fn one(engine: &Engine, candidate: &Candidate) -> PassEntry {
+    let started = Instant::now();
+    let mut report = TenantReport::new(&candidate.slug, candidate.period, RunState::Pending);
+    let outcome = if engine.stop.is_cancelled() {
+        Outcome::Stopped
+    } else {
+        match claim(engine, candidate).await {
+            Err(error) => claim_failed(candidate, &error, &mut report),
+            Ok(Claim::Claimed(run)) => {
+                report.run_id = Some(run.lease.run_id);
+                report.set_policy(Some(run.policy_version), run.pinned);
+                let (counts, error) = drive(engine, &run).await;
+                report.set_counts(&counts);
+                match error {
+                    None => {
+                        report.state = RunState::Completed;
+                        Outcome::Done
+                    }
+                    Some(error) => driven_early(&error, &mut report),
+                }
+            }
+            Ok(claim) => not_claimed(candidate, claim, &mut report),
+        }
+    };
+    PassEntry {
+        report,
+        outcome,
+        duration_seconds: started.elapsed().as_secs_f64(),
+    }
+}
+
+fn driven_early(error: &EngineError, report: &mut TenantReport) -> Outcome {
+    let (state, outcome) = match error {
+        EngineError::LeaseLost => (RunState::Running, Outcome::Held),
+        EngineError::Superseded => (RunState::Superseded, Outcome::Superseded),
+        EngineError::Stopped => (RunState::Pending, Outcome::Stopped),
+        _ => (RunState::Failed, failed(error)),
+    };
+    report.state = state;
+    outcome
+}
+
+fn failed(error: &EngineError) -> Outcome {
+    match error {
+        EngineError::ClockSkew { .. } => Outcome::Refused {
+            message: error.to_string(),
+        },
+        _ => Outcome::Failed {
+            failure_class: error.class(),
+            failure_code: error.code().map(str::to_owned),
+            message: error.to_string(),
+        },
+    }
+}
+
+fn claim_failed(
+    candidate: &Candidate,
+    error: &EngineError,
+    report: &mut TenantReport,
+) -> Outcome {
+    tracing::warn!(
+        event = "tenant_run_failed",
+        tenant = candidate.slug,
+        period = %candidate.period,
+        class = error.class(),
+        code = error.code(),
+        "the run could not be claimed: {error}"
+    );
+    report.state = RunState::Failed;
+    failed(error)
+}
+
+fn not_claimed(candidate: &Candidate, claim: Claim, report: &mut TenantReport) -> Outcome {
+    let (reason, outcome) = match claim {
+        // Handled by the caller; nothing was done.
+        Claim::Claimed(_) => ("claimed", Outcome::Done),
+        Claim::AlreadyCompleted(run) => {
+            report.state = RunState::Completed;
+            report.run_id = Some(run.id);
+            report.set_policy(
+                run.policy_version,
+                Cutoffs {
+                    anonymize: run.anonymize_cutoff,
+                    purge: run.purge_cutoff,
+                },
+            );
+            report.set_counts(&Counts::default());
+            ("completed", Outcome::AlreadyCompleted)
+        }
+        Claim::NoPolicy { run_id } => {
+            report.state = RunState::NoPolicy;
+            report.run_id = Some(run_id);
+            ("no_policy", Outcome::NoPolicy)
+        }
+        Claim::Held { run_id } => {
+            report.state = RunState::Running;
+            report.run_id = Some(run_id);
+            ("held", Outcome::Held)
+        }
+        Claim::Superseded { newer } => {
+            report.state = RunState::Superseded;
+            let message = format!(
+                "tenant {}: period {} is over: the run of {newer} has been done or begun, and \
+                 covers it",
+                candidate.slug, candidate.period
+            );
+            ("superseded", Outcome::Refused { message })
+        }
+        Claim::NotDue => {
+            let message = format!(
+                "tenant {}: period {} is not due before {}; nothing may be erased early",
+                candidate.slug,
+                candidate.period,
+                candidate.due_at.to_rfc3339()
+            );
+            ("not_due", Outcome::Refused { message })
+        }
+    };
+    tracing::info!(
+        event = "tenant_run_skipped",
+        tenant = candidate.slug,
+        period = %candidate.period,
+        run_id = report.run_id.map(|id| id.to_string()),
+        reason,
+        "nothing was changed"
+    );
+    outcome
+}
+
+/// SQLite: ends a pass by moving what the write-ahead log holds into the file and emptying it:
+/// erased values would stay there otherwise.
+///
+/// # Errors
+///
+/// When other connections kept the log in use all the while.
+pub async fn clean_up(engine: &Engine) -> Result<(), EngineError> {
+    crate::store::with_retry(&engine.retry, || engine.database.truncate_write_ahead_log()).await?;
+    Ok(())
+}
+
+/// The report of a recorded run.
+#[must_use]
+pub fn report_of(slug: &str, run: &entity::tenant_run::Model) -> Option<TenantReport> {
+    let mut report = TenantReport::new(slug, run.period.parse().ok()?, run.state.parse().ok()?);
+    report.run_id = Some(run.id);
+    report.set_policy(
+        run.policy_version,
+        Cutoffs {
+            anonymize: run.anonymize_cutoff,
+            purge: run.purge_cutoff,
+        },
+    );
+    report.set_counts(&runs::counts_of(run));
+    Some(report)
+}

@@ -1,0 +1,92 @@
+//! What a run would do now, exactly; writes nothing.
+
+use crate::domain::cutoff::Cutoffs;
+use crate::domain::policy::version_at;
+use crate::domain::run_state::RunState;
+use crate::store::{policies, runs};
+
+use super::claim::ruling_version;
+use super::context::{Engine, database_now};
+use super::due::{Candidate, Scope, UnknownTenants, candidates};
+use super::error::EngineError;
+use super::recount;
+use super::report::TenantReport;
+
+/// A plan for each tenant of the scope, or why there is none, by slug.
+#[derive(Debug)]
+pub struct PlanEntry {
+    /// The tenant and its period.
+    pub candidate: Candidate,
+    /// The counts, or why they cannot be had.
+    pub report: Result<TenantReport, EngineError>,
+}
+
+/// Counts what a run of `scope` would do. All counts of a tenant are from one snapshot.
+///
+/// # Errors
+///
+/// What keeps the plan from starting: the database, a clock skew; the inner one an unknown slug.
+pub async fn plan(
+    engine: &Engine,
+    scope: &Scope,
+) -> Result<Result<Vec<PlanEntry>, UnknownTenants>, EngineError> {
+    let now = engine.read_clocks().await?;
+    let transaction = engine.database.begin_read("planning").await?;
+    let found = candidates(engine, &transaction, scope, now).await?;
+    transaction.rollback().await?;
+    let found = match found {
+        Ok(found) => found,
+        Err(unknown) => return Ok(Err(unknown)),
+    };
+    engine.progress.expect_tenants(found.len());
+    let mut entries = Vec::with_capacity(found.len());
+    for candidate in found {
+        let report = plan_one(engine, &candidate).await;
+        engine.progress.tenant_done();
+        entries.push(PlanEntry { candidate, report });
+    }
+    Ok(Ok(entries))
+}
+
+async fn plan_one(engine: &Engine, candidate: &Candidate) -> Result<TenantReport, EngineError> {
+    let zone = candidate.zone()?;
+    let transaction = engine.database.begin_read("planning").await?;
+    let now = engine.now(engine.clock.now(), database_now(&transaction).await?)?;
+    let run = runs::find(&transaction, candidate.tenant, candidate.period).await?;
+    let versions = policies::versions(&transaction, candidate.tenant).await??;
+    let state = run.as_ref().and_then(|run| run.state.parse().ok());
+    let mut report = TenantReport::new(
+        &candidate.slug,
+        candidate.period,
+        state.unwrap_or(RunState::Pending),
+    );
+    report.run_id = run.as_ref().map(|run| run.id);
+    let Some(ruling) = ruling_version(&versions, run.as_ref(), candidate.due_at) else {
+        report.state = RunState::NoPolicy;
+        transaction.rollback().await?;
+        return Ok(report);
+    };
+    let pinned = match run.as_ref().filter(|run| run.policy_version.is_some()) {
+        Some(run) => Cutoffs {
+            anonymize: run.anonymize_cutoff,
+            purge: run.purge_cutoff,
+        },
+        None => Cutoffs::of(candidate.period, zone, &ruling.terms),
+    };
+    report.set_policy(Some(ruling.number), pinned);
+    if report.state == RunState::NoPolicy {
+        // A policy was backdated since the run was looked at; it will be taken up.
+        report.state = RunState::Pending;
+    }
+    if report.state != RunState::Completed {
+        let current = version_at(&versions, now);
+        let in_force = current.map_or(pinned, |current| {
+            pinned.older_of(Cutoffs::of(candidate.period, zone, &current.terms))
+        });
+        let hasher = engine.keyring.for_tenant(candidate.tenant);
+        let counts = recount::plan(&transaction, candidate.tenant, in_force, &hasher).await?;
+        report.set_counts(&counts);
+    }
+    transaction.rollback().await?;
+    Ok(report)
+}

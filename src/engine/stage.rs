@@ -1,0 +1,103 @@
+//! The two stages of erasing people, as data: which rows, in which order.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::cutoff::Cutoffs;
+use crate::store::beginning_of_time;
+
+/// A stage of a tenant-run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Personal fields go.
+    Anonymize,
+    /// The participant goes, with everything that belongs to it.
+    Purge,
+    /// Uploads go whose last participant went.
+    Uploads,
+}
+
+impl Stage {
+    /// Name in the ledger, in logs and in metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Anonymize => "anonymize",
+            Self::Purge => "purge",
+            Self::Uploads => "uploads",
+        }
+    }
+}
+
+/// The participants that a stage may touch: `floor <= added_at < cutoff`, and for the anonymizer
+/// not yet anonymized. Always strictly before the cutoff.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// Nobody added at or after this instant is touched.
+    pub cutoff: DateTime<Utc>,
+    /// P4: people who are to be deleted are not anonymized first.
+    pub floor: DateTime<Utc>,
+    /// Only people who still have their personal fields.
+    pub only_identified: bool,
+}
+
+impl Selection {
+    /// What `stage` may touch under `cutoffs`; `None` = nothing.
+    #[must_use]
+    pub fn of(stage: Stage, cutoffs: Cutoffs) -> Option<Self> {
+        match stage {
+            Stage::Anonymize => Some(Self {
+                cutoff: cutoffs.anonymize?,
+                floor: cutoffs.purge.unwrap_or_else(beginning_of_time),
+                only_identified: true,
+            }),
+            Stage::Purge => Some(Self {
+                cutoff: cutoffs.purge?,
+                floor: beginning_of_time(),
+                only_identified: false,
+            }),
+            Stage::Uploads => None,
+        }
+    }
+
+    /// The condition in SQL, on columns of `participant` with `prefix` before their names, with the
+    /// parameters `:cutoff` and `:floor`. Both the select and the write of a batch carry it.
+    #[must_use]
+    pub fn condition(&self, prefix: &str) -> String {
+        let identified = if self.only_identified {
+            format!(" AND {prefix}anonymized_at IS NULL")
+        } else {
+            String::new()
+        };
+        format!("{prefix}added_at < :cutoff AND {prefix}added_at >= :floor{identified}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().expect("a valid time")
+    }
+
+    #[test]
+    fn p04_whoever_is_to_be_deleted_is_not_anonymized() {
+        let cutoffs = Cutoffs {
+            anonymize: Some(at("2024-02-29T23:00:00Z")),
+            purge: Some(at("2023-03-31T22:00:00Z")),
+        };
+        let selection = Selection::of(Stage::Anonymize, cutoffs).expect("a selection");
+        assert_eq!(selection.floor, at("2023-03-31T22:00:00Z"));
+        assert_eq!(selection.cutoff, at("2024-02-29T23:00:00Z"));
+    }
+
+    #[test]
+    fn p01_p02_an_unset_period_selects_nobody() {
+        let nothing = Cutoffs {
+            anonymize: None,
+            purge: None,
+        };
+        assert_eq!(Selection::of(Stage::Anonymize, nothing), None);
+        assert_eq!(Selection::of(Stage::Purge, nothing), None);
+    }
+}

@@ -1,0 +1,243 @@
+//! Proof after the fact: recounts a period and compares the records with the data.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::domain::cutoff::Cutoffs;
+use crate::domain::period::Period;
+use crate::domain::policy::version_at;
+use crate::domain::run_state::RunState;
+use crate::domain::subject::CHILD_TABLES;
+use crate::store::{Transaction, policies, runs};
+
+use super::context::{Engine, database_now};
+use super::due::{Candidate, Scope, UnknownTenants, candidates};
+use super::error::EngineError;
+use super::recount;
+use super::stage::Stage;
+
+/// What `verify` found out about one tenant and period.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verification {
+    /// The tenant's slug.
+    pub tenant: String,
+    /// The period.
+    pub period: Period,
+    /// State of its run; unset = there is none.
+    pub state: Option<String>,
+    /// Participants that should have been anonymized.
+    pub overdue_anonymize: u64,
+    /// Participants that should have been deleted.
+    pub overdue_purge: u64,
+    /// Participants stored after the run began with an `added_at` before its cutoff (S11); they go
+    /// in the next period.
+    pub late: u64,
+    /// Rows that belong to no participant.
+    pub orphans: u64,
+    /// Uploads whose last participant went, and that are still there.
+    pub empty_uploads: u64,
+    /// Invitations still queued for an anonymized participant.
+    pub queued_invitations: u64,
+    /// Anonymized participants whose batch is not on record, or more of them than it recorded.
+    pub unrecorded: u64,
+    /// Counts of the run's record that differ from the sum of its batches.
+    pub record_mismatches: u64,
+    /// Everything above is as it should be.
+    pub ok: bool,
+    /// What is off, a sentence each.
+    pub findings: Vec<String>,
+}
+
+/// Recounts the scope, by slug.
+///
+/// # Errors
+///
+/// The database's or a clock skew; the inner one an unknown slug.
+pub async fn verify(
+    engine: &Engine,
+    scope: &Scope,
+) -> Result<Result<Vec<Verification>, UnknownTenants>, EngineError> {
+    let now = engine.read_clocks().await?;
+    let transaction = engine.database.begin_read("verifying").await?;
+    let found = candidates(engine, &transaction, scope, now).await?;
+    transaction.rollback().await?;
+    let found = match found {
+        Ok(found) => found,
+        Err(unknown) => return Ok(Err(unknown)),
+    };
+    engine.progress.expect_tenants(found.len());
+    let mut verifications = Vec::with_capacity(found.len());
+    for candidate in found {
+        verifications.push(verify_one(engine, &candidate).await?);
+        engine.progress.tenant_done();
+    }
+    Ok(Ok(verifications))
+}
+
+async fn verify_one(engine: &Engine, candidate: &Candidate) -> Result<Verification, EngineError> {
+    let transaction = engine.database.begin_read("verifying").await?;
+    let run = runs::find(&transaction, candidate.tenant, candidate.period).await?;
+    let mut found = Verification {
+        tenant: candidate.slug.clone(),
+        period: candidate.period,
+        state: run.as_ref().map(|run| run.state.clone()),
+        overdue_anonymize: 0,
+        overdue_purge: 0,
+        late: 0,
+        orphans: 0,
+        empty_uploads: recount::empty_uploads(&transaction, candidate.tenant).await?,
+        queued_invitations: queued_invitations(&transaction, candidate).await?,
+        unrecorded: unrecorded(&transaction, candidate).await?,
+        record_mismatches: 0,
+        ok: false,
+        findings: Vec::new(),
+    };
+    for table in CHILD_TABLES {
+        found.orphans += recount::orphans(&transaction, candidate.tenant, table).await?;
+    }
+    match &run {
+        Some(run) if run.state == RunState::Completed.name() => {
+            overdue(engine, &transaction, candidate, run, &mut found).await?;
+            found.record_mismatches = record_mismatches(&transaction, candidate, run).await?;
+        }
+        Some(run) if run.state == RunState::NoPolicy.name() => {
+            let versions = policies::versions(&transaction, candidate.tenant).await??;
+            if version_at(&versions, candidate.due_at).is_some_and(|v| !v.terms.is_empty()) {
+                found.findings.push(
+                    "a policy now rules the period, and the run has not been done; run \
+                     `retentiond run`"
+                        .to_owned(),
+                );
+            }
+        }
+        Some(run) => found.findings.push(format!(
+            "the run of {} is {}, not completed",
+            candidate.period, run.state
+        )),
+        None => found
+            .findings
+            .push(format!("there is no run of {}", candidate.period)),
+    }
+    transaction.rollback().await?;
+    describe(&mut found);
+    Ok(found)
+}
+
+/// Rows that the completed run should have erased, under the cutoffs that hold now (P10), apart
+/// from those that came after it began (S11).
+async fn overdue(
+    engine: &Engine,
+    transaction: &Transaction,
+    candidate: &Candidate,
+    run: &entity::tenant_run::Model,
+    found: &mut Verification,
+) -> Result<(), EngineError> {
+    let zone = candidate.zone()?;
+    let now = engine.now(engine.clock.now(), database_now(transaction).await?)?;
+    let versions = policies::versions(transaction, candidate.tenant).await??;
+    let pinned = Cutoffs {
+        anonymize: run.anonymize_cutoff,
+        purge: run.purge_cutoff,
+    };
+    let cutoffs = version_at(&versions, now).map_or(pinned, |current| {
+        pinned.older_of(Cutoffs::of(candidate.period, zone, &current.terms))
+    });
+    let since: DateTime<Utc> = run.started_at.unwrap_or(run.due_at);
+    for stage in [Stage::Anonymize, Stage::Purge] {
+        let all = recount::eligible(transaction, candidate.tenant, stage, cutoffs).await?;
+        if all == 0 {
+            continue;
+        }
+        let late =
+            recount::eligible_stored_since(transaction, candidate.tenant, stage, cutoffs, since)
+                .await?;
+        found.late += late;
+        let overdue = all.saturating_sub(late);
+        if stage == Stage::Anonymize {
+            found.overdue_anonymize = overdue;
+        } else {
+            found.overdue_purge = overdue;
+        }
+    }
+    Ok(())
+}
+
+/// E2: nothing may be sent to an address that is gone.
+async fn queued_invitations(
+    transaction: &Transaction,
+    candidate: &Candidate,
+) -> Result<u64, EngineError> {
+    let count = transaction
+        .number(
+            "SELECT COUNT(*) AS n FROM invitation JOIN participant \
+             ON participant.tenant_id = invitation.tenant_id \
+             AND participant.id = invitation.participant_id \
+             WHERE invitation.tenant_id = :tenant AND participant.tenant_id = :tenant \
+             AND invitation.state = 'queued' AND participant.anonymized_at IS NOT NULL",
+            &[("tenant", candidate.tenant.0.into())],
+        )
+        .await?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
+/// Every anonymized row carries the time of its batch. More rows than a batch recorded, or rows
+/// without a batch, were anonymized by somebody else. (Fewer is right: they may be deleted since.)
+async fn unrecorded(
+    transaction: &Transaction,
+    candidate: &Candidate,
+) -> Result<u64, EngineError> {
+    let excess = "CASE WHEN data.n > COALESCE(batches.n, 0) THEN data.n - COALESCE(batches.n, 0) \
+                  ELSE 0 END";
+    let integer = match transaction.dialect() {
+        crate::store::Dialect::MariaDb => "SIGNED",
+        _ => "BIGINT",
+    };
+    let sql = format!(
+        "SELECT CAST(SUM({excess}) AS {integer}) AS n FROM \
+         (SELECT anonymized_at, COUNT(*) AS n FROM participant WHERE tenant_id = :tenant \
+          AND anonymized_at IS NOT NULL GROUP BY anonymized_at) AS data \
+         LEFT JOIN (SELECT written_at, SUM(anonymized) AS n FROM run_batch \
+          WHERE tenant_id = :tenant AND stage = 'anonymize' GROUP BY written_at) AS batches \
+         ON batches.written_at = data.anonymized_at"
+    );
+    let count = transaction
+        .number(&sql, &[("tenant", candidate.tenant.0.into())])
+        .await?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
+async fn record_mismatches(
+    transaction: &Transaction,
+    candidate: &Candidate,
+    run: &entity::tenant_run::Model,
+) -> Result<u64, EngineError> {
+    let mut batches = crate::domain::counts::Counts::default();
+    for stage in runs::batch_totals(transaction, candidate.tenant, run.id).await? {
+        batches += stage.counts;
+    }
+    let recorded = runs::counts_of(run).columns();
+    let differing = recorded
+        .iter()
+        .zip(batches.columns())
+        .filter(|((_, recorded), (_, summed))| recorded != summed)
+        .count();
+    Ok(u64::try_from(differing).unwrap_or(u64::MAX))
+}
+
+fn describe(found: &mut Verification) {
+    let checks = [
+        (found.overdue_anonymize, "participants still have personal data that was due to go"),
+        (found.overdue_purge, "participants are still there that were due to be deleted"),
+        (found.orphans, "rows belong to no participant"),
+        (found.empty_uploads, "uploads are still there although a run deleted their last participant"),
+        (found.queued_invitations, "invitations are still queued for anonymized participants"),
+        (found.unrecorded, "participants were anonymized without a batch on record"),
+        (found.record_mismatches, "counts of the run's record differ from the sum of its batches"),
+    ];
+    for (count, what) in checks {
+        if count > 0 {
+            found.findings.push(format!("{count} {what}"));
+        }
+    }
+    found.ok = found.findings.is_empty();
+}

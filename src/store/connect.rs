@@ -1,0 +1,278 @@
+//! Opening the database, and opening transactions on it.
+
+use std::time::Duration;
+
+use sea_orm::sqlx::Executor;
+use sea_orm::{
+    AccessMode, ConnectOptions, ConnectionTrait, Database as SeaDatabase, DatabaseConnection,
+    IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use secrecy::ExposeSecret;
+
+use crate::config::DatabaseConfig;
+
+use super::dialect::Dialect;
+use super::error::{ErrorClass, StoreError};
+use super::transaction::{Transaction, within};
+
+/// A pool of connections to one database; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pool: DatabaseConnection,
+    dialect: Dialect,
+    timeouts: Timeouts,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Timeouts {
+    statement: Duration,
+    scan: Duration,
+    lock: Duration,
+    /// A holder paused inside a transaction would block its successor for longer than its lease.
+    idle_in_transaction: Duration,
+}
+
+/// Time that a reply may take on top of what the server itself enforces.
+const REPLY_MARGIN: Duration = Duration::from_secs(5);
+
+/// Opens the database of the configuration. A SQLite file is created when its URL says `mode=rwc`.
+///
+/// `lease_duration` bounds how long a transaction may sit idle before the server ends it.
+///
+/// # Errors
+///
+/// A [`StoreError`] that says which part of `[database]` to look at.
+pub async fn connect(
+    config: &DatabaseConfig,
+    lease_duration: Duration,
+) -> Result<Database, StoreError> {
+    const DOING: &str = "cannot open the database";
+    let mut options = ConnectOptions::new(config.url.expose_secret().to_owned());
+    options
+        .max_connections(config.max_connections)
+        .connect_timeout(config.connect_timeout)
+        .acquire_timeout(config.connect_timeout)
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .map_sqlx_postgres_opts(|options| options.application_name("retentiond"))
+        .map_sqlx_mysql_pool_opts(|options| {
+            options.after_connect(|connection, _| {
+                Box::pin(async move {
+                    // Strict, so that a value that does not fit is refused and never cut.
+                    connection
+                        .execute(
+                            "SET SESSION sql_mode = 'TRADITIONAL,NO_ENGINE_SUBSTITUTION,\
+                             PIPES_AS_CONCAT', time_zone = '+00:00'",
+                        )
+                        .await?;
+                    Ok(())
+                })
+            })
+        });
+    let lock_timeout = config.lock_timeout;
+    options.map_sqlx_sqlite_opts(move |options| {
+        options
+            .busy_timeout(lock_timeout)
+            .foreign_keys(true)
+            .journal_mode(sea_orm::sqlx::sqlite::SqliteJournalMode::Wal)
+            .synchronous(sea_orm::sqlx::sqlite::SqliteSynchronous::Full)
+            .pragma("secure_delete", "ON")
+    });
+    let pool = within(
+        config.connect_timeout + REPLY_MARGIN,
+        DOING,
+        SeaDatabase::connect(options),
+    )
+    .await?;
+    let dialect = Dialect::of(pool.get_database_backend());
+    let database = Database {
+        pool,
+        dialect,
+        timeouts: Timeouts {
+            statement: config.statement_timeout,
+            scan: config.scan_timeout,
+            lock: config.lock_timeout,
+            idle_in_transaction: lease_duration,
+        },
+    };
+    if dialect == Dialect::Sqlite {
+        database.require_secure_delete().await?;
+    }
+    Ok(database)
+}
+
+impl Database {
+    /// The database's dialect.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The pool, for the migrator and for tests.
+    #[must_use]
+    pub fn pool(&self) -> &DatabaseConnection {
+        &self.pool
+    }
+
+    /// Opens a transaction that writes: READ COMMITTED on the servers, BEGIN IMMEDIATE on SQLite
+    /// (a deferred one that turns into a writer fails at once, whatever the busy timeout says).
+    ///
+    /// # Errors
+    ///
+    /// When no connection is to be had; `doing` names the undertaking in every later error too.
+    pub async fn begin(&self, doing: &'static str) -> Result<Transaction, StoreError> {
+        self.open(self.writing(), self.timeouts.statement, doing)
+            .await
+    }
+
+    /// Opens a transaction that writes at the end of long reads: as [`Database::begin`], but its
+    /// statements may take as long as a scan.
+    ///
+    /// # Errors
+    ///
+    /// As [`Database::begin`].
+    pub async fn begin_long(&self, doing: &'static str) -> Result<Transaction, StoreError> {
+        self.open(self.writing(), self.timeouts.scan, doing).await
+    }
+
+    /// Opens a transaction that only reads, on one snapshot, for as long as a scan may take.
+    ///
+    /// # Errors
+    ///
+    /// As [`Database::begin`].
+    pub async fn begin_read(&self, doing: &'static str) -> Result<Transaction, StoreError> {
+        let options = match self.dialect {
+            Dialect::Sqlite => TransactionOptions::default(),
+            _ => TransactionOptions {
+                isolation_level: Some(IsolationLevel::RepeatableRead),
+                access_mode: Some(AccessMode::ReadOnly),
+                ..TransactionOptions::default()
+            },
+        };
+        self.open(options, self.timeouts.scan, doing).await
+    }
+
+    fn writing(&self) -> TransactionOptions {
+        match self.dialect {
+            Dialect::Sqlite => TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            },
+            _ => TransactionOptions {
+                isolation_level: Some(IsolationLevel::ReadCommitted),
+                ..TransactionOptions::default()
+            },
+        }
+    }
+
+    async fn open(
+        &self,
+        options: TransactionOptions,
+        statement_timeout: Duration,
+        doing: &'static str,
+    ) -> Result<Transaction, StoreError> {
+        let deadline = statement_timeout + REPLY_MARGIN;
+        let inner = within(deadline, doing, self.pool.begin_with_options(options)).await?;
+        let transaction = Transaction::new(inner, self.dialect, deadline, doing);
+        // Per transaction, because through a transaction pooler the next one may be on another
+        // server connection.
+        let milliseconds = |duration: Duration| duration.as_millis().to_string();
+        match self.dialect {
+            Dialect::Postgres => {
+                transaction
+                    .rows::<Ignored>(
+                        "SELECT set_config('statement_timeout', :statement, true) AS ignored, \
+                         set_config('lock_timeout', :lock, true), \
+                         set_config('idle_in_transaction_session_timeout', :idle, true)",
+                        &[
+                            ("statement", milliseconds(statement_timeout).into()),
+                            ("lock", milliseconds(self.timeouts.lock).into()),
+                            (
+                                "idle",
+                                milliseconds(self.timeouts.idle_in_transaction).into(),
+                            ),
+                        ],
+                    )
+                    .await?;
+            }
+            Dialect::MariaDb => {
+                transaction
+                    .execute(
+                        "SET SESSION max_statement_time = :statement, \
+                         innodb_lock_wait_timeout = :lock, idle_transaction_timeout = :idle",
+                        &[
+                            ("statement", statement_timeout.as_secs_f64().into()),
+                            ("lock", self.timeouts.lock.as_secs().max(1).into()),
+                            (
+                                "idle",
+                                self.timeouts.idle_in_transaction.as_secs().max(1).into(),
+                            ),
+                        ],
+                    )
+                    .await?;
+            }
+            Dialect::Sqlite => {}
+        }
+        Ok(transaction)
+    }
+
+    /// SQLite: deleted values must be overwritten in the file; a build may lack the feature.
+    async fn require_secure_delete(&self) -> Result<(), StoreError> {
+        let transaction = self.begin_read("cannot open the database").await?;
+        let setting = transaction
+            .row::<SecureDelete>("PRAGMA secure_delete", &[])
+            .await?;
+        transaction.rollback().await?;
+        match setting {
+            Some(SecureDelete { secure_delete: 1 }) => Ok(()),
+            _ => Err(StoreError::new(
+                ErrorClass::Schema,
+                "SQLite does not overwrite what it deletes (secure_delete is off)",
+            )),
+        }
+    }
+
+    /// SQLite: moves what the write-ahead log holds into the database file and empties the log,
+    /// where erased values would otherwise stay. Nothing to do on the servers.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorClass::LockTimeout`] when another connection kept the log in use.
+    pub async fn truncate_write_ahead_log(&self) -> Result<(), StoreError> {
+        const DOING: &str = "cannot empty SQLite's write-ahead log";
+        if self.dialect != Dialect::Sqlite {
+            return Ok(());
+        }
+        let row = within(
+            self.timeouts.scan,
+            DOING,
+            self.pool.query_one_raw(sea_orm::Statement::from_string(
+                self.dialect.backend(),
+                "PRAGMA wal_checkpoint(TRUNCATE)",
+            )),
+        )
+        .await?;
+        let busy = row.and_then(|row| row.try_get_by_index::<i32>(0).ok());
+        match busy {
+            Some(0) => Ok(()),
+            _ => Err(StoreError::new(ErrorClass::LockTimeout, DOING)),
+        }
+    }
+
+    /// Closes the pool.
+    pub async fn close(self) {
+        // The process is about to end; a connection that cannot say good-bye is no error.
+        let _ = within(REPLY_MARGIN, "closing", self.pool.close()).await;
+    }
+}
+
+#[derive(sea_orm::FromQueryResult)]
+struct SecureDelete {
+    secure_delete: i32,
+}
+
+#[derive(sea_orm::FromQueryResult)]
+struct Ignored {
+    #[expect(dead_code, reason = "set_config returns what was set")]
+    ignored: String,
+}

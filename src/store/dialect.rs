@@ -1,0 +1,205 @@
+//! What differs between PostgreSQL, MariaDB and SQLite.
+//!
+//! The text of a statement is the same at every call (drivers cache prepared statements by their
+//! text, and evicting one stalls), so lists of ids travel as one parameter: an array on PostgreSQL,
+//! a JSON document elsewhere.
+
+use chrono::{DateTime, TimeZone, Utc};
+use sea_orm::sea_query::ArrayType;
+use sea_orm::{DbBackend, Value};
+use uuid::Uuid;
+
+/// A database that the service runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// PostgreSQL 15 and up.
+    Postgres,
+    /// MariaDB 10.11 and up.
+    MariaDb,
+    /// SQLite 3.45 and up, embedded.
+    Sqlite,
+}
+
+/// An instant that no row precedes on any of the databases (MariaDB's `datetime` begins here).
+#[must_use]
+pub fn beginning_of_time() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(1000, 1, 1, 0, 0, 0)
+        .single()
+        .unwrap_or(DateTime::<Utc>::MIN_UTC)
+}
+
+impl Dialect {
+    /// The dialect of a SeaORM backend.
+    #[must_use]
+    pub fn of(backend: DbBackend) -> Self {
+        match backend {
+            DbBackend::MySql => Self::MariaDb,
+            DbBackend::Sqlite => Self::Sqlite,
+            _ => Self::Postgres,
+        }
+    }
+
+    /// The SeaORM backend of this dialect.
+    #[must_use]
+    pub fn backend(self) -> DbBackend {
+        match self {
+            Self::Postgres => DbBackend::Postgres,
+            Self::MariaDb => DbBackend::MySql,
+            Self::Sqlite => DbBackend::Sqlite,
+        }
+    }
+
+    /// Name for people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::MariaDb => "MariaDB",
+            Self::Sqlite => "SQLite",
+        }
+    }
+
+    /// The database's clock, in UTC: the moment of the call, not the start of the transaction.
+    #[must_use]
+    pub fn now(self) -> &'static str {
+        match self {
+            Self::Postgres => "clock_timestamp()",
+            Self::MariaDb => "UTC_TIMESTAMP(6)",
+            Self::Sqlite => "strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')",
+        }
+    }
+
+    /// The database's clock plus the parameter `:seconds` (a fraction is allowed).
+    #[must_use]
+    pub fn now_plus_seconds(self) -> &'static str {
+        match self {
+            Self::Postgres => "clock_timestamp() + make_interval(secs => :seconds)",
+            Self::MariaDb => {
+                "UTC_TIMESTAMP(6) + INTERVAL CAST(:seconds * 1000000 AS SIGNED) MICROSECOND"
+            }
+            Self::Sqlite => {
+                "strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now', printf('%+f seconds', :seconds))"
+            }
+        }
+    }
+
+    /// Condition that the row comes after the cursor `(:cursor_added_at, :cursor_id)`.
+    ///
+    /// MariaDB reads an index only as far as a row comparison's first column; spelled out as two
+    /// ranges it seeks to the cursor even when a million rows share one `added_at`.
+    #[must_use]
+    pub fn after_cursor(self) -> &'static str {
+        match self {
+            Self::Postgres | Self::Sqlite => "(added_at, id) > (:cursor_added_at, :cursor_id)",
+            Self::MariaDb => {
+                "((added_at = :cursor_added_at AND id > :cursor_id) OR added_at > :cursor_added_at)"
+            }
+        }
+    }
+
+    /// Locks the selected rows until the end of the transaction. SQLite locks the whole database
+    /// at the start of a writing transaction instead.
+    #[must_use]
+    pub fn for_update(self, skip_locked: bool) -> &'static str {
+        match (self, skip_locked) {
+            (Self::Sqlite, _) => "",
+            (_, true) => "FOR UPDATE SKIP LOCKED",
+            (_, false) => "FOR UPDATE",
+        }
+    }
+
+    /// Locks a row that others refer to, without stopping them from referring to it where the
+    /// database can tell the two apart.
+    #[must_use]
+    pub fn for_no_key_update(self) -> &'static str {
+        match self {
+            Self::Postgres => "FOR NO KEY UPDATE",
+            Self::MariaDb => "FOR UPDATE",
+            Self::Sqlite => "",
+        }
+    }
+
+    /// `SELECT {columns} FROM {table}` for the rows whose `key` is in `:ids`, within the tenant.
+    #[must_use]
+    pub fn select_by_ids(self, columns: &str, table: &str, key: &str, condition: &str) -> String {
+        match self {
+            Self::MariaDb => format!(
+                "SELECT {columns} FROM {LIST} STRAIGHT_JOIN {table} \
+                 ON {table}.tenant_id = :tenant AND {table}.{key} = UNHEX(list.h) WHERE {condition}"
+            ),
+            _ => format!(
+                "SELECT {columns} FROM {table} WHERE tenant_id = :tenant AND {key} {} \
+                 AND {condition}",
+                self.in_ids()
+            ),
+        }
+    }
+
+    /// `UPDATE {table}` of the rows whose `key` is in `:ids`, within the tenant.
+    #[must_use]
+    pub fn update_by_ids(self, table: &str, key: &str, set: &str, condition: &str) -> String {
+        match self {
+            Self::MariaDb => format!(
+                "UPDATE {LIST} STRAIGHT_JOIN {table} \
+                 ON {table}.tenant_id = :tenant AND {table}.{key} = UNHEX(list.h) \
+                 SET {set} WHERE {condition}"
+            ),
+            _ => format!(
+                "UPDATE {table} SET {set} WHERE tenant_id = :tenant AND {key} {} AND {condition}",
+                self.in_ids()
+            ),
+        }
+    }
+
+    /// `DELETE` of the rows of `table` whose `key` is in `:ids`, within the tenant.
+    #[must_use]
+    pub fn delete_by_ids(self, table: &str, key: &str, condition: &str) -> String {
+        match self {
+            Self::MariaDb => format!(
+                "DELETE {table} FROM {LIST} STRAIGHT_JOIN {table} \
+                 ON {table}.tenant_id = :tenant AND {table}.{key} = UNHEX(list.h) WHERE {condition}"
+            ),
+            _ => format!(
+                "DELETE FROM {table} WHERE tenant_id = :tenant AND {key} {} AND {condition}",
+                self.in_ids()
+            ),
+        }
+    }
+
+    /// Value of the parameter `:ids`.
+    #[must_use]
+    pub fn ids(self, ids: &[Uuid]) -> Value {
+        match self {
+            Self::Postgres => Value::Array(
+                ArrayType::Uuid,
+                Some(Box::new(ids.iter().map(|id| Value::from(*id)).collect())),
+            ),
+            Self::MariaDb | Self::Sqlite => {
+                let mut json = String::with_capacity(2 + ids.len() * 35);
+                json.push('[');
+                for (position, id) in ids.iter().enumerate() {
+                    if position > 0 {
+                        json.push(',');
+                    }
+                    json.push('"');
+                    json.push_str(&id.simple().to_string());
+                    json.push('"');
+                }
+                json.push(']');
+                Value::from(json)
+            }
+        }
+    }
+
+    fn in_ids(self) -> &'static str {
+        match self {
+            Self::Postgres => "= ANY(:ids)",
+            Self::Sqlite => "IN (SELECT unhex(value) FROM json_each(:ids))",
+            Self::MariaDb => "IN (SELECT UNHEX(h) FROM JSON_TABLE(:ids, '$[*]' COLUMNS (h CHAR(32) PATH '$')) AS list)",
+        }
+    }
+}
+
+/// MariaDB 10.11 runs `IN (SELECT …)` in an UPDATE or DELETE once for every row of the table; a
+/// join that starts at the list looks every id up by key.
+const LIST: &str = "JSON_TABLE(:ids, '$[*]' COLUMNS (h CHAR(32) PATH '$')) AS list";

@@ -1,0 +1,283 @@
+//! Errors of the database, by class and in our own words.
+//!
+//! A database's message may hold a row's values (`Duplicate entry 'someone@example.org'`), and a
+//! URL's parse error its password. So neither is kept: an error here is a class, the database's
+//! code, and what we were doing.
+
+use std::fmt;
+
+use sea_orm::sqlx::mysql::MySqlDatabaseError;
+use sea_orm::{DbErr, RuntimeErr, sqlx};
+
+/// What kind of thing went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    /// No connection, or it broke, or the server is shutting down.
+    Unavailable,
+    /// Nothing came back in time.
+    Deadline,
+    /// The other side of a deadlock, or a serialization failure.
+    Conflict,
+    /// Somebody else held a lock for too long.
+    LockTimeout,
+    /// A statement took too long.
+    StatementTimeout,
+    /// The database takes no writes (a standby, or a read-only file).
+    ReadOnly,
+    /// The role lacks a right, or the password is wrong.
+    Permission,
+    /// No room left.
+    DiskFull,
+    /// A table or column is missing, or not as we made it.
+    Schema,
+    /// A constraint refused the row.
+    Constraint,
+    /// The database does not exist, or the URL is no URL.
+    Address,
+    /// Anything else; a mistake of ours until shown otherwise.
+    Internal,
+}
+
+/// What to do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// Run the whole transaction again, after a pause.
+    Retry,
+    /// Connect again, look up whether the batch was committed, then decide.
+    Reconnect,
+    /// Run it again with fewer rows.
+    SmallerBatch,
+    /// Give this tenant up for now; the others go on.
+    SkipTenant,
+    /// Stop everything.
+    Stop,
+}
+
+impl ErrorClass {
+    /// Name in logs, metrics and run records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unavailable => "database_unavailable",
+            Self::Deadline => "database_deadline",
+            Self::Conflict => "conflict",
+            Self::LockTimeout => "lock_timeout",
+            Self::StatementTimeout => "statement_timeout",
+            Self::ReadOnly => "database_read_only",
+            Self::Permission => "permission",
+            Self::DiskFull => "disk_full",
+            Self::Schema => "schema",
+            Self::Constraint => "constraint",
+            Self::Address => "database_address",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn disposition(self) -> Disposition {
+        match self {
+            Self::Conflict | Self::LockTimeout => Disposition::Retry,
+            Self::Unavailable | Self::Deadline | Self::ReadOnly => Disposition::Reconnect,
+            Self::StatementTimeout => Disposition::SmallerBatch,
+            Self::Permission | Self::Schema | Self::Constraint | Self::Internal => {
+                Disposition::SkipTenant
+            }
+            Self::DiskFull | Self::Address => Disposition::Stop,
+        }
+    }
+
+    /// What happened and what to do, for people.
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::Unavailable => {
+                "the database cannot be reached; check that it runs and that [database] url names it"
+            }
+            Self::Deadline => {
+                "the database did not answer in time; check its load and the network, or raise \
+                 [database] statement_timeout"
+            }
+            Self::Conflict => "another transaction was in the way; try again",
+            Self::LockTimeout => {
+                "another session holds a lock on the rows; end it, or raise [database] lock_timeout"
+            }
+            Self::StatementTimeout => {
+                "a statement took too long; lower [engine] batch_rows or raise [database] \
+                 statement_timeout"
+            }
+            Self::ReadOnly => {
+                "the database is read-only; point [database] url at the primary, or make the file \
+                 and its folder writable"
+            }
+            Self::Permission => {
+                "the database refused access; check the user and password of [database] url, and \
+                 its rights against docs/operating.md"
+            }
+            Self::DiskFull => "the database has no room left; free some, then try again",
+            Self::Schema => {
+                "a table is missing or not as this version made it; see `retentiond migrate status`"
+            }
+            Self::Constraint => {
+                "the database refused a row by one of its constraints; nothing was changed"
+            }
+            Self::Address => {
+                "[database] url is not a database that can be opened; it looks like \
+                 postgres://USER@HOST/NAME, mysql://USER@HOST/NAME or sqlite://FILE?mode=rwc"
+            }
+            Self::Internal => {
+                "the database refused a statement; this is a mistake in retentiond, please report \
+                 it with the code"
+            }
+        }
+    }
+}
+
+/// An error of the database: class, code, and what we were doing; never a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreError {
+    class: ErrorClass,
+    code: Option<String>,
+    doing: &'static str,
+}
+
+impl StoreError {
+    /// An error without a code of the database's.
+    #[must_use]
+    pub fn new(class: ErrorClass, doing: &'static str) -> Self {
+        Self {
+            class,
+            code: None,
+            doing,
+        }
+    }
+
+    /// What kind of error it is.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        self.class
+    }
+
+    /// The database's own code (SQLSTATE, or an error number).
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// Classifies `error`, which happened while `doing`.
+    #[must_use]
+    pub fn from_db(error: &DbErr, doing: &'static str) -> Self {
+        let (class, code) = classify(error);
+        Self { class, code, doing }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.doing, self.class.sentence())?;
+        match &self.code {
+            Some(code) => write!(formatter, " (code {code})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+fn classify(error: &DbErr) -> (ErrorClass, Option<String>) {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => classify_sqlx(error),
+        DbErr::ConnectionAcquire(_) => (ErrorClass::Unavailable, None),
+        DbErr::Conn(RuntimeErr::Internal(_)) => (ErrorClass::Address, None),
+        // A value that does not decode: somebody else's table.
+        DbErr::Type(_) | DbErr::TryIntoErr { .. } | DbErr::Json(_) => (ErrorClass::Schema, None),
+        _ => (ErrorClass::Internal, None),
+    }
+}
+
+fn classify_sqlx(error: &sqlx::Error) -> (ErrorClass, Option<String>) {
+    match error {
+        sqlx::Error::Database(error) => {
+            if let Some(error) = error.try_downcast_ref::<MySqlDatabaseError>() {
+                return (mariadb(error.number()), Some(error.number().to_string()));
+            }
+            let code = error.code().unwrap_or_default().into_owned();
+            let class = if code.len() == 5 {
+                postgres(&code)
+            } else {
+                sqlite(&code)
+            };
+            (class, Some(code))
+        }
+        sqlx::Error::Configuration(_) => (ErrorClass::Address, None),
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => (ErrorClass::Unavailable, None),
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => {
+            (ErrorClass::Schema, None)
+        }
+        _ => (ErrorClass::Internal, None),
+    }
+}
+
+/// SQLSTATE of PostgreSQL; its documentation, appendix A.
+fn postgres(code: &str) -> ErrorClass {
+    match code {
+        "40001" | "40P01" => ErrorClass::Conflict,
+        "55P03" => ErrorClass::LockTimeout,
+        "57014" => ErrorClass::StatementTimeout,
+        "25006" => ErrorClass::ReadOnly,
+        "42501" | "28000" | "28P01" => ErrorClass::Permission,
+        "3D000" => ErrorClass::Address,
+        "53100" => ErrorClass::DiskFull,
+        // Idle in transaction for too long: we were paused; the connection is gone.
+        "25P03" | "53300" => ErrorClass::Unavailable,
+        _ if code.starts_with("08") || code.starts_with("57P") => ErrorClass::Unavailable,
+        _ if code.starts_with("22") || code.starts_with("23") => ErrorClass::Constraint,
+        "42P01" | "42703" | "42883" | "42804" | "3F000" => ErrorClass::Schema,
+        _ => ErrorClass::Internal,
+    }
+}
+
+/// Error numbers of MariaDB; its documentation, "MariaDB error codes".
+fn mariadb(number: u16) -> ErrorClass {
+    match number {
+        1213 | 1020 => ErrorClass::Conflict,
+        1205 => ErrorClass::LockTimeout,
+        1969 | 3024 => ErrorClass::StatementTimeout,
+        1290 | 1792 | 1836 => ErrorClass::ReadOnly,
+        1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1698 => ErrorClass::Permission,
+        1049 => ErrorClass::Address,
+        1021 | 1114 => ErrorClass::DiskFull,
+        1040 | 1047 | 1053 | 1077 | 1079 | 1158..=1161 | 1203 | 1927 | 2006 | 2013 | 4031 => {
+            ErrorClass::Unavailable
+        }
+        1048 | 1062 | 1216 | 1217 | 1264 | 1265 | 1292 | 1366 | 1406 | 1451 | 1452 | 4025 => {
+            ErrorClass::Constraint
+        }
+        1054 | 1146 => ErrorClass::Schema,
+        _ => ErrorClass::Internal,
+    }
+}
+
+/// Result codes of SQLite, extended ones included; <https://www.sqlite.org/rescode.html>.
+fn sqlite(code: &str) -> ErrorClass {
+    let code: u32 = code.parse().unwrap_or_default();
+    match code & 0xff {
+        5 | 6 => ErrorClass::LockTimeout,
+        8 => ErrorClass::ReadOnly,
+        10 => ErrorClass::Unavailable,
+        13 => ErrorClass::DiskFull,
+        3 | 23 => ErrorClass::Permission,
+        14 | 26 => ErrorClass::Address,
+        11 | 17 => ErrorClass::Schema,
+        19 | 20 | 18 => ErrorClass::Constraint,
+        // Plain "SQL error": at run time that is a missing table or column.
+        1 => ErrorClass::Schema,
+        _ => ErrorClass::Internal,
+    }
+}

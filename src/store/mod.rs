@@ -1,0 +1,26 @@
+//! The way to the database: connection, differences between the three databases, error classes,
+//! retry, and the tables as named verbs.
+//!
+//! Every statement runs inside an explicit [`Transaction`], which gives it a deadline and maps its
+//! errors to our own words: a database's own message may hold a row's values. Nothing here decides
+//! what is erased, and no statement here erases; see `engine::erase` for that.
+
+mod connect;
+mod dialect;
+mod error;
+pub mod leases;
+pub mod policies;
+mod retry;
+pub mod runs;
+pub mod schema;
+mod statement;
+pub mod suppressions;
+pub mod tenants;
+mod transaction;
+
+pub use connect::{Database, connect};
+pub use dialect::{Dialect, beginning_of_time};
+pub use error::{Disposition, ErrorClass, StoreError};
+pub use retry::{RetryPolicy, with_retry};
+pub use statement::{Parameters, parameters};
+pub use transaction::Transaction;

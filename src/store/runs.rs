@@ -1,0 +1,462 @@
+//! Tenant-runs and their batches: the record of what was owed and what was done.
+
+use chrono::{DateTime, Utc};
+use entity::tenant_run;
+use sea_orm::{
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult,
+    QuerySelect,
+};
+use uuid::Uuid;
+
+use crate::domain::counts::Counts;
+use crate::domain::cutoff::Cutoffs;
+use crate::domain::period::Period;
+use crate::domain::run_state::RunState;
+use crate::ids::TenantId;
+
+use super::dialect::Dialect;
+use super::error::StoreError;
+use super::transaction::Transaction;
+
+/// The run of a tenant for a period, if there is one.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn find(
+    transaction: &Transaction,
+    tenant: TenantId,
+    period: Period,
+) -> Result<Option<tenant_run::Model>, StoreError> {
+    transaction
+        .run(
+            tenant_run::Entity::find()
+                .filter(tenant_run::Column::TenantId.eq(tenant.0))
+                .filter(tenant_run::Column::Period.eq(period.to_string()))
+                .one(transaction.orm()),
+        )
+        .await
+}
+
+/// The run of that id, of whichever tenant.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn find_by_id(
+    transaction: &Transaction,
+    id: Uuid,
+) -> Result<Option<tenant_run::Model>, StoreError> {
+    transaction
+        .run(
+            tenant_run::Entity::find()
+                .filter(tenant_run::Column::Id.eq(id))
+                .one(transaction.orm()),
+        )
+        .await
+}
+
+/// The newest runs, of one tenant or of all.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn list(
+    transaction: &Transaction,
+    tenant: Option<TenantId>,
+    limit: u64,
+) -> Result<Vec<tenant_run::Model>, StoreError> {
+    let mut query = tenant_run::Entity::find()
+        .order_by_desc(tenant_run::Column::Period)
+        .order_by_asc(tenant_run::Column::TenantId)
+        .limit(limit);
+    if let Some(tenant) = tenant {
+        query = query.filter(tenant_run::Column::TenantId.eq(tenant.0));
+    }
+    transaction.run(query.all(transaction.orm())).await
+}
+
+/// The newest period for which the tenant has a run in one of `states`.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn newest_period(
+    transaction: &Transaction,
+    tenant: TenantId,
+    states: &[RunState],
+) -> Result<Option<Period>, StoreError> {
+    let query = tenant_run::Entity::find()
+        .filter(tenant_run::Column::TenantId.eq(tenant.0))
+        .filter(tenant_run::Column::State.is_in(states.iter().map(|state| state.name())))
+        .order_by_desc(tenant_run::Column::Period);
+    let run = transaction.run(query.one(transaction.orm())).await?;
+    Ok(run.and_then(|run| run.period.parse().ok()))
+}
+
+/// The newest period before `period` for which the tenant has a run, whatever its state.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn newest_period_before(
+    transaction: &Transaction,
+    tenant: TenantId,
+    period: Period,
+) -> Result<Option<Period>, StoreError> {
+    let query = tenant_run::Entity::find()
+        .filter(tenant_run::Column::TenantId.eq(tenant.0))
+        .filter(tenant_run::Column::Period.lt(period.to_string()))
+        .order_by_desc(tenant_run::Column::Period);
+    let run = transaction.run(query.one(transaction.orm())).await?;
+    Ok(run.and_then(|run| run.period.parse().ok()))
+}
+
+/// Makes the run of a tenant for a period, unless there is one: at most one ever.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn create(
+    transaction: &Transaction,
+    id: Uuid,
+    tenant: TenantId,
+    period: Period,
+    due_at: DateTime<Utc>,
+    state: RunState,
+) -> Result<(), StoreError> {
+    let sql = match transaction.dialect() {
+        Dialect::MariaDb => {
+            "INSERT INTO tenant_run (tenant_id, id, period, state, due_at) \
+             VALUES (:tenant, :id, :period, :state, :due_at) \
+             ON DUPLICATE KEY UPDATE period = period"
+        }
+        _ => {
+            "INSERT INTO tenant_run (tenant_id, id, period, state, due_at) \
+             VALUES (:tenant, :id, :period, :state, :due_at) \
+             ON CONFLICT (tenant_id, period) DO NOTHING"
+        }
+    };
+    transaction
+        .execute(
+            sql,
+            &[
+                ("tenant", tenant.0.into()),
+                ("id", id.into()),
+                ("period", period.to_string().into()),
+                ("state", state.name().into()),
+                ("due_at", due_at.into()),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Marks a run as running, pins its policy version and cutoffs unless they are, and counts the
+/// attempt.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn start(
+    transaction: &Transaction,
+    tenant: TenantId,
+    run_id: Uuid,
+    policy_version: i32,
+    cutoffs: Cutoffs,
+) -> Result<(), StoreError> {
+    let now = transaction.dialect().now();
+    // What is pinned stays pinned: the three columns are written while the version is unset only.
+    // It is assigned last, because MariaDB evaluates assignments from left to right.
+    let sql = format!(
+        "UPDATE tenant_run SET state = 'running', \
+         anonymize_cutoff = CASE WHEN policy_version IS NULL THEN :anonymize ELSE anonymize_cutoff END, \
+         purge_cutoff = CASE WHEN policy_version IS NULL THEN :purge ELSE purge_cutoff END, \
+         policy_version = COALESCE(policy_version, :version), \
+         attempts = attempts + 1, started_at = COALESCE(started_at, {now}), \
+         finished_at = NULL, retry_at = NULL \
+         WHERE tenant_id = :tenant AND id = :run"
+    );
+    transaction
+        .execute(
+            &sql,
+            &[
+                ("version", policy_version.into()),
+                ("anonymize", cutoffs.anonymize.into()),
+                ("purge", cutoffs.purge.into()),
+                ("tenant", tenant.0.into()),
+                ("run", run_id.into()),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Ends a run in `state`. For [`RunState::Failed`], with the class and code of the failure and the
+/// pause until it is taken up again.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn finish(
+    transaction: &Transaction,
+    tenant: TenantId,
+    run_id: Uuid,
+    state: RunState,
+    failure: Option<&Failure>,
+) -> Result<(), StoreError> {
+    let dialect = transaction.dialect();
+    let retry_at = match failure {
+        Some(_) => dialect.now_plus_seconds(),
+        None => "NULL",
+    };
+    let sql = format!(
+        "UPDATE tenant_run SET state = :state, finished_at = {}, retry_at = {retry_at}, \
+         failure_class = :class, failure_code = :code WHERE tenant_id = :tenant AND id = :run",
+        dialect.now(),
+    );
+    transaction
+        .execute(
+            &sql,
+            &[
+                ("state", state.name().into()),
+                ("class", failure.map(|failure| failure.class).into()),
+                (
+                    "code",
+                    failure.and_then(|failure| failure.code.clone()).into(),
+                ),
+                (
+                    "seconds",
+                    failure.map_or(0.0, |failure| failure.retry_after_seconds).into(),
+                ),
+                ("tenant", tenant.0.into()),
+                ("run", run_id.into()),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Why a run failed, and when it will be tried again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// Class of the error.
+    pub class: &'static str,
+    /// The database's code, where there is one.
+    pub code: Option<String>,
+    /// Pause until the next attempt.
+    pub retry_after_seconds: f64,
+}
+
+/// Marks the tenant's unfinished runs before `period` as superseded and takes their leases away, so
+/// that a holder that is still at it commits nothing more. Returns how many there were.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn supersede_before(
+    transaction: &Transaction,
+    tenant: TenantId,
+    period: Period,
+) -> Result<u64, StoreError> {
+    let parameters = [
+        ("tenant", tenant.0.into()),
+        ("period", period.to_string().into()),
+    ];
+    transaction
+        .execute(
+            "UPDATE run_lease SET token = NULL, holder = NULL, expires_at = NULL, \
+             renewals = renewals + 1, cursor_stage = NULL, cursor_added_at = NULL, \
+             cursor_id = NULL WHERE tenant_id = :tenant AND run_id IN \
+             (SELECT id FROM tenant_run WHERE tenant_id = :tenant AND period < :period \
+             AND state IN ('pending', 'running', 'failed'))",
+            &parameters,
+        )
+        .await?;
+    let sql = format!(
+        "UPDATE tenant_run SET state = 'superseded', finished_at = {}, retry_at = NULL \
+         WHERE tenant_id = :tenant AND period < :period \
+         AND state IN ('pending', 'running', 'failed')",
+        transaction.dialect().now()
+    );
+    transaction.execute(&sql, &parameters).await
+}
+
+/// Adds what a batch did to the run's record, and records the batch itself.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn record_batch(
+    transaction: &Transaction,
+    batch: &BatchRecord<'_>,
+) -> Result<(), StoreError> {
+    let counts = batch.counts;
+    let mut values = vec![
+        ("tenant", batch.tenant.0.into()),
+        ("run", batch.run_id.into()),
+        ("id", batch.id.into()),
+        ("slice", batch.slice.into()),
+        ("stage", batch.stage.into()),
+        ("written_at", batch.written_at.into()),
+        ("cutoff", batch.cutoff.into()),
+    ];
+    let counted = counts.columns();
+    for (name, count) in &counted {
+        values.push((name, i64::try_from(*count).unwrap_or(i64::MAX).into()));
+    }
+    let names = || counted.iter().map(|(name, _)| *name);
+    let sql = format!(
+        "INSERT INTO run_batch (tenant_id, run_id, id, slice, stage, written_at, cutoff, {}) \
+         VALUES (:tenant, :run, :id, :slice, :stage, :written_at, :cutoff, {})",
+        names().collect::<Vec<_>>().join(", "),
+        names().map(|name| format!(":{name}")).collect::<Vec<_>>().join(", ")
+    );
+    transaction.execute(&sql, &values).await?;
+    let sql = format!(
+        "UPDATE tenant_run SET {} WHERE tenant_id = :tenant AND id = :run",
+        names()
+            .map(|name| format!("{name} = {name} + :{name}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
+    transaction.execute(&sql, &values).await?;
+    Ok(())
+}
+
+/// What [`record_batch`] stores.
+#[derive(Debug)]
+pub struct BatchRecord<'a> {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The run.
+    pub run_id: Uuid,
+    /// The batch; chosen before the transaction began.
+    pub id: Uuid,
+    /// The slice.
+    pub slice: i32,
+    /// The stage.
+    pub stage: &'a str,
+    /// The batch's time; `anonymized_at` of its rows.
+    pub written_at: DateTime<Utc>,
+    /// The cutoff in force.
+    pub cutoff: Option<DateTime<Utc>>,
+    /// What it did.
+    pub counts: &'a Counts,
+}
+
+/// What the batch did, if it was committed; decides after a lost reply to COMMIT.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn find_batch(
+    transaction: &Transaction,
+    tenant: TenantId,
+    run_id: Uuid,
+    batch_id: Uuid,
+) -> Result<Option<Counts>, StoreError> {
+    let names = Counts::default().columns();
+    let names: Vec<_> = names.iter().map(|(name, _)| *name).collect();
+    let sql = format!(
+        "SELECT {} FROM run_batch WHERE tenant_id = :tenant AND run_id = :run AND id = :id",
+        names.join(", ")
+    );
+    transaction
+        .row::<StoredCounts>(
+            &sql,
+            &[
+                ("tenant", tenant.0.into()),
+                ("run", run_id.into()),
+                ("id", batch_id.into()),
+            ],
+        )
+        .await
+        .map(|row| row.map(|row| row.0))
+}
+
+/// What the batches of a run recorded, summed by stage.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn batch_totals(
+    transaction: &Transaction,
+    tenant: TenantId,
+    run_id: Uuid,
+) -> Result<Vec<StageTotals>, StoreError> {
+    let sums = Counts::default()
+        .columns()
+        .iter()
+        .map(|(name, _)| match transaction.dialect() {
+            // SUM of BIGINT is a DECIMAL on the servers.
+            Dialect::Sqlite => format!("SUM({name}) AS {name}"),
+            Dialect::Postgres => format!("SUM({name})::bigint AS {name}"),
+            Dialect::MariaDb => format!("CAST(SUM({name}) AS SIGNED) AS {name}"),
+        })
+        .collect::<Vec<_>>()
+        .join(", ");
+    let sql = format!(
+        "SELECT stage, COUNT(*) AS batches, {sums} FROM run_batch \
+         WHERE tenant_id = :tenant AND run_id = :run GROUP BY stage ORDER BY stage"
+    );
+    transaction
+        .rows(&sql, &[("tenant", tenant.0.into()), ("run", run_id.into())])
+        .await
+}
+
+/// What the batches of one stage recorded.
+#[derive(Clone, Debug)]
+pub struct StageTotals {
+    /// `anonymize`, `purge` or `uploads`.
+    pub stage: String,
+    /// How many batches.
+    pub batches: i64,
+    /// Their sum.
+    pub counts: Counts,
+}
+
+impl FromQueryResult for StageTotals {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        Ok(Self {
+            stage: row.try_get(prefix, "stage")?,
+            batches: row.try_get(prefix, "batches")?,
+            counts: StoredCounts::from_query_result(row, prefix)?.0,
+        })
+    }
+}
+
+/// The count columns of a row.
+struct StoredCounts(Counts);
+
+impl FromQueryResult for StoredCounts {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        let mut counts = Counts::default();
+        for (name, count) in counts.columns_mut() {
+            let value: i64 = row.try_get(prefix, name)?;
+            *count = u64::try_from(value).unwrap_or_default();
+        }
+        Ok(Self(counts))
+    }
+}
+
+/// The counts of a run's record.
+#[must_use]
+pub fn counts_of(run: &tenant_run::Model) -> Counts {
+    let count = |stored: i64| u64::try_from(stored).unwrap_or_default();
+    Counts {
+        anonymized: count(run.anonymized),
+        purged: count(run.purged),
+        suppressions: count(run.suppressions),
+        unhashable: count(run.unhashable),
+        invitations_expired: count(run.invitations_expired),
+        uploads_removed: count(run.uploads_removed),
+        children_purged: [
+            run.participant_metadata_purged,
+            run.answer_purged,
+            run.conversation_message_purged,
+            run.invitation_purged,
+        ]
+        .map(count),
+    }
+}

@@ -1,0 +1,209 @@
+//! Suppression hashes, and the keys that this database has seen.
+
+use chrono::{DateTime, Utc};
+use entity::suppression_key;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, FromQueryResult, QueryOrder};
+
+use crate::domain::email::NORM_VERSION;
+use crate::domain::suppression::Suppressed;
+use crate::ids::TenantId;
+
+use super::dialect::Dialect;
+use super::error::StoreError;
+use super::transaction::Transaction;
+
+/// Stores a hash unless it is there; returns whether it is new. `month` is the month in which the
+/// person unsubscribed: more would help to find out who it was.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn record(
+    transaction: &Transaction,
+    tenant: TenantId,
+    suppressed: &Suppressed,
+    month: &str,
+) -> Result<bool, StoreError> {
+    let sql = match transaction.dialect() {
+        Dialect::MariaDb => {
+            // Not INSERT IGNORE, which would swallow every other error as well. The update of a
+            // column to its own value matches one row, so what is new is told by the look before.
+            if contains(transaction, tenant, suppressed).await? {
+                return Ok(false);
+            }
+            "INSERT INTO suppression (tenant_id, key_id, norm_version, email_hmac, suppressed_month) \
+             VALUES (:tenant, :key, :version, :hmac, :month) \
+             ON DUPLICATE KEY UPDATE suppressed_month = suppressed_month"
+        }
+        Dialect::Postgres | Dialect::Sqlite => {
+            "INSERT INTO suppression (tenant_id, key_id, norm_version, email_hmac, suppressed_month) \
+             VALUES (:tenant, :key, :version, :hmac, :month) ON CONFLICT DO NOTHING"
+        }
+    };
+    let matched = transaction
+        .execute(
+            sql,
+            &[
+                ("tenant", tenant.0.into()),
+                ("key", suppressed.key_id.to_string().into()),
+                ("version", NORM_VERSION.into()),
+                ("hmac", suppressed.hmac.to_vec().into()),
+                ("month", month.into()),
+            ],
+        )
+        .await?;
+    Ok(matched == 1)
+}
+
+/// Whether that very hash is stored.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn contains(
+    transaction: &Transaction,
+    tenant: TenantId,
+    suppressed: &Suppressed,
+) -> Result<bool, StoreError> {
+    Ok(month(transaction, tenant, suppressed).await?.is_some())
+}
+
+/// The month of that very hash, if it is stored.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn month(
+    transaction: &Transaction,
+    tenant: TenantId,
+    suppressed: &Suppressed,
+) -> Result<Option<String>, StoreError> {
+    let row = transaction
+        .row::<Month>(
+            "SELECT suppressed_month FROM suppression WHERE tenant_id = :tenant \
+             AND key_id = :key AND norm_version = :version AND email_hmac = :hmac",
+            &[
+                ("tenant", tenant.0.into()),
+                ("key", suppressed.key_id.to_string().into()),
+                ("version", NORM_VERSION.into()),
+                ("hmac", suppressed.hmac.to_vec().into()),
+            ],
+        )
+        .await?;
+    Ok(row.map(|row| row.suppressed_month))
+}
+
+/// Replaces a hash under a retained key by the one under the active key; its month stays.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn replace(
+    transaction: &Transaction,
+    tenant: TenantId,
+    old: &Suppressed,
+    new: &Suppressed,
+    month: &str,
+) -> Result<(), StoreError> {
+    record(transaction, tenant, new, month).await?;
+    transaction
+        .execute(
+            "DELETE FROM suppression WHERE tenant_id = :tenant \
+             AND key_id = :key AND norm_version = :version AND email_hmac = :hmac",
+            &[
+                ("tenant", tenant.0.into()),
+                ("key", old.key_id.to_string().into()),
+                ("version", NORM_VERSION.into()),
+                ("hmac", old.hmac.to_vec().into()),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Ids of the keys that stored hashes refer to. Losing one would lose recognition.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn keys_in_use(transaction: &Transaction) -> Result<Vec<String>, StoreError> {
+    let rows = transaction
+        .rows::<KeyInUse>(
+            "SELECT key_id FROM suppression_key WHERE EXISTS \
+             (SELECT 1 FROM suppression WHERE suppression.key_id = suppression_key.key_id)",
+            &[],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|row| row.key_id).collect())
+}
+
+/// All keys that the database has seen, oldest first.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn known_keys(
+    transaction: &Transaction,
+) -> Result<Vec<suppression_key::Model>, StoreError> {
+    transaction
+        .run(
+            suppression_key::Entity::find()
+                .order_by_asc(suppression_key::Column::CreatedAt)
+                .all(transaction.orm()),
+        )
+        .await
+}
+
+/// Stores a key's check value.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn add_key(
+    transaction: &Transaction,
+    key_id: &str,
+    check_value: [u8; 32],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let row = suppression_key::ActiveModel {
+        key_id: Set(key_id.to_owned()),
+        check_value: Set(check_value.to_vec()),
+        created_at: Set(now),
+        retired_at: Set(None),
+    };
+    transaction
+        .run(suppression_key::Entity::insert(row).exec_without_returning(transaction.orm()))
+        .await?;
+    Ok(())
+}
+
+/// Marks every key but the active one as retired, and the active one as not.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn retire_all_but(
+    transaction: &Transaction,
+    active: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    for sql in [
+        "UPDATE suppression_key SET retired_at = :now WHERE key_id <> :key AND retired_at IS NULL",
+        "UPDATE suppression_key SET retired_at = NULL WHERE key_id = :key AND retired_at IS NOT NULL",
+    ] {
+        transaction
+            .execute(sql, &[("now", now.into()), ("key", active.into())])
+            .await?;
+    }
+    Ok(())
+}
+
+#[derive(FromQueryResult)]
+struct Month {
+    suppressed_month: String,
+}
+
+#[derive(FromQueryResult)]
+struct KeyInUse {
+    key_id: String,
+}

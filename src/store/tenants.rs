@@ -1,0 +1,99 @@
+//! Tenants, through their entity.
+
+use chrono::{DateTime, Utc};
+use entity::tenant;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+
+use crate::ids::TenantId;
+
+use super::error::StoreError;
+use super::transaction::Transaction;
+
+/// All tenants, by slug.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn list(transaction: &Transaction) -> Result<Vec<tenant::Model>, StoreError> {
+    transaction
+        .run(
+            tenant::Entity::find()
+                .order_by_asc(tenant::Column::Slug)
+                .all(transaction.orm()),
+        )
+        .await
+}
+
+/// The tenant of that slug.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn find_by_slug(
+    transaction: &Transaction,
+    slug: &str,
+) -> Result<Option<tenant::Model>, StoreError> {
+    transaction
+        .run(
+            tenant::Entity::find()
+                .filter(tenant::Column::Slug.eq(slug))
+                .one(transaction.orm()),
+        )
+        .await
+}
+
+/// Adds a tenant and returns it.
+///
+/// # Errors
+///
+/// The database's; a slug that is taken is a constraint violation.
+pub async fn add(
+    transaction: &Transaction,
+    slug: &str,
+    name: &str,
+    time_zone: &str,
+    now: DateTime<Utc>,
+) -> Result<tenant::Model, StoreError> {
+    let row = tenant::ActiveModel {
+        slug: Set(slug.to_owned()),
+        name: Set(name.to_owned()),
+        time_zone: Set(time_zone.to_owned()),
+        created_at: Set(now),
+        unsubscribe_count: Set(0),
+        ..Default::default()
+    };
+    transaction.run(row.insert(transaction.orm())).await
+}
+
+/// Takes the tenant's row lock until the end of the transaction and returns how many times
+/// somebody was unsubscribed. An import and an `unsubscribe` both take it before they commit, so
+/// that neither misses the other.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn lock(transaction: &Transaction, tenant: TenantId) -> Result<i64, StoreError> {
+    let sql = format!(
+        "SELECT unsubscribe_count AS n FROM tenant WHERE id = :tenant {}",
+        transaction.dialect().for_no_key_update()
+    );
+    transaction.number(&sql, &[("tenant", tenant.0.into())]).await
+}
+
+/// Records that somebody was unsubscribed. The caller holds the tenant's row lock.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn count_unsubscribe(
+    transaction: &Transaction,
+    tenant: TenantId,
+) -> Result<(), StoreError> {
+    transaction
+        .execute(
+            "UPDATE tenant SET unsubscribe_count = unsubscribe_count + 1 WHERE id = :tenant",
+            &[("tenant", tenant.0.into())],
+        )
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! A transaction whose every statement has a deadline and whose errors hold no value.
+
+use std::future::Future;
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, QueryResult, Value};
+
+use super::dialect::Dialect;
+use super::error::{ErrorClass, StoreError};
+use super::statement::bind;
+
+/// An open transaction; rolled back unless committed.
+#[derive(Debug)]
+pub struct Transaction {
+    inner: DatabaseTransaction,
+    dialect: Dialect,
+    deadline: Duration,
+    doing: &'static str,
+}
+
+impl Transaction {
+    pub(super) fn new(
+        inner: DatabaseTransaction,
+        dialect: Dialect,
+        deadline: Duration,
+        doing: &'static str,
+    ) -> Self {
+        Self {
+            inner,
+            dialect,
+            deadline,
+            doing,
+        }
+    }
+
+    /// The database's dialect.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The SeaORM transaction, for finders on entities; wrap the call in [`Transaction::run`].
+    #[must_use]
+    pub fn orm(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
+
+    /// Awaits one call on the database under the transaction's deadline.
+    ///
+    /// # Errors
+    ///
+    /// The call's error, classified, or [`ErrorClass::Deadline`].
+    pub async fn run<T>(
+        &self,
+        call: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, StoreError> {
+        within(self.deadline, self.doing, call).await
+    }
+
+    /// Runs a statement with named parameters and returns how many rows it matched.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transaction::run`].
+    pub async fn execute(
+        &self,
+        sql: &str,
+        parameters: &[(&str, Value)],
+    ) -> Result<u64, StoreError> {
+        let statement = bind(self.dialect, sql, parameters);
+        let result = self.run(self.inner.execute_raw(statement)).await?;
+        Ok(result.rows_affected())
+    }
+
+    /// All rows of a query that is known to be bounded.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transaction::run`].
+    pub async fn rows<T: FromQueryResult>(
+        &self,
+        sql: &str,
+        parameters: &[(&str, Value)],
+    ) -> Result<Vec<T>, StoreError> {
+        let statement = bind(self.dialect, sql, parameters);
+        let rows = self.run(self.inner.query_all_raw(statement)).await?;
+        rows.iter().map(|row| self.decode(row)).collect()
+    }
+
+    /// The first row of a query, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transaction::run`].
+    pub async fn row<T: FromQueryResult>(
+        &self,
+        sql: &str,
+        parameters: &[(&str, Value)],
+    ) -> Result<Option<T>, StoreError> {
+        let statement = bind(self.dialect, sql, parameters);
+        let row = self.run(self.inner.query_one_raw(statement)).await?;
+        row.map(|row| self.decode(&row)).transpose()
+    }
+
+    /// The number in the column `n` of a query's one row; 0 where that is NULL.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transaction::run`].
+    pub async fn number(&self, sql: &str, parameters: &[(&str, Value)]) -> Result<i64, StoreError> {
+        let row = self.row::<Number>(sql, parameters).await?;
+        Ok(row.and_then(|row| row.n).unwrap_or(0))
+    }
+
+    /// Makes everything permanent.
+    ///
+    /// # Errors
+    ///
+    /// Of an [`ErrorClass::Unavailable`] or [`ErrorClass::Deadline`] nobody knows whether the
+    /// commit took place.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        within(self.deadline, self.doing, self.inner.commit()).await
+    }
+
+    /// Takes everything back. MariaDB rolls only the statement back on a lock timeout, so this is
+    /// always sent rather than left to the connection.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is gone, which rolls back as well.
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        within(self.deadline, self.doing, self.inner.rollback()).await
+    }
+
+    fn decode<T: FromQueryResult>(&self, row: &QueryResult) -> Result<T, StoreError> {
+        T::from_query_result(row, "").map_err(|error| StoreError::from_db(&error, self.doing))
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Number {
+    n: Option<i64>,
+}
+
+/// Awaits `call` for at most `deadline`: a half-open connection never answers at all.
+pub(super) async fn within<T>(
+    deadline: Duration,
+    doing: &'static str,
+    call: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(deadline, call).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(StoreError::from_db(&error, doing)),
+        Err(_) => Err(StoreError::new(ErrorClass::Deadline, doing)),
+    }
+}
