@@ -8,4 +8,6 @@
 //! - [`config`]: what can be set, and where it comes from.
 
 pub mod clock;
+pub mod domain;
 pub mod ids;
+pub mod keyring;
