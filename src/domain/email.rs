@@ -217,32 +217,31 @@ mod tests {
     }
 
     /// Without the second NFC these would hash differently: lower-casing the composed form leaves a
-    /// letter and a mark that compose. Found by trying every letter with a lower case with every mark.
+    /// letter and a mark uncomposed, or in the wrong order. Every letter with a lower case is tried with
+    /// every mark. How many there are depends on which marks are counted (semantics U1 has 124): 102
+    /// with the marks of U+0300 to U+036F, for all time; 478 with all marks of Unicode 17.
     #[test]
-    fn u01_the_second_nfc_composes_124_base_and_mark_strings() {
+    fn u01_the_second_nfc_composes_what_lower_casing_leaves_apart() {
         let marks: Vec<char> = (char::MIN..=char::MAX)
             .filter(|&mark| canonical_combining_class(mark) != 0)
             .collect();
-        let mut found = 0;
+        let mut found = Vec::new();
         for base in (char::MIN..=char::MAX).filter(|base| !base.to_lowercase().eq([*base])) {
             for mark in &marks {
                 let composed: String = [base, *mark].into_iter().nfc().collect();
                 let lower = composed.to_lowercase();
-                if !lower.chars().nfc().eq(lower.chars()) {
-                    found += 1;
-                    let upper = normal(&format!("{base}{mark}@example.be"));
-                    assert_eq!(upper, normal(&format!("{lower}@example.be")));
-                    assert_eq!(
-                        upper,
-                        Some(format!(
-                            "{}@example.be",
-                            lower.nfc().collect::<String>()
-                        ))
-                    );
+                let settled: String = lower.nfc().collect();
+                if settled != lower {
+                    let expected = Some(format!("{settled}@example.be"));
+                    assert_eq!(normal(&format!("{base}{mark}@example.be")), expected);
+                    assert_eq!(normal(&format!("{lower}@example.be")), expected);
+                    found.push(*mark);
                 }
             }
         }
-        assert_eq!(found, 124);
+        let classic = |mark: &&char| ('\u{300}'..='\u{36F}').contains(*mark);
+        assert_eq!(found.iter().filter(classic).count(), 102);
+        assert!(found.len() >= 124);
     }
 
     #[test]
