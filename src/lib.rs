@@ -5,8 +5,10 @@
 //!
 //! - [`clock`] and [`ids`]: time, randomness and ids, which everything else takes as parameters.
 //! - [`domain`]: periods, policies, cutoffs, addresses, suppression hashes. Pure; knows no database.
+//! - [`keyring`]: the file of master keys. Knows no database.
 //! - [`config`]: what can be set, and where it comes from.
 
 pub mod clock;
 pub mod domain;
 pub mod ids;
+pub mod keyring;

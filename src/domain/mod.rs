@@ -4,14 +4,19 @@
 //! - [`period`]: months, and the instant at which a month's run is due.
 //! - [`cutoff`]: which `added_at` a run may touch, and the ages that this guarantees.
 //! - [`policy`]: a tenant's terms, how they are written, and which version rules.
+//! - [`subject`]: what belongs to a participant, and [`counts`] of what was done with it.
+//! - [`email`] and [`suppression`]: how somebody who unsubscribed is recognised again.
+//! - [`run_state`]: where a tenant-run stands.
 
 
 pub mod counts;
 pub mod cutoff;
+pub mod email;
 pub mod period;
 pub mod policy;
 pub mod run_state;
 pub mod subject;
+pub mod suppression;
 pub mod zone;
 
 /// Text from outside as it may stand in an error: on one line, escaped, and not endless.
