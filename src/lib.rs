@@ -7,8 +7,15 @@
 //! - [`domain`]: periods, policies, cutoffs, addresses, suppression hashes. Pure; knows no database.
 //! - [`keyring`]: the file of master keys. Knows no database.
 //! - [`config`]: what can be set, and where it comes from.
+//! - [`telemetry`]: what the service tells about itself.
+//! - [`store`]: the way to the database.
+//! - [`engine`]: finds what is owed, and erases it.
 
 pub mod clock;
+pub mod config;
 pub mod domain;
+pub mod engine;
 pub mod ids;
 pub mod keyring;
+pub mod store;
+pub mod telemetry;

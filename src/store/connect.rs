@@ -7,7 +7,6 @@ use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database as SeaDatabase, DatabaseConnection,
     IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
-use secrecy::ExposeSecret;
 
 use crate::config::DatabaseConfig;
 
@@ -47,7 +46,7 @@ pub async fn connect(
     lease_duration: Duration,
 ) -> Result<Database, StoreError> {
     const DOING: &str = "cannot open the database";
-    let mut options = ConnectOptions::new(config.url.expose_secret().to_owned());
+    let mut options = ConnectOptions::new(config.url.expose().to_owned());
     options
         .max_connections(config.max_connections)
         .connect_timeout(config.connect_timeout)

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::suppression_key;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, FromQueryResult, QueryOrder};
+use sea_orm::{ActiveValue::Set, EntityTrait, FromQueryResult, QueryOrder};
 
 use crate::domain::email::NORM_VERSION;
 use crate::domain::suppression::Suppressed;

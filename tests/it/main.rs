@@ -1,3 +1,11 @@
-//! x
+//! The whole service, tested from outside and on PostgreSQL, MariaDB and SQLite.
+//!
+//! One binary, so that it links once. `tests/run` starts the servers and runs it; without them a
+//! test fails rather than being skipped.
+
+#[macro_use]
+mod support;
+
+mod scratch_databases;
 
 mod d11_time_zones;

@@ -1,0 +1,94 @@
+//! What can be wrong with a configuration, in one sentence each.
+//!
+//! No sentence holds the value of a secret: neither a database URL nor the line of a file, which
+//! might be the line of the URL.
+
+use std::path::PathBuf;
+
+/// Where a setting comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// This configuration file.
+    File(PathBuf),
+    /// `RETENTIOND__…` variables of the environment.
+    Environment,
+}
+
+impl Origin {
+    /// How an error names a setting, so that a person finds it: `schedule.hour in FILE`, or the
+    /// variable.
+    pub(crate) fn name(&self, key: &str) -> String {
+        match self {
+            Self::File(path) => format!("{key} in {}", path.display()),
+            Self::Environment => variable(key),
+        }
+    }
+}
+
+/// The environment variable of a key: `schedule.hour` is `RETENTIOND__SCHEDULE__HOUR`.
+pub(crate) fn variable(key: &str) -> String {
+    format!("RETENTIOND__{}", key.replace('.', "__").to_uppercase())
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A named file, or one found by the search, cannot be read.
+    #[error("cannot read the {what} {}: {kind}", path.display())]
+    Unreadable {
+        /// What the file is for.
+        what: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why, in the operating system's class of errors.
+        kind: std::io::ErrorKind,
+    },
+
+    /// A file is not TOML. The parser's own message would quote the line.
+    #[error("{} is not valid TOML at {position}", path.display())]
+    NotToml {
+        /// Which file.
+        path: PathBuf,
+        /// Line and column.
+        position: String,
+    },
+
+    /// A key that does not exist.
+    #[error("{setting} is no setting; allowed here: {allowed}")]
+    UnknownKey {
+        /// The key and where it stands.
+        setting: String,
+        /// The keys that exist.
+        allowed: String,
+    },
+
+    /// A value of the wrong kind where a section should be.
+    #[error("{setting} is a section of settings and cannot have a value of its own")]
+    NotASection {
+        /// The key and where it stands.
+        setting: String,
+    },
+
+    /// The names of the settings cannot be made sense of.
+    #[error("the settings in {place} cannot be read; see deploy/retentiond.toml for the form")]
+    Shape {
+        /// Which file, or the environment.
+        place: String,
+    },
+
+    /// A value that is not allowed. It is shown only if it is no secret.
+    #[error("{setting} is {found}; allowed: {allowed}")]
+    Value {
+        /// The key and where it stands.
+        setting: String,
+        /// What was found.
+        found: String,
+        /// What may stand there.
+        allowed: String,
+    },
+
+    /// Settings that contradict each other.
+    #[error("{0}")]
+    Contradiction(String),
+}

@@ -1,0 +1,246 @@
+//! Finds the file, adds the environment, and reads the secrets that are kept in files.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use config::{Environment, File, FileFormat};
+
+use super::error::{ConfigError, Origin, variable};
+use super::interpret::{Interpreted, interpret};
+use super::raw::{Raw, SECTIONS};
+use super::url::{DatabaseUrl, FORMS};
+use super::{Config, DatabaseConfig, SuppressionConfig};
+
+/// Where a configuration is looked for if none is named.
+const SEARCHED: [&str; 2] = ["retentiond.toml", "/etc/retentiond/retentiond.toml"];
+
+/// Used if nothing else is configured: no server is needed to try the service.
+const DATABASE_URL_DEFAULT: &str = "sqlite://retentiond.db?mode=rwc";
+
+const KEYRING_FILE_DEFAULT: &str = "retentiond.keyring";
+
+impl Config {
+    /// Reads the configuration.
+    ///
+    /// The file is `explicit`, else `$RETENTIOND_CONFIG`, else `retentiond.toml` in the working
+    /// directory, else `/etc/retentiond/retentiond.toml`. A file that is named must be there.
+    /// Relative paths in it are relative to the working directory.
+    ///
+    /// # Errors
+    ///
+    /// See [`ConfigError`]; each is one sentence without secrets.
+    pub fn load(
+        explicit: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        Self::load_searching(explicit, environment, &SEARCHED.map(PathBuf::from))
+    }
+
+    /// [`Config::load`] with another list of places.
+    pub(super) fn load_searching(
+        explicit: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+        searched: &[PathBuf],
+    ) -> Result<Self, ConfigError> {
+        let environment: HashMap<String, String> = environment.collect();
+        let named = explicit
+            .map(Path::to_path_buf)
+            .or_else(|| environment.get("RETENTIOND_CONFIG").map(PathBuf::from));
+        let file = find(named, searched)?;
+        let credentials = environment.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+
+        let mut builder = config::Config::builder();
+        if let Some((path, text)) = file {
+            builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
+            layered(builder.clone(), &Origin::File(path))?;
+        }
+        let builder = builder.add_source(
+            Environment::with_prefix("RETENTIOND")
+                .separator("__")
+                .source(Some(environment.into_iter().collect())),
+        );
+        // Whatever was wrong in the file has been said above, so this is about the environment.
+        let interpreted = layered(builder, &Origin::Environment)?;
+        finish(interpreted, credentials.as_deref())
+    }
+}
+
+/// The text of the first file that is there.
+fn find(
+    named: Option<PathBuf>,
+    searched: &[PathBuf],
+) -> Result<Option<(PathBuf, String)>, ConfigError> {
+    let (places, must_be_there) = match named {
+        Some(path) => (vec![path], true),
+        None => (searched.to_vec(), false),
+    };
+    for path in places {
+        match fs::read_to_string(&path) {
+            Ok(text) => return Ok(Some((path, text))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_be_there => {}
+            Err(error) => return Err(unreadable("configuration file", &path, &error)),
+        }
+    }
+    Ok(None)
+}
+
+fn unreadable(what: &'static str, path: &Path, error: &std::io::Error) -> ConfigError {
+    ConfigError::Unreadable {
+        what,
+        path: path.to_path_buf(),
+        kind: error.kind(),
+    }
+}
+
+/// All layers so far, of which `origin` is the newest.
+fn layered(
+    builder: config::ConfigBuilder<config::builder::DefaultState>,
+    origin: &Origin,
+) -> Result<Interpreted, ConfigError> {
+    let raw = builder
+        .build()
+        .and_then(config::Config::try_deserialize::<Raw>)
+        .map_err(|error| in_our_words(error, origin))?;
+    interpret(raw, origin)
+}
+
+/// The `config` crate's messages quote values, and the TOML parser's quote lines.
+fn in_our_words(error: config::ConfigError, origin: &Origin) -> ConfigError {
+    let place = match origin {
+        Origin::File(path) => path.display().to_string(),
+        Origin::Environment => "the RETENTIOND__ variables".to_owned(),
+    };
+    let (key, error) = match error {
+        config::ConfigError::At { error, key, .. } => (key.unwrap_or_default(), *error),
+        other => (String::new(), other),
+    };
+    match (error, origin) {
+        (config::ConfigError::FileParse { cause, .. }, Origin::File(path)) => {
+            let message = cause.to_string();
+            let position = message
+                .lines()
+                .next()
+                .and_then(|line| line.strip_prefix("TOML parse error at "))
+                .unwrap_or("some place")
+                .to_owned();
+            ConfigError::NotToml {
+                path: path.clone(),
+                position,
+            }
+        }
+        (config::ConfigError::Message(message), _) if message.starts_with("unknown field `") => {
+            // The name is all that we take from the message; it is a key, not a value.
+            let name = message.split('`').nth(1).unwrap_or_default();
+            let full = if key.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{key}.{name}")
+            };
+            ConfigError::UnknownKey {
+                setting: origin.name(&full),
+                allowed: allowed_in(&key),
+            }
+        }
+        (config::ConfigError::Message(_) | config::ConfigError::Type { .. }, _)
+            if SECTIONS.iter().any(|(section, _)| *section == key) =>
+        {
+            ConfigError::NotASection {
+                setting: origin.name(&key),
+            }
+        }
+        _ => ConfigError::Shape { place },
+    }
+}
+
+fn allowed_in(section: &str) -> String {
+    SECTIONS
+        .iter()
+        .find(|(name, _)| *name == section)
+        .map_or_else(
+            || {
+                let sections: Vec<String> = SECTIONS
+                    .iter()
+                    .map(|(name, _)| format!("[{name}]"))
+                    .collect();
+                sections.join(", ")
+            },
+            |(_, keys)| keys.join(", "),
+        )
+}
+
+/// Checks what concerns several settings at once, and reads the secrets kept in files.
+fn finish(parts: Interpreted, credentials: Option<&Path>) -> Result<Config, ConfigError> {
+    let engine = &parts.engine;
+    if engine.retry_backoff_max < engine.retry_backoff_initial {
+        return Err(ConfigError::Contradiction(
+            "engine.retry_backoff_max is shorter than engine.retry_backoff_initial; make it at \
+             least as long"
+                .to_owned(),
+        ));
+    }
+    let url = match (parts.url, parts.url_file) {
+        (Some(_), Some(_)) => {
+            return Err(ConfigError::Contradiction(format!(
+                "database.url and database.url_file are both set (perhaps one of them as {} or \
+                 {}); keep one",
+                variable("database.url"),
+                variable("database.url_file")
+            )));
+        }
+        (Some(url), None) => Some(url),
+        (None, Some(file)) => Some(url_from(&file)?),
+        (None, None) => match credential(credentials, "database_url")? {
+            Some(file) => Some(url_from(&file)?),
+            None => None,
+        },
+    };
+    let url = url.unwrap_or_else(|| {
+        DatabaseUrl::parse(DATABASE_URL_DEFAULT).expect("the default is a database URL")
+    });
+    let keyring_file = match parts.keyring_file {
+        Some(file) => file,
+        None => credential(credentials, "keyring")?
+            .unwrap_or_else(|| PathBuf::from(KEYRING_FILE_DEFAULT)),
+    };
+    Ok(Config {
+        database: DatabaseConfig {
+            url,
+            max_connections: parts.max_connections,
+            connect_timeout: parts.connect_timeout,
+            statement_timeout: parts.statement_timeout,
+            scan_timeout: parts.scan_timeout,
+            lock_timeout: parts.lock_timeout,
+        },
+        schedule: parts.schedule,
+        engine: parts.engine,
+        suppression: SuppressionConfig { keyring_file },
+        http: parts.http,
+        log: parts.log,
+        shutdown: parts.shutdown,
+    })
+}
+
+/// A file of `$CREDENTIALS_DIRECTORY`, if it is there. Not being able to tell is an error: the
+/// default that would be used instead is another database, or another key.
+fn credential(directory: Option<&Path>, name: &str) -> Result<Option<PathBuf>, ConfigError> {
+    let Some(file) = directory.map(|directory| directory.join(name)) else {
+        return Ok(None);
+    };
+    match file.try_exists() {
+        Ok(true) => Ok(Some(file)),
+        Ok(false) => Ok(None),
+        Err(error) => Err(unreadable("credential", &file, &error)),
+    }
+}
+
+/// Reads a URL from a file that holds nothing else.
+fn url_from(file: &Path) -> Result<DatabaseUrl, ConfigError> {
+    let text = fs::read_to_string(file)
+        .map_err(|error| unreadable("file of the database URL", file, &error))?;
+    DatabaseUrl::parse(text.trim()).ok_or_else(|| ConfigError::Value {
+        setting: format!("the content of {}", file.display()),
+        found: "no database URL that can be read".to_owned(),
+        allowed: FORMS.to_owned(),
+    })
+}

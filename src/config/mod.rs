@@ -1,0 +1,200 @@
+//! What can be set, and where it comes from: built-in defaults, then one TOML file, then
+//! `RETENTIOND__SECTION__KEY` of the environment. Flags come after, and are the commands' own.
+//!
+//! A configuration is read as a whole or not at all: an unknown key, a value out of its range and
+//! settings that contradict each other are errors that name the file or the variable, the key and
+//! what is allowed. Each layer is checked as it is added, which is how an error knows where the
+//! culprit stands. Secrets come from files (`*_file`, or `$CREDENTIALS_DIRECTORY`, which systemd
+//! sets) and show in no error, `Debug` or `config show`.
+
+use std::env;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+mod error;
+mod interpret;
+mod load;
+mod raw;
+#[cfg(test)]
+mod tests;
+mod url;
+
+pub use error::{ConfigError, Origin};
+pub use url::DatabaseUrl;
+
+/// The whole configuration. Serialises without its secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Config {
+    /// `[database]`
+    pub database: DatabaseConfig,
+    /// `[schedule]`
+    pub schedule: ScheduleConfig,
+    /// `[engine]`
+    pub engine: EngineConfig,
+    /// `[suppression]`
+    pub suppression: SuppressionConfig,
+    /// `[http]`
+    pub http: HttpConfig,
+    /// `[log]`
+    pub log: LogConfig,
+    /// `[shutdown]`
+    pub shutdown: ShutdownConfig,
+}
+
+/// Which database, and how long it may take to answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DatabaseConfig {
+    /// Where it is. Comes from `url`, from the file `url_file`, or from the credential
+    /// `database_url`.
+    pub url: DatabaseUrl,
+    /// Connections in the pool.
+    pub max_connections: u32,
+    /// How long a connection may take.
+    #[serde(with = "humantime_serde")]
+    pub connect_timeout: Duration,
+    /// How long a statement may take.
+    #[serde(with = "humantime_serde")]
+    pub statement_timeout: Duration,
+    /// How long a statement of `plan`, `verify` or a recount may take: they read whole tables.
+    #[serde(with = "humantime_serde")]
+    pub scan_timeout: Duration,
+    /// How long a statement may wait for a lock.
+    #[serde(with = "humantime_serde")]
+    pub lock_timeout: Duration,
+}
+
+/// When a period becomes due, and how the service notices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ScheduleConfig {
+    /// The hour of the first of the month at which a period is due, in each tenant's zone: 0..=23.
+    pub hour: u8,
+    /// How often to look for what a wake-up missed.
+    #[serde(with = "humantime_serde")]
+    pub sweep_interval: Duration,
+    /// How far host and database clock may be apart before nothing is erased any more.
+    #[serde(with = "humantime_serde")]
+    pub clock_skew_max: Duration,
+}
+
+/// How the work is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EngineConfig {
+    /// Tenants worked on at a time.
+    pub workers: u16,
+    /// Participants in one batch, which is one transaction.
+    pub batch_rows: u32,
+    /// How long a claim on a tenant-run lasts without being renewed.
+    #[serde(with = "humantime_serde")]
+    pub lease_duration: Duration,
+    /// Participants erased in a second at most, by one process; unlimited if unset.
+    pub rows_per_second_max: Option<u32>,
+    /// How many times a batch that met a passing error is tried again.
+    pub retry_attempts: u32,
+    /// The pause before the first retry; it doubles with each.
+    #[serde(with = "humantime_serde")]
+    pub retry_backoff_initial: Duration,
+    /// The longest pause before a retry.
+    #[serde(with = "humantime_serde")]
+    pub retry_backoff_max: Duration,
+}
+
+/// How unsubscribed people are recognised.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SuppressionConfig {
+    /// The file of keys: `keyring_file`, else the credential `keyring` if there is one, else
+    /// `retentiond.keyring` in the working directory.
+    pub keyring_file: PathBuf,
+}
+
+/// Metrics and health.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HttpConfig {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+}
+
+/// What is logged, and in which form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LogConfig {
+    /// JSON or for people; if unset, for people on a terminal and JSON elsewhere.
+    pub format: Option<LogFormat>,
+    /// The least severe level that is logged.
+    pub level: LogLevel,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// One line for people each.
+    Pretty,
+}
+
+/// How severe an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Something failed.
+    Error,
+    /// Something needs a look.
+    Warn,
+    /// What happened.
+    Info,
+    /// Each batch too.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// How the service ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ShutdownConfig {
+    /// How long batches that are under way may take to finish.
+    #[serde(with = "humantime_serde")]
+    pub grace_period: Duration,
+}
+
+/// The process's environment, for [`Config::load`]. What is not Unicode is replaced, not dropped,
+/// so that a broken setting is an error and not a default.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    env::vars_os().map(|(name, value)| {
+        (
+            name.to_string_lossy().into_owned(),
+            value.to_string_lossy().into_owned(),
+        )
+    })
+}
+
+impl Config {
+    /// The effective configuration as JSON, secrets left out: sections of keys.
+    #[must_use]
+    pub fn effective(&self) -> serde_json::Value {
+        serde_json::to_value(self).expect("sections are structs of plain values")
+    }
+
+    /// The effective configuration as `section.key` and value, secrets left out, in the order in
+    /// which the settings are documented. Unset ones have no value.
+    #[must_use]
+    pub fn settings(&self) -> Vec<(String, Option<String>)> {
+        let effective = self.effective();
+        let mut settings = Vec::new();
+        for (section, keys) in raw::SECTIONS {
+            for key in *keys {
+                let value = match effective.get(section).and_then(|values| values.get(key)) {
+                    // `url_file`, whose content is already in `url`.
+                    None => continue,
+                    Some(serde_json::Value::Null) => None,
+                    Some(serde_json::Value::String(text)) => Some(text.clone()),
+                    Some(other) => Some(other.to_string()),
+                };
+                settings.push((format!("{section}.{key}"), value));
+            }
+        }
+        settings
+    }
+}

@@ -1,0 +1,352 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::*;
+
+const SAMPLE: &str = include_str!("../../deploy/retentiond.toml");
+
+/// Loads from this text of a file and these variables; nothing of the machine gets in.
+fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let directory = tempfile::tempdir().unwrap();
+    load_in(directory.path(), file, variables)
+}
+
+fn load_in(
+    directory: &Path,
+    file: &str,
+    variables: &[(&str, &str)],
+) -> Result<Config, ConfigError> {
+    let path = directory.join("retentiond.toml");
+    fs::write(&path, file).unwrap();
+    Config::load_searching(None, pairs(variables), &[path])
+}
+
+fn pairs(variables: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
+    let owned: Vec<_> = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    owned.into_iter()
+}
+
+fn defaults() -> Config {
+    Config::load_searching(None, pairs(&[]), &[]).unwrap()
+}
+
+/// The error's sentence, in which `FILE` stands for the file.
+fn refusal(file: &str, variables: &[(&str, &str)]) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let error = load_in(directory.path(), file, variables).unwrap_err();
+    assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    let sentence = error.to_string();
+    assert!(!sentence.contains("hunter2"), "{sentence}");
+    assert!(!sentence.contains('\n'), "one sentence: {sentence}");
+    let path = directory.path().join("retentiond.toml");
+    sentence.replace(path.to_str().unwrap(), "FILE")
+}
+
+#[test]
+fn without_anything_the_defaults_apply() {
+    let config = defaults();
+    assert_eq!(
+        config.database.url.expose(),
+        "sqlite://retentiond.db?mode=rwc"
+    );
+    assert_eq!(config.schedule.hour, 0);
+    assert_eq!(config.schedule.clock_skew_max, Duration::from_secs(300));
+    assert_eq!(config.engine.workers, 2);
+    assert_eq!(config.engine.batch_rows, 1_000);
+    assert_eq!(config.engine.lease_duration, Duration::from_secs(60));
+    assert_eq!(config.engine.rows_per_second_max, None);
+    assert_eq!(
+        config.suppression.keyring_file,
+        Path::new("retentiond.keyring")
+    );
+    assert_eq!(config.http.listen.to_string(), "127.0.0.1:9464");
+    assert_eq!(config.log.format, None);
+}
+
+#[test]
+fn the_sample_changes_nothing_and_shows_every_default() {
+    assert_eq!(load(SAMPLE, &[]).unwrap(), defaults());
+
+    // A setting begins right after the `#`; prose and examples begin with a space.
+    let uncommented: String = SAMPLE
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(setting) if setting.starts_with(|first: char| first.is_ascii_lowercase()) => {
+                format!("{setting}\n")
+            }
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    assert_eq!(load(&uncommented, &[]).unwrap(), defaults());
+
+    for (section, keys) in raw::SECTIONS {
+        assert!(SAMPLE.contains(&format!("[{section}]\n")), "{section}");
+        for key in *keys {
+            let shown = uncommented.contains(&format!("\n{key} = "));
+            let example = uncommented.contains(&format!("\n# {key} = "));
+            assert!(shown ^ example, "{section}.{key} stands in the sample once");
+        }
+    }
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
+    let file = "[engine]\nworkers = 3\nbatch_rows = 50\n[schedule]\nsweep_interval = \"90s\"";
+    let config = load(
+        file,
+        &[
+            ("RETENTIOND__ENGINE__WORKERS", "4"),
+            ("RETENTIOND__LOG__FORMAT", "json"),
+            ("RETENTIOND__ENGINE__ROWS_PER_SECOND_MAX", "250"),
+            ("RETENTIOND_CONFIGURE", "is none of ours"),
+            ("PATH", "/bin"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.engine.workers, 4);
+    assert_eq!(config.engine.batch_rows, 50);
+    assert_eq!(config.engine.rows_per_second_max, Some(250));
+    assert_eq!(config.schedule.sweep_interval, Duration::from_secs(90));
+    assert_eq!(config.log.format, Some(LogFormat::Json));
+    assert_eq!(config.log.level, LogLevel::Info);
+}
+
+#[test]
+fn a_named_file_must_be_there_and_wins_over_the_searched_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, workers: u16| {
+        let path = directory.path().join(name);
+        fs::write(&path, format!("[engine]\nworkers = {workers}")).unwrap();
+        path
+    };
+    let (explicit, variable, first, second) =
+        (file("a", 5), file("b", 6), file("c", 7), file("d", 8));
+    let missing = directory.path().join("missing.toml");
+    let workers = |named: Option<&Path>, variables: &[(&str, &str)], searched: &[PathBuf]| {
+        Config::load_searching(named, pairs(variables), searched)
+            .map(|config| config.engine.workers)
+    };
+    let from_variable = [("RETENTIOND_CONFIG", variable.to_str().unwrap())];
+    let searched = [missing.clone(), first, second];
+    assert_eq!(
+        workers(Some(&explicit), &from_variable, &searched).unwrap(),
+        5
+    );
+    assert_eq!(workers(None, &from_variable, &searched).unwrap(), 6);
+    assert_eq!(workers(None, &[], &searched).unwrap(), 7);
+    assert_eq!(
+        workers(None, &[], std::slice::from_ref(&missing)).unwrap(),
+        2
+    );
+
+    let refused = workers(Some(&missing), &[], &searched)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        refused,
+        format!(
+            "cannot read the configuration file {}: entity not found",
+            missing.display()
+        )
+    );
+    let variable = [("RETENTIOND_CONFIG", missing.to_str().unwrap())];
+    assert!(workers(None, &variable, &searched).is_err());
+}
+
+#[test]
+fn s09_an_hour_outside_of_the_day_is_refused() {
+    assert_eq!(
+        load("[schedule]\nhour = 23", &[]).unwrap().schedule.hour,
+        23
+    );
+    assert_eq!(
+        refusal("[schedule]\nhour = 24", &[]),
+        "schedule.hour in FILE is 24; allowed: a whole number from 0 to 23"
+    );
+    assert_eq!(
+        refusal("", &[("RETENTIOND__SCHEDULE__HOUR", "-1")]),
+        "RETENTIOND__SCHEDULE__HOUR is \"-1\"; allowed: a whole number from 0 to 23"
+    );
+    for hour in ["1.5", "true", "300", "[1]", "1e1", "'noon'", "2024-01-01"] {
+        let sentence = refusal(&format!("[schedule]\nhour = {hour}"), &[]);
+        assert!(
+            sentence.ends_with("allowed: a whole number from 0 to 23"),
+            "{sentence}"
+        );
+    }
+}
+
+#[test]
+fn a_value_out_of_its_range_is_refused_with_the_range() {
+    for (file, sentence) in [
+        (
+            "[engine]\nbatch_rows = 10001",
+            "engine.batch_rows in FILE is 10001; allowed: a whole number from 1 to 10000",
+        ),
+        (
+            "[engine]\nlease_duration = \"999ms\"",
+            "engine.lease_duration in FILE is \"999ms\"; allowed: a duration such as \"5m\" or \
+             \"50ms\", from 1s to 1h",
+        ),
+        (
+            "[engine]\nlease_duration = 60",
+            "engine.lease_duration in FILE is 60; allowed: a duration such as \"5m\" or \"50ms\", \
+             from 1s to 1h",
+        ),
+        (
+            "[log]\nlevel = \"loud\"",
+            "log.level in FILE is \"loud\"; allowed: error, warn, info, debug, trace",
+        ),
+        (
+            "[http]\nlisten = 9464",
+            "http.listen in FILE is 9464; allowed: an IP address and a port, such as \
+             \"127.0.0.1:9464\"",
+        ),
+        (
+            "[engine]\nretry_backoff_initial = \"1s\"\nretry_backoff_max = \"10ms\"",
+            "engine.retry_backoff_max is shorter than engine.retry_backoff_initial; make it at \
+             least as long",
+        ),
+    ] {
+        assert_eq!(refusal(file, &[]), sentence);
+    }
+}
+
+#[test]
+fn an_unknown_key_is_refused_by_name() {
+    assert_eq!(
+        refusal("[schedule]\nhuor = 3", &[]),
+        "schedule.huor in FILE is no setting; allowed here: hour, sweep_interval, clock_skew_max"
+    );
+    assert_eq!(
+        refusal("", &[("RETENTIOND__SCHEDULE__HUOR", "3")]),
+        "RETENTIOND__SCHEDULE__HUOR is no setting; allowed here: hour, sweep_interval, \
+         clock_skew_max"
+    );
+    assert_eq!(
+        refusal("[scheduler]\nhour = 3", &[]),
+        "scheduler in FILE is no setting; allowed here: [database], [schedule], [engine], \
+         [suppression], [http], [log], [shutdown]"
+    );
+    assert_eq!(
+        refusal(
+            "",
+            &[("RETENTIOND__DATABASE", "postgres://ann:hunter2@db/x")]
+        ),
+        "RETENTIOND__DATABASE is a section of settings and cannot have a value of its own"
+    );
+}
+
+#[test]
+fn no_error_shows_a_secret() {
+    let unclosed = "[database]\nurl = \"postgres://ann:hunter2@db/platform\n";
+    assert_eq!(
+        refusal(unclosed, &[]),
+        "FILE is not valid TOML at line 2, column 42"
+    );
+    let bad = "postgres://ann:hunter2@db:port/platform";
+    let sentence = refusal("", &[("RETENTIOND__DATABASE__URL", bad)]);
+    assert!(
+        sentence.starts_with("RETENTIOND__DATABASE__URL is no database URL that can be read; "),
+        "{sentence}"
+    );
+    for file in [
+        format!("[database]\nurl = [\"{bad}\"]"),
+        format!("[database]\nurl_file = [\"{bad}\"]"),
+        format!("database = \"{bad}\""),
+        format!("[log]\nlevel = \"{bad}\""),
+        format!("[database]\nmax_connections = \"{bad}\""),
+        format!("[database]\nurl = \"{bad}\"\nurl = \"{bad}\""),
+        bad.to_owned(),
+    ] {
+        refusal(&file, &[]);
+    }
+    for (name, value) in [
+        ("RETENTIOND__", bad),
+        ("RETENTIOND__DATABASE__URL[0]", bad),
+        ("RETENTIOND__DATABASE__URL__", bad),
+        ("RETENTIOND__DATA BASE", bad),
+    ] {
+        refusal("", &[(name, value)]);
+    }
+}
+
+#[test]
+fn a_database_url_can_come_from_a_file_but_not_from_two_places() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("url");
+    fs::write(&file, "postgres://ann:hunter2@db/platform\n").unwrap();
+    let variables = [("RETENTIOND__DATABASE__URL_FILE", file.to_str().unwrap())];
+    let config = load("", &variables).unwrap();
+    assert_eq!(
+        config.database.url.expose(),
+        "postgres://ann:hunter2@db/platform"
+    );
+    assert!(
+        refusal("[database]\nurl = \"sqlite://x.db\"", &variables)
+            .starts_with("database.url and database.url_file are both set")
+    );
+
+    fs::write(&file, "hunter2").unwrap();
+    let refused = load("", &variables).unwrap_err().to_string();
+    assert!(
+        refused.contains("no database URL") && !refused.contains("hunter2"),
+        "{refused}"
+    );
+    fs::remove_file(&file).unwrap();
+    let refused = load("", &variables).unwrap_err().to_string();
+    assert!(
+        refused.starts_with("cannot read the file of the database URL "),
+        "{refused}"
+    );
+}
+
+#[test]
+fn systemd_credentials_are_found_unless_told_otherwise() {
+    let directory = tempfile::tempdir().unwrap();
+    let variables = [("CREDENTIALS_DIRECTORY", directory.path().to_str().unwrap())];
+    assert_eq!(load("", &variables).unwrap(), defaults());
+
+    fs::write(
+        directory.path().join("database_url"),
+        "mysql://ann:hunter2@db/platform",
+    )
+    .unwrap();
+    fs::write(directory.path().join("keyring"), "").unwrap();
+    let config = load("", &variables).unwrap();
+    assert_eq!(config.database.url.to_string(), "mysql://db/platform");
+    assert_eq!(
+        config.suppression.keyring_file,
+        directory.path().join("keyring")
+    );
+
+    let file = "[database]\nurl = \"sqlite://x.db\"\n[suppression]\nkeyring_file = \"k\"";
+    let config = load(file, &variables).unwrap();
+    assert_eq!(config.database.url.expose(), "sqlite://x.db");
+    assert_eq!(config.suppression.keyring_file, Path::new("k"));
+}
+
+#[test]
+fn what_is_shown_holds_no_secret_and_every_setting() {
+    let url = "postgres://ann:hunter2@db/platform?sslmode=require";
+    let config = load("", &[("RETENTIOND__DATABASE__URL", url)]).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let effective = config.effective();
+    assert!(!effective.to_string().contains("hunter2"));
+    assert_eq!(
+        effective["database"]["url"],
+        "postgres://db/platform?sslmode=require"
+    );
+    assert_eq!(effective["schedule"]["sweep_interval"], "5m");
+
+    let settings = config.settings();
+    let keys: usize = raw::SECTIONS.iter().map(|(_, keys)| keys.len()).sum();
+    assert_eq!(settings.len(), keys - 1, "all but url_file");
+    assert_eq!(settings[0].0, "database.url");
+    assert!(settings.contains(&("engine.rows_per_second_max".to_owned(), None)));
+    assert!(settings.contains(&("engine.workers".to_owned(), Some("2".to_owned()))));
+}

@@ -1,0 +1,199 @@
+//! The database URL: a secret that can be shown only without its secrets.
+
+use std::fmt;
+
+use sea_orm::sqlx::ConnectOptions;
+use sea_orm::sqlx::mysql::MySqlConnectOptions;
+use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Serialize, Serializer};
+
+/// Parameters whose values say nothing secret; all others are left out when a URL is shown.
+const PARAMETERS_SHOWN: &[&str] = &["mode", "sslmode", "ssl-mode", "statement-cache-capacity"];
+
+/// What a URL may look like, for error messages.
+pub(super) const FORMS: &str = "postgres://USER:PASSWORD@HOST:PORT/DATABASE, the same with \
+     mysql://, or sqlite://FILE?mode=rwc, with special characters percent-encoded";
+
+/// A database URL that sqlx can read.
+///
+/// `Debug`, `Display` and serialisation leave out user, password and all parameters that might be
+/// secret.
+#[derive(Clone)]
+pub struct DatabaseUrl(SecretString);
+
+impl DatabaseUrl {
+    /// Checks a URL the way sqlx and SeaORM will read it. `mariadb://` is taken as `mysql://`.
+    ///
+    /// `None` if they could not: there is no more to say, since their messages quote the URL, and
+    /// SeaORM panics on some.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let url = match text.strip_prefix("mariadb://") {
+            Some(rest) => format!("mysql://{rest}"),
+            None => text.to_owned(),
+        };
+        let readable = match url.split_once(':')?.0 {
+            "postgres" | "postgresql" => readable_by::<PgConnectOptions>(&url),
+            "mysql" => readable_by::<MySqlConnectOptions>(&url),
+            "sqlite" => readable_by::<SqliteConnectOptions>(&url),
+            _ => false,
+        };
+        readable.then(|| Self(SecretString::from(url)))
+    }
+
+    /// The whole URL, for the one place that connects.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+fn readable_by<O: ConnectOptions>(url: &str) -> bool {
+    // The parsed type is sqlx's own idea of a URL, which `from_url` names for us.
+    match url.parse() {
+        Ok(parsed) => O::from_url(&parsed).is_ok(),
+        Err(_) => false,
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, rest) = self.expose().split_once(':').unwrap_or_default();
+        let (mut place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+        write!(formatter, "{scheme}:")?;
+        if scheme != "sqlite" {
+            formatter.write_str("//")?;
+            // Perhaps a password in which somebody forgot to encode a `?`, perhaps a password
+            // among the parameters: what is secret here, nobody can tell.
+            if parameters.contains('@') {
+                return formatter.write_str("***");
+            }
+            place = place.strip_prefix("//").unwrap_or(place);
+            // After the last `@` of all, because it may be the password that holds the others.
+            place = place.rsplit_once('@').map_or(place, |(_, host)| host);
+        }
+        formatter.write_str(place)?;
+        let mut separator = '?';
+        for parameter in parameters.split('&') {
+            let name = parameter.split_once('=').map_or("", |(name, _)| name);
+            let shown = PARAMETERS_SHOWN.contains(&name);
+            if shown {
+                write!(formatter, "{separator}{parameter}")?;
+                separator = '&';
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "DatabaseUrl({self})")
+    }
+}
+
+impl PartialEq for DatabaseUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for DatabaseUrl {}
+
+impl Serialize for DatabaseUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_secrets() {
+        for (url, shown) in [
+            (
+                "postgres://ann:hunter2@db.internal:5432/platform",
+                "postgres://db.internal:5432/platform",
+            ),
+            (
+                "postgres://ann:hunter2@db/platform?sslmode=require&password=hunter2&sslpassword=hunter2",
+                "postgres://db/platform?sslmode=require",
+            ),
+            (
+                "mariadb://ann:hunter2@[::1]/platform",
+                "mysql://[::1]/platform",
+            ),
+            (
+                "mysql://ann:hunt%40er2@db/platform?ssl-mode=REQUIRED",
+                "mysql://db/platform?ssl-mode=REQUIRED",
+            ),
+            (
+                "sqlite://retentiond.db?mode=rwc",
+                "sqlite://retentiond.db?mode=rwc",
+            ),
+            ("sqlite:///var/lib/a@b.db", "sqlite:///var/lib/a@b.db"),
+            ("sqlite::memory:", "sqlite::memory:"),
+            (
+                "postgres:///platform?host=/run/postgresql&user=ann&password=hunter2",
+                "postgres:///platform",
+            ),
+        ] {
+            let parsed = DatabaseUrl::parse(url).unwrap_or_else(|| panic!("{url} is a URL"));
+            assert_eq!(parsed.to_string(), shown, "{url}");
+            assert_eq!(format!("{parsed:?}"), format!("DatabaseUrl({shown})"));
+            assert_eq!(serde_json::to_value(&parsed).unwrap(), shown);
+        }
+    }
+
+    #[test]
+    fn a_password_that_was_not_encoded_shows_in_no_part() {
+        for (url, expected) in [
+            (
+                "mysql://ann:hunter2@hunter3@db/platform",
+                "mysql://db/platform",
+            ),
+            (
+                "mysql://ann:hunter2/hunter3@db/platform",
+                "mysql://db/platform",
+            ),
+            (
+                "mysql://ann:hunter2#hunter3@db/platform",
+                "mysql://db/platform",
+            ),
+            ("mysql://ann:hunter2?hunter3@db/platform", "mysql://***"),
+            (
+                "mysql://ann:hunter2?mode=hunter3&x@db/platform",
+                "mysql://***",
+            ),
+            (
+                "mysql://db/platform?user=ann&password=hunter2@hunter3",
+                "mysql://***",
+            ),
+        ] {
+            // Whether or not it can be used.
+            let shown = DatabaseUrl(SecretString::from(url)).to_string();
+            assert_eq!(shown, expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_would_make_seaorm_panic_is_refused() {
+        for url in [
+            "",
+            "postgres",
+            "oracle://db/platform",
+            "postgres://db:port/platform",
+            "postgres://db:99999/platform",
+            "sqlite://my data.db",
+            "sqlite://x.db?mode=sometimes",
+            "postgres://db/platform?sslmode=sometimes",
+            "/var/lib/retentiond.db",
+        ] {
+            assert!(DatabaseUrl::parse(url).is_none(), "{url}");
+        }
+    }
+}

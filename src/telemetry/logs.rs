@@ -1,0 +1,199 @@
+//! The log: one JSON object a line on stderr, or lines for people on a terminal.
+//!
+//! Only our own events get through, at any level. Other crates' events may hold what we promised
+//! to forget: a database driver logs statements, its errors quote rows. A panic is logged by where
+//! it happened and never by its message, which may quote anything.
+//!
+//! An event's name is its field `event`; its other facts are fields too. Times are RFC 3339 in UTC
+//! with microseconds.
+
+use std::io::{self, Write as _};
+use std::panic;
+
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::SetGlobalDefaultError;
+use tracing::{Subscriber, dispatcher, error};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Layer, Registry};
+
+use crate::config::{LogConfig, LogFormat, LogLevel};
+
+/// Events of this crate's modules, and of nothing else.
+const OUR_TARGET: &str = "retentiond";
+
+/// Starts the log on stderr, for the whole process. `terminal` says whether stderr is one.
+///
+/// # Errors
+///
+/// If it was started before.
+pub fn init(config: &LogConfig, terminal: bool) -> Result<(), SetGlobalDefaultError> {
+    tracing::subscriber::set_global_default(subscriber(config, terminal, io::stderr))
+}
+
+/// Lets a panic say where it happened, and nothing else: in the log if there is one, else in one
+/// line on stderr. Replaces the hook that prints the message.
+pub fn install_panic_hook() {
+    panic::set_hook(Box::new(|panicked| {
+        let location = panicked.location().map_or_else(
+            || "an unknown place".to_owned(),
+            |location| format!("{}:{}", location.file(), location.line()),
+        );
+        if dispatcher::has_been_set() {
+            error!(
+                event = "panic",
+                location, "a defect in retentiond: please report it"
+            );
+        } else {
+            // Nothing more can be done if stderr is gone.
+            let _ = writeln!(
+                io::stderr(),
+                "error: a defect in retentiond, at {location}; please report it"
+            );
+        }
+    }));
+}
+
+fn subscriber<W>(config: &LogConfig, terminal: bool, writer: W) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let format = config.format.unwrap_or(if terminal {
+        LogFormat::Pretty
+    } else {
+        LogFormat::Json
+    });
+    let ours = Targets::new().with_target(OUR_TARGET, level(config.level));
+    match format {
+        // Flattened fields could repeat a key. Spans are left out because an event has all of its
+        // facts itself.
+        LogFormat::Json => Box::new(
+            Registry::default().with(
+                fmt::layer()
+                    .json()
+                    .flatten_event(false)
+                    .with_current_span(false)
+                    .with_span_list(false)
+                    .with_writer(writer)
+                    .with_filter(ours),
+            ),
+        ),
+        LogFormat::Pretty => Box::new(
+            Registry::default().with(
+                fmt::layer()
+                    .compact()
+                    .with_ansi(terminal)
+                    .with_target(false)
+                    .with_writer(writer)
+                    .with_filter(ours),
+            ),
+        ),
+    }
+}
+
+fn level(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use chrono::{DateTime, Utc};
+    use tracing::{debug, info};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(
+        format: Option<LogFormat>,
+        level: LogLevel,
+        terminal: bool,
+        work: impl FnOnce(),
+    ) -> String {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let config = LogConfig { format, level };
+        let subscriber = subscriber(&config, terminal, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, work);
+        let bytes = buffer.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn an_event_is_one_json_object_with_its_name_in_fields_event() {
+        let log = logged(None, LogLevel::Info, false, || {
+            info!(event = "wakeup", tenant = "acme", purged = 3);
+            debug!(event = "batch_committed");
+        });
+        assert_eq!(log.lines().count(), 1, "{log}");
+        let line: serde_json::Value = serde_json::from_str(&log).unwrap();
+        assert_eq!(line["fields"]["event"], "wakeup");
+        assert_eq!(line["fields"]["tenant"], "acme");
+        assert_eq!(line["fields"]["purged"], 3);
+        assert_eq!(line["level"], "INFO");
+        let timestamp = line["timestamp"].as_str().unwrap();
+        timestamp.parse::<DateTime<Utc>>().unwrap();
+        assert_eq!(timestamp.len(), "2024-04-01T00:00:00.000000Z".len());
+        assert!(timestamp.ends_with('Z'));
+    }
+
+    #[test]
+    fn e10_other_crates_events_never_get_through() {
+        for format in [LogFormat::Json, LogFormat::Pretty] {
+            let log = logged(Some(format), LogLevel::Trace, false, || {
+                error!(target: "sqlx::query", "Duplicate entry 'ann@example.org'");
+                error!(target: "sea_orm", "ann@example.org");
+                error!(target: "sea_orm_migration::migrator", "ann@example.org");
+                debug!(event = "batch_committed");
+            });
+            assert_eq!(log.lines().count(), 1, "{log}");
+            assert!(log.contains("batch_committed"));
+        }
+    }
+
+    #[test]
+    fn a_terminal_gets_lines_for_people_unless_told_otherwise() {
+        let say = || info!(event = "wakeup", "looking at what is due");
+        let on_terminal = logged(None, LogLevel::Info, true, say);
+        assert!(!on_terminal.starts_with('{') && on_terminal.contains("looking at what is due"));
+        assert!(logged(Some(LogFormat::Json), LogLevel::Info, true, say).starts_with('{'));
+        let piped = logged(Some(LogFormat::Pretty), LogLevel::Info, false, say);
+        assert!(!piped.contains('\u{1b}'), "no colours outside a terminal");
+    }
+
+    #[test]
+    fn e10_a_panic_is_logged_by_its_place_only() {
+        let log = logged(None, LogLevel::Error, false, || {
+            let before = panic::take_hook();
+            install_panic_hook();
+            let result = panic::catch_unwind(|| panic!("ann@example.org"));
+            panic::set_hook(before);
+            assert!(result.is_err());
+        });
+        assert!(!log.contains("ann@example.org"), "{log}");
+        let line: serde_json::Value = serde_json::from_str(&log).unwrap();
+        assert_eq!(line["fields"]["event"], "panic");
+        let location = line["fields"]["location"].as_str().unwrap();
+        assert!(location.starts_with("src/telemetry/logs.rs:"), "{location}");
+    }
+}
