@@ -26,8 +26,7 @@ pub struct DatabaseUrl(SecretString);
 impl DatabaseUrl {
     /// Checks a URL the way sqlx and SeaORM will read it. `mariadb://` is taken as `mysql://`.
     ///
-    /// `None` if they could not: there is no more to say, since their messages quote the URL, and
-    /// SeaORM panics on some.
+    /// `None` if they could not: there is no more to say, since their messages quote the URL.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let url = match text.strip_prefix("mariadb://") {
@@ -181,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_would_make_seaorm_panic_is_refused() {
+    fn a_url_that_sqlx_could_not_read_is_refused() {
         for url in [
             "",
             "postgres",
