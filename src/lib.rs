@@ -10,7 +10,9 @@
 //! - [`telemetry`]: what the service tells about itself.
 //! - [`store`]: the way to the database.
 //! - [`engine`]: finds what is owed, and erases it.
+//! - [`cli`]: the commands.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;

@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The `retentiond` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    retentiond::cli::main()
+}

@@ -8,7 +8,6 @@
 //! - [`email`] and [`suppression`]: how somebody who unsubscribed is recognised again.
 //! - [`run_state`]: where a tenant-run stands.
 
-
 pub mod counts;
 pub mod cutoff;
 pub mod email;

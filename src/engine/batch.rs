@@ -123,7 +123,10 @@ async fn resume_after(
     if stage == Stage::Uploads {
         return Ok(None);
     }
-    let transaction = engine.database.begin_read("reading the run's cursor").await?;
+    let transaction = engine
+        .database
+        .begin_read("reading the run's cursor")
+        .await?;
     let cursor = run.lease.cursor(&transaction, stage.name()).await?;
     transaction.rollback().await?;
     Ok(cursor)
@@ -186,8 +189,7 @@ async fn find_committed(
         let transaction = engine.database.begin("looking up a batch").await?;
         let held = run.lease.fence(&transaction).await?;
         let lease = &run.lease;
-        let found =
-            runs::find_batch(&transaction, lease.tenant, lease.run_id, batch_id).await?;
+        let found = runs::find_batch(&transaction, lease.tenant, lease.run_id, batch_id).await?;
         let cursor = run.lease.cursor(&transaction, stage.name()).await?;
         transaction.commit().await?;
         Ok::<_, crate::store::StoreError>((held, found, cursor))
@@ -297,9 +299,8 @@ async fn batch_in(
                 let mut uploads: Vec<Uuid> = rows.iter().map(|row| row.upload_id).collect();
                 uploads.sort_unstable();
                 uploads.dedup();
-                counts +=
-                    erase::delete(transaction, lease.tenant, &ids, &uploads, &selection, now)
-                        .await?;
+                counts += erase::delete(transaction, lease.tenant, &ids, &uploads, &selection, now)
+                    .await?;
                 require_equal(stage, selected, counts.purged)?;
             }
             Batch {
@@ -311,7 +312,9 @@ async fn batch_in(
     };
     // 5. Record.
     if let Some(cursor) = batch.cursor {
-        lease.set_cursor(transaction, stage.name(), Some(cursor)).await?;
+        lease
+            .set_cursor(transaction, stage.name(), Some(cursor))
+            .await?;
     }
     runs::record_batch(
         transaction,

@@ -118,7 +118,14 @@ async fn claim_in(
     }
     // The lease row is locked now: whoever held it before has committed or given up.
     let cutoffs = Cutoffs::of(candidate.period, zone, &ruling.terms);
-    runs::start(transaction, lease.tenant, lease.run_id, ruling.number, cutoffs).await?;
+    runs::start(
+        transaction,
+        lease.tenant,
+        lease.run_id,
+        ruling.number,
+        cutoffs,
+    )
+    .await?;
     let run = runs::find(transaction, candidate.tenant, candidate.period)
         .await?
         .ok_or(EngineError::LeaseLost)?;
@@ -195,8 +202,7 @@ async fn record_gaps(
     candidate: &Candidate,
     zone: Zone,
 ) -> Result<(), EngineError> {
-    let last =
-        runs::newest_period_before(transaction, candidate.tenant, candidate.period).await?;
+    let last = runs::newest_period_before(transaction, candidate.tenant, candidate.period).await?;
     let Some(last) = last else {
         return Ok(());
     };

@@ -66,11 +66,7 @@ pub async fn drive(engine: &Engine, run: &ClaimedRun) -> (Counts, Option<EngineE
     (counts, error)
 }
 
-async fn stages(
-    engine: &Engine,
-    run: &ClaimedRun,
-    counts: &mut Counts,
-) -> Result<(), EngineError> {
+async fn stages(engine: &Engine, run: &ClaimedRun, counts: &mut Counts) -> Result<(), EngineError> {
     let mut rows = 0;
     for _ in 0..ROUNDS_MAX {
         for stage in [Stage::Anonymize, Stage::Purge, Stage::Uploads] {
@@ -151,12 +147,7 @@ async fn complete(engine: &Engine, run: &ClaimedRun) -> Result<(), EngineError> 
 }
 
 /// Records how a run ended early, as far as the database still lets us.
-async fn end_early(
-    engine: &Engine,
-    run: &ClaimedRun,
-    error: &EngineError,
-    duration_seconds: f64,
-) {
+async fn end_early(engine: &Engine, run: &ClaimedRun, error: &EngineError, duration_seconds: f64) {
     let (event, state) = match error {
         EngineError::LeaseLost => ("lease_lost", None),
         EngineError::Superseded => ("tenant_run_superseded", Some(RunState::Superseded)),

@@ -8,11 +8,11 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
+use crate::clock::truncate_to_microseconds;
 use crate::domain::counts::Counts;
 use crate::domain::period::ScheduleHour;
 use crate::domain::suppression::Keyring;
 use crate::ids::SharedIds;
-use crate::clock::truncate_to_microseconds;
 use crate::store::{Database, ErrorClass, RetryPolicy, StoreError, Transaction};
 
 use super::error::EngineError;
@@ -81,7 +81,10 @@ impl Engine {
     ///
     /// [`EngineError::ClockSkew`], or the database's.
     pub async fn read_clocks(&self) -> Result<DateTime<Utc>, EngineError> {
-        let transaction = self.database.begin_read("reading the database's clock").await?;
+        let transaction = self
+            .database
+            .begin_read("reading the database's clock")
+            .await?;
         let database = database_now(&transaction).await?;
         transaction.rollback().await?;
         self.now(self.clock.now(), database)
@@ -112,7 +115,8 @@ impl Progress {
     }
 
     pub(super) fn add(&self, counts: &Counts) {
-        self.anonymized.fetch_add(counts.anonymized, Ordering::Relaxed);
+        self.anonymized
+            .fetch_add(counts.anonymized, Ordering::Relaxed);
         self.purged.fetch_add(counts.purged, Ordering::Relaxed);
     }
 }
@@ -122,9 +126,7 @@ impl Progress {
 /// # Errors
 ///
 /// The database's.
-pub async fn database_now(
-    transaction: &Transaction,
-) -> Result<DateTime<Utc>, EngineError> {
+pub async fn database_now(transaction: &Transaction) -> Result<DateTime<Utc>, EngineError> {
     let sql = format!("SELECT {} AS now", transaction.dialect().now());
     let row = transaction.row::<Now>(&sql, &[]).await?;
     row.map(|row| truncate_to_microseconds(row.now))

@@ -47,7 +47,9 @@ pub async fn anonymize(
         "state = 'queued'",
     );
     let invitations_expired = transaction.execute(&expire, &parameters).await?;
-    let fields = PERSONAL_COLUMNS.map(|column| format!("{column} = NULL")).join(", ");
+    let fields = PERSONAL_COLUMNS
+        .map(|column| format!("{column} = NULL"))
+        .join(", ");
     let empty = dialect.update_by_ids(
         "participant",
         "id",

@@ -58,7 +58,9 @@ pub enum EngineError {
         rounds: u32,
     },
     /// Rows whose participant does not exist.
-    #[error("{rows} rows of {table} belong to no participant; restore the foreign keys, then run again")]
+    #[error(
+        "{rows} rows of {table} belong to no participant; restore the foreign keys, then run again"
+    )]
     Orphans {
         /// The table.
         table: &'static str,

@@ -30,7 +30,10 @@ pub async fn run(
     scope: &Scope,
 ) -> Result<Result<Vec<PassEntry>, UnknownTenants>, EngineError> {
     let now = engine.read_clocks().await?;
-    let transaction = engine.database.begin_read("looking for what is due").await?;
+    let transaction = engine
+        .database
+        .begin_read("looking for what is due")
+        .await?;
     let owed = candidates(engine, &transaction, scope, now).await?;
     transaction.rollback().await?;
     let owed = match owed {
@@ -133,11 +136,7 @@ fn failed(error: &EngineError) -> Outcome {
     }
 }
 
-fn claim_failed(
-    candidate: &Candidate,
-    error: &EngineError,
-    report: &mut TenantReport,
-) -> Outcome {
+fn claim_failed(candidate: &Candidate, error: &EngineError, report: &mut TenantReport) -> Outcome {
     tracing::warn!(
         event = "tenant_run_failed",
         tenant = candidate.slug,

@@ -91,12 +91,10 @@ pub async fn eligible_stored_since(
 /// # Errors
 ///
 /// The database's.
-pub async fn empty_uploads(
-    transaction: &Transaction,
-    tenant: TenantId,
-) -> Result<u64, StoreError> {
-    let sql =
-        format!("SELECT COUNT(*) AS n FROM upload WHERE upload.tenant_id = :tenant AND {LEFT_EMPTY}");
+pub async fn empty_uploads(transaction: &Transaction, tenant: TenantId) -> Result<u64, StoreError> {
+    let sql = format!(
+        "SELECT COUNT(*) AS n FROM upload WHERE upload.tenant_id = :tenant AND {LEFT_EMPTY}"
+    );
     let count = transaction
         .number(&sql, &[("tenant", tenant.0.into())])
         .await?;
@@ -145,8 +143,14 @@ pub async fn plan(
     };
     let mut hashes = HashSet::new();
     if let Some(selection) = Selection::of(Stage::Anonymize, cutoffs) {
-        counts.invitations_expired =
-            children(transaction, tenant, &selection, "invitation", "state = 'queued'").await?;
+        counts.invitations_expired = children(
+            transaction,
+            tenant,
+            &selection,
+            "invitation",
+            "state = 'queued'",
+        )
+        .await?;
         counts.unhashable +=
             collect_hashes(transaction, tenant, &selection, hasher, &mut hashes).await?;
     }
@@ -193,7 +197,8 @@ async fn uploads_to_remove(
     tenant: TenantId,
     selection: &Selection,
 ) -> Result<u64, StoreError> {
-    let of_upload = "participant.tenant_id = upload.tenant_id AND participant.upload_id = upload.id";
+    let of_upload =
+        "participant.tenant_id = upload.tenant_id AND participant.upload_id = upload.id";
     let sql = format!(
         "SELECT COUNT(*) AS n FROM upload WHERE upload.tenant_id = :tenant \
          AND NOT EXISTS (SELECT 1 FROM participant WHERE {of_upload} AND NOT ({condition})) \

@@ -182,10 +182,7 @@ async fn queued_invitations(
 
 /// Every anonymized row carries the time of its batch. More rows than a batch recorded, or rows
 /// without a batch, were anonymized by somebody else. (Fewer is right: they may be deleted since.)
-async fn unrecorded(
-    transaction: &Transaction,
-    candidate: &Candidate,
-) -> Result<u64, EngineError> {
+async fn unrecorded(transaction: &Transaction, candidate: &Candidate) -> Result<u64, EngineError> {
     let excess = "CASE WHEN data.n > COALESCE(batches.n, 0) THEN data.n - COALESCE(batches.n, 0) \
                   ELSE 0 END";
     let integer = match transaction.dialect() {
@@ -226,13 +223,31 @@ async fn record_mismatches(
 
 fn describe(found: &mut Verification) {
     let checks = [
-        (found.overdue_anonymize, "participants still have personal data that was due to go"),
-        (found.overdue_purge, "participants are still there that were due to be deleted"),
+        (
+            found.overdue_anonymize,
+            "participants still have personal data that was due to go",
+        ),
+        (
+            found.overdue_purge,
+            "participants are still there that were due to be deleted",
+        ),
         (found.orphans, "rows belong to no participant"),
-        (found.empty_uploads, "uploads are still there although a run deleted their last participant"),
-        (found.queued_invitations, "invitations are still queued for anonymized participants"),
-        (found.unrecorded, "participants were anonymized without a batch on record"),
-        (found.record_mismatches, "counts of the run's record differ from the sum of its batches"),
+        (
+            found.empty_uploads,
+            "uploads are still there although a run deleted their last participant",
+        ),
+        (
+            found.queued_invitations,
+            "invitations are still queued for anonymized participants",
+        ),
+        (
+            found.unrecorded,
+            "participants were anonymized without a batch on record",
+        ),
+        (
+            found.record_mismatches,
+            "counts of the run's record differ from the sum of its batches",
+        ),
     ];
     for (count, what) in checks {
         if count > 0 {

@@ -195,7 +195,9 @@ impl Dialect {
         match self {
             Self::Postgres => "= ANY(:ids)",
             Self::Sqlite => "IN (SELECT unhex(value) FROM json_each(:ids))",
-            Self::MariaDb => "IN (SELECT UNHEX(h) FROM JSON_TABLE(:ids, '$[*]' COLUMNS (h CHAR(32) PATH '$')) AS list)",
+            Self::MariaDb => {
+                "IN (SELECT UNHEX(h) FROM JSON_TABLE(:ids, '$[*]' COLUMNS (h CHAR(32) PATH '$')) AS list)"
+            }
         }
     }
 }

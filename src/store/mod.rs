@@ -8,6 +8,7 @@
 mod connect;
 mod dialect;
 mod error;
+pub mod keys;
 pub mod leases;
 pub mod policies;
 mod retry;

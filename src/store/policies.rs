@@ -1,7 +1,9 @@
 //! Policy versions, through their entity. They are added, never changed.
 
 use entity::policy;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder,
+};
 
 use crate::domain::policy::{PolicyError, Terms, Version};
 use crate::ids::TenantId;

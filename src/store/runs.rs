@@ -227,7 +227,9 @@ pub async fn finish(
                 ),
                 (
                     "seconds",
-                    failure.map_or(0.0, |failure| failure.retry_after_seconds).into(),
+                    failure
+                        .map_or(0.0, |failure| failure.retry_after_seconds)
+                        .into(),
                 ),
                 ("tenant", tenant.0.into()),
                 ("run", run_id.into()),
@@ -310,7 +312,10 @@ pub async fn record_batch(
         "INSERT INTO run_batch (tenant_id, run_id, id, slice, stage, written_at, cutoff, {}) \
          VALUES (:tenant, :run, :id, :slice, :stage, :written_at, :cutoff, {})",
         names().collect::<Vec<_>>().join(", "),
-        names().map(|name| format!(":{name}")).collect::<Vec<_>>().join(", ")
+        names()
+            .map(|name| format!(":{name}"))
+            .collect::<Vec<_>>()
+            .join(", ")
     );
     transaction.execute(&sql, &values).await?;
     let sql = format!(

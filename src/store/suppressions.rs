@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::suppression_key;
-use sea_orm::{ActiveValue::Set, EntityTrait, FromQueryResult, QueryOrder};
+use sea_orm::{EntityTrait, FromQueryResult, QueryOrder};
 
 use crate::domain::email::NORM_VERSION;
 use crate::domain::suppression::Suppressed;
@@ -154,7 +154,7 @@ pub async fn known_keys(
         .await
 }
 
-/// Stores a key's check value.
+/// Stores a key's check value, unless the key is known.
 ///
 /// # Errors
 ///
@@ -165,14 +165,25 @@ pub async fn add_key(
     check_value: [u8; 32],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let row = suppression_key::ActiveModel {
-        key_id: Set(key_id.to_owned()),
-        check_value: Set(check_value.to_vec()),
-        created_at: Set(now),
-        retired_at: Set(None),
+    let sql = match transaction.dialect() {
+        Dialect::MariaDb => {
+            "INSERT INTO suppression_key (key_id, check_value, created_at) \
+             VALUES (:key, :value, :now) ON DUPLICATE KEY UPDATE key_id = key_id"
+        }
+        _ => {
+            "INSERT INTO suppression_key (key_id, check_value, created_at) \
+             VALUES (:key, :value, :now) ON CONFLICT DO NOTHING"
+        }
     };
     transaction
-        .run(suppression_key::Entity::insert(row).exec_without_returning(transaction.orm()))
+        .execute(
+            sql,
+            &[
+                ("key", key_id.into()),
+                ("value", check_value.to_vec().into()),
+                ("now", now.into()),
+            ],
+        )
         .await?;
     Ok(())
 }

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use entity::tenant;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder,
+};
 
 use crate::ids::TenantId;
 
@@ -77,7 +79,9 @@ pub async fn lock(transaction: &Transaction, tenant: TenantId) -> Result<i64, St
         "SELECT unsubscribe_count AS n FROM tenant WHERE id = :tenant {}",
         transaction.dialect().for_no_key_update()
     );
-    transaction.number(&sql, &[("tenant", tenant.0.into())]).await
+    transaction
+        .number(&sql, &[("tenant", tenant.0.into())])
+        .await
 }
 
 /// Records that somebody was unsubscribed. The caller holds the tenant's row lock.

@@ -1,0 +1,116 @@
+//! The command line: one file a noun. Data goes to stdout, everything else to stderr.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub mod exit;
+pub mod output;
+mod progress;
+mod run;
+mod runs;
+pub mod session;
+mod verify;
+
+use exit::{Exit, Failure};
+use output::Format;
+use session::Session;
+
+/// Anonymizes and deletes survey participants on time, for every tenant, exactly once.
+///
+/// Each tenant may set two periods. On the first of every month, participants older than the
+/// anonymization period lose their name, e-mail address, telephone number and customer ID; those
+/// older than the retention period are deleted with everything that belongs to them. Of people who
+/// unsubscribed a keyed hash of the address stays, so that they are recognised again.
+#[derive(Debug, Parser)]
+#[command(
+    name = "retentiond",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 partly done, 4 refused by a \
+                  safety rule, 5 somebody else holds the work.\n\
+                  Start with `retentiond demo`; it needs nothing and shows everything."
+)]
+pub struct Cli {
+    /// Configuration file [default: $RETENTIOND_CONFIG, ./retentiond.toml,
+    /// /etc/retentiond/retentiond.toml, else built-in defaults]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Form of the data on standard output
+    #[arg(long, global = true, value_enum, default_value_t)]
+    output: Format,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The nouns.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Do everything that is due, once, and exit
+    Run(run::RunArguments),
+    /// Show what a run would do, with exact counts; writes nothing
+    Plan(run::ScopeArguments),
+    /// Recount: is everything gone that was due to go, and do the records match the data?
+    Verify(run::ScopeArguments),
+    /// Show past runs
+    #[command(subcommand)]
+    Runs(runs::RunsCommand),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    crate::telemetry::logs::install_panic_hook();
+    match start(std::env::args_os()) {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(failure) => {
+            if !failure.sentence.is_empty() {
+                // Nothing more can be done if stderr is gone.
+                let _ = writeln!(std::io::stderr(), "error: {}", failure.sentence);
+            }
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+fn start(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failure> {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are data; anything else is usage. Nothing more can be done if the
+            // stream is gone.
+            let _ = error.print();
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
+            return Ok(exit);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::failed(format_args!(
+                "cannot start the asynchronous runtime: {}",
+                error.kind()
+            ))
+        })?;
+    runtime.block_on(dispatch(cli))
+}
+
+async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
+    let session = Session::new(cli.config, cli.output);
+    match cli.command {
+        Command::Run(arguments) => run::run(&session, arguments).await,
+        Command::Plan(arguments) => run::plan(&session, arguments).await,
+        Command::Verify(arguments) => verify::verify(&session, arguments).await,
+        Command::Runs(command) => runs::runs(&session, command).await,
+    }
+}

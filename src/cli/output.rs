@@ -1,0 +1,92 @@
+//! Data on stdout: tables for people, one JSON document for programs.
+
+use std::io::{self, Write};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use super::exit::Failure;
+
+/// Form of the data on stdout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// One document with stable keys, times in UTC by RFC 3339.
+    Json,
+}
+
+/// Writes text to stdout. A reader that has gone away (`| head`) is no failure.
+///
+/// # Errors
+///
+/// When stdout cannot be written to.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(
+            format_args!("cannot write to standard output: {}", error.kind()),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to stdout.
+///
+/// # Errors
+///
+/// As [`print`].
+pub fn print_line(line: &str) -> Result<(), Failure> {
+    print(&format!("{line}\n"))
+}
+
+/// Writes one JSON document to stdout.
+///
+/// # Errors
+///
+/// As [`print`].
+pub fn print_json<T: Serialize>(document: &T) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(document)
+        .map_err(|_| Failure::failed("the result cannot be written as JSON"))?;
+    print_line(&text)
+}
+
+/// An empty table with these headings, in this house's style.
+#[must_use]
+pub fn table(headings: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(headings.iter().map(|heading| heading.to_uppercase()));
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table
+}
+
+/// A table as text, without spaces at the ends of lines.
+#[must_use]
+pub fn table_text(table: &Table) -> String {
+    table
+        .lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
+}
+
+/// An instant for people and programs: UTC, RFC 3339, no needless zeros.
+#[must_use]
+pub fn instant(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+/// An instant, or a dash.
+#[must_use]
+pub fn instant_or_dash(time: Option<DateTime<Utc>>) -> String {
+    time.map_or_else(|| "-".to_owned(), instant)
+}

@@ -1,0 +1,258 @@
+//! `run` and `plan`: what is owed, done or only counted.
+
+use std::io::{IsTerminal, Write};
+
+use clap::Args;
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::domain::period::Period;
+use crate::engine::due::Scope;
+use crate::engine::plan::PlanEntry;
+use crate::engine::report::{Outcome, PassEntry, TenantReport};
+use crate::engine::{Engine, EngineError, pass, plan};
+use crate::telemetry::logs;
+
+use super::exit::{Exit, Failure};
+use super::output::{self, Format};
+use super::progress;
+use super::session::Session;
+
+/// Tenants and period.
+#[derive(Debug, Args)]
+pub struct ScopeArguments {
+    /// Only this tenant; may be given several times [default: all]
+    #[arg(long = "tenant", value_name = "SLUG")]
+    tenants: Vec<String>,
+
+    /// Only this period, a month written 2024-04 [default: the newest that is due]
+    #[arg(long, value_name = "YYYY-MM")]
+    period: Option<Period>,
+}
+
+impl ScopeArguments {
+    /// As the engine knows it.
+    pub(super) fn scope(self) -> Scope {
+        Scope {
+            tenants: self.tenants,
+            period: self.period,
+        }
+    }
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A tenant whose newest due period is completed is left alone: running twice \
+    changes nothing. With --period, that period is run with the policy version and the cutoffs \
+    that belong to it, unless a newer one has completed. A run that another process holds is not \
+    waited for (exit code 5)."
+)]
+pub struct RunArguments {
+    #[command(flatten)]
+    scope: ScopeArguments,
+}
+
+/// `run`.
+pub async fn run(session: &Session, arguments: RunArguments) -> Result<Exit, Failure> {
+    let config = session.config()?;
+    // Only the first call counts, and this is the only one.
+    let _ = logs::init(&config.log, std::io::stderr().is_terminal());
+    let engine = session.engine(&config).await?;
+    stop_on_signal(&engine);
+    let scope = arguments.scope.scope();
+    let work = pass::run(&engine, &scope);
+    let entries = progress::shown(&engine, "running", work).await??;
+    let mut exit = entries.iter().map(exit_of).fold(Exit::Done, Exit::or);
+    let all_failed = entries
+        .iter()
+        .all(|entry| matches!(entry.outcome, Outcome::Failed { .. }));
+    if exit == Exit::Partly && all_failed {
+        exit = Exit::Failed;
+    }
+    match session.format {
+        Format::Json => output::print_json(&RunDocument { tenants: &entries })?,
+        Format::Table => print_pass(&entries)?,
+    }
+    let erased = entries.iter().any(|entry| {
+        matches!(
+            entry.outcome,
+            Outcome::Done | Outcome::Failed { .. } | Outcome::Stopped
+        )
+    });
+    if erased && let Err(error) = pass::clean_up(&engine).await {
+        report_clean_up(&error);
+        exit = exit.or(Exit::Partly);
+    }
+    engine.database.close().await;
+    Ok(exit)
+}
+
+#[derive(Serialize)]
+struct RunDocument<'a> {
+    tenants: &'a [PassEntry],
+}
+
+fn exit_of(entry: &PassEntry) -> Exit {
+    match entry.outcome {
+        Outcome::Done | Outcome::AlreadyCompleted | Outcome::NoPolicy | Outcome::Superseded => {
+            Exit::Done
+        }
+        Outcome::Held => Exit::Held,
+        Outcome::Refused { .. } => Exit::Refused,
+        Outcome::Failed { .. } | Outcome::Stopped => Exit::Partly,
+    }
+}
+
+fn print_pass(entries: &[PassEntry]) -> Result<(), Failure> {
+    let mut table = report_table(&["outcome", "seconds"]);
+    for entry in entries {
+        let mut cells = report_cells(&entry.report);
+        cells.push(outcome_name(&entry.outcome).to_owned());
+        cells.push(format!("{:.2}", entry.duration_seconds));
+        table.add_row(cells);
+    }
+    output::print(&output::table_text(&table))?;
+    for entry in entries {
+        if let Outcome::Failed { message, .. } | Outcome::Refused { message } = &entry.outcome {
+            say(&format!("error: {}: {message}", entry.report.tenant));
+        }
+    }
+    Ok(())
+}
+
+fn outcome_name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done => "done",
+        Outcome::AlreadyCompleted => "already completed",
+        Outcome::NoPolicy => "no policy",
+        Outcome::Held => "held by another process",
+        Outcome::Superseded => "superseded",
+        Outcome::Refused { .. } => "refused",
+        Outcome::Failed { .. } => "failed",
+        Outcome::Stopped => "stopped",
+    }
+}
+
+fn report_clean_up(error: &EngineError) {
+    tracing::warn!(
+        event = "write_ahead_log_in_use",
+        class = error.class(),
+        "erased values may still stand in SQLite's write-ahead log; the next run tries again: {error}"
+    );
+}
+
+/// `plan`.
+pub async fn plan(session: &Session, arguments: ScopeArguments) -> Result<Exit, Failure> {
+    let config = session.config()?;
+    let engine = session.engine(&config).await?;
+    let scope = arguments.scope();
+    let work = plan::plan(&engine, &scope);
+    let entries = progress::shown(&engine, "planning", work).await??;
+    let mut exit = Exit::Done;
+    let mut reports = Vec::with_capacity(entries.len());
+    let failed = entries.iter().filter(|entry| entry.report.is_err()).count();
+    for PlanEntry { candidate, report } in &entries {
+        match report {
+            Ok(report) => reports.push(report),
+            Err(error) => {
+                say(&format!("error: {}: {error}", candidate.slug));
+                exit = exit.or(match error {
+                    EngineError::ClockSkew { .. } => Exit::Refused,
+                    _ if failed == entries.len() => Exit::Failed,
+                    _ => Exit::Partly,
+                });
+            }
+        }
+    }
+    match session.format {
+        Format::Json => output::print_json(&PlanDocument { tenants: &reports })?,
+        Format::Table => {
+            let mut table = report_table(&[]);
+            for report in reports {
+                table.add_row(report_cells(report));
+            }
+            output::print(&output::table_text(&table))?;
+        }
+    }
+    engine.database.close().await;
+    Ok(exit)
+}
+
+#[derive(Serialize)]
+struct PlanDocument<'a> {
+    tenants: &'a [&'a TenantReport],
+}
+
+/// The columns that `run` and `plan` share.
+fn report_table(more: &[&str]) -> comfy_table::Table {
+    let mut headings = vec![
+        "tenant",
+        "period",
+        "state",
+        "policy",
+        "anonymize before",
+        "delete before",
+        "anonymized",
+        "deleted",
+        "rows deleted",
+        "hashes",
+        "unhashable",
+        "called off",
+        "uploads",
+    ];
+    headings.extend(more);
+    output::table(&headings)
+}
+
+fn report_cells(report: &TenantReport) -> Vec<String> {
+    let rows: u64 = report.rows_purged.values().sum();
+    vec![
+        report.tenant.clone(),
+        report.period.to_string(),
+        report.state.to_string(),
+        report
+            .policy_version
+            .map_or_else(|| "-".to_owned(), |version| format!("v{version}")),
+        output::instant_or_dash(report.anonymize_cutoff),
+        output::instant_or_dash(report.purge_cutoff),
+        report.anonymized.to_string(),
+        report.purged.to_string(),
+        rows.to_string(),
+        report.suppressions.to_string(),
+        report.unhashable.to_string(),
+        report.invitations_expired.to_string(),
+        report.uploads_removed.to_string(),
+    ]
+}
+
+/// SIGINT and SIGTERM end the run after the batches in hand; a second one ends it at once, which
+/// the database survives just as well.
+fn stop_on_signal(engine: &Engine) {
+    let stop = engine.stop.clone();
+    tokio::spawn(async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        ) else {
+            return;
+        };
+        for times in 0..2 {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if times == 0 {
+                stop.cancel();
+            } else {
+                std::process::exit(i32::from(Exit::Failed as u8));
+            }
+        }
+    });
+}
+
+/// A line for people on stderr.
+pub(super) fn say(line: &str) {
+    // Nothing more can be done if stderr is gone.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

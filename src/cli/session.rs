@@ -1,0 +1,147 @@
+//! What commands open: configuration, database, keyring, engine.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{Config, environment};
+use crate::domain::period::ScheduleHour;
+use crate::domain::suppression::Keyring;
+use crate::engine::Engine;
+use crate::ids::{RandomIds, SharedIds};
+use crate::keyring;
+use crate::store::{self, Database, RetryPolicy, Transaction, keys, schema, tenants};
+
+use super::exit::Failure;
+use super::output::Format;
+
+/// What every command is given: the global options, time and ids.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// `--config`.
+    pub config_file: Option<PathBuf>,
+    /// `--output`.
+    pub format: Format,
+    /// The host's clock.
+    pub clock: SharedClock,
+    /// Ids.
+    pub ids: SharedIds,
+}
+
+impl Session {
+    /// A session with the real clock and random ids.
+    #[must_use]
+    pub fn new(config_file: Option<PathBuf>, format: Format) -> Self {
+        Self {
+            config_file,
+            format,
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds),
+        }
+    }
+
+    /// The effective configuration.
+    ///
+    /// # Errors
+    ///
+    /// Exit code 2.
+    pub fn config(&self) -> Result<Config, Failure> {
+        Ok(Config::load(self.config_file.as_deref(), environment())?)
+    }
+
+    /// Opens the database without looking at its schema.
+    ///
+    /// # Errors
+    ///
+    /// Exit code 1 or 2.
+    pub async fn connect(&self, config: &Config) -> Result<Database, Failure> {
+        Ok(store::connect(&config.database, config.engine.lease_duration).await?)
+    }
+
+    /// Opens the database and refuses a schema that is not this version's.
+    ///
+    /// # Errors
+    ///
+    /// Exit code 1, 2 or 4.
+    pub async fn database(&self, config: &Config) -> Result<Database, Failure> {
+        let database = self.connect(config).await?;
+        schema::ensure_current(&database).await?;
+        Ok(database)
+    }
+
+    /// Loads the keyring and compares it with the database (U8).
+    ///
+    /// # Errors
+    ///
+    /// Exit code 2 for the file, 4 for a keyring that is not this database's.
+    pub async fn keyring(&self, config: &Config, database: &Database) -> Result<Keyring, Failure> {
+        let keyring = keyring::load(&config.suppression.keyring_file)?;
+        keys::check_and_register(database, &keyring, self.clock.now()).await?;
+        Ok(keyring)
+    }
+
+    /// Opens the engine on the configured database.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::database`] and [`Session::keyring`].
+    pub async fn engine(&self, config: &Config) -> Result<Engine, Failure> {
+        let database = self.database(config).await?;
+        let keyring = self.keyring(config, &database).await?;
+        let retry = RetryPolicy {
+            attempts_max: usize::try_from(config.engine.retry_attempts).unwrap_or(usize::MAX),
+            backoff_initial: config.engine.retry_backoff_initial,
+            backoff_max: config.engine.retry_backoff_max,
+        };
+        Ok(Engine {
+            database,
+            clock: Arc::clone(&self.clock),
+            ids: Arc::clone(&self.ids),
+            keyring,
+            stop: CancellationToken::new(),
+            progress: Arc::default(),
+            holder: holder(),
+            schedule_hour: ScheduleHour::try_from(config.schedule.hour).map_err(Failure::usage)?,
+            clock_skew_max: config.schedule.clock_skew_max,
+            workers: usize::from(config.engine.workers),
+            batch_rows: u64::from(config.engine.batch_rows),
+            lease_duration: config.engine.lease_duration,
+            retry,
+        })
+    }
+
+    /// Now, for whatever is not an erasure.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+}
+
+/// The tenant of that slug.
+///
+/// # Errors
+///
+/// Exit code 2 when there is none.
+pub async fn require_tenant(
+    transaction: &Transaction,
+    slug: &str,
+) -> Result<entity::tenant::Model, Failure> {
+    tenants::find_by_slug(transaction, slug)
+        .await?
+        .ok_or_else(|| {
+            Failure::usage(format_args!(
+                "no tenant has the slug {slug:?}; see `retentiond tenant list`"
+            ))
+        })
+}
+
+/// Name of this process in leases: host and process id.
+fn holder() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    let host = if host.is_empty() { "localhost" } else { host };
+    format!("{host}:{}", std::process::id())
+}
