@@ -43,7 +43,14 @@ pub(super) fn bind(dialect: Dialect, sql: &str, parameters: &[(&str, Value)]) ->
             .iter()
             .find(|(known, _)| *known == name)
             .map(|(_, value)| value.clone());
-        values.push(value.unwrap_or_else(|| panic!("statement without a value for :{name}")));
+        let value = value.unwrap_or_else(|| panic!("statement without a value for :{name}"));
+        values.push(match (dialect, value) {
+            // Bound as a TIMESTAMP, an instant before 1970 compares as no instant at all.
+            (Dialect::MariaDb, Value::ChronoDateTimeUtc(time)) => {
+                Value::ChronoDateTime(time.map(|time| time.naive_utc()))
+            }
+            (_, value) => value,
+        });
         match dialect {
             Dialect::Postgres => text.push_str(&format!("${}", values.len())),
             Dialect::MariaDb | Dialect::Sqlite => text.push('?'),

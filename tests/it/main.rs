@@ -9,3 +9,5 @@ mod support;
 mod scratch_databases;
 
 mod d11_time_zones;
+
+mod dates;

@@ -2,9 +2,11 @@
 
 pub mod binary;
 pub mod database;
+pub mod world;
 
 pub use binary::Binary;
 pub use database::{Backend, Scratch, scratch};
+pub use world::{CHILDREN, Person, World, at};
 
 /// Turns one test body into three tests, `name::postgres`, `name::mariadb` and `name::sqlite`,
 /// each with a scratch database of its own.

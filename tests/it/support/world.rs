@@ -1,0 +1,464 @@
+//! A platform in a scratch database, and the real engine on it, at a time of the test's choosing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use entity::{
+    answer, conversation_message, invitation, participant, participant_metadata, policy,
+    suppression, tenant, tenant_run, upload,
+};
+use retentiond::clock::FixedClock;
+use retentiond::config::{Config, DatabaseConfig};
+use retentiond::domain::email::NormalizedEmail;
+use retentiond::domain::period::ScheduleHour;
+use retentiond::domain::suppression::{Keyring, MasterKey};
+use retentiond::engine::due::Scope;
+use retentiond::engine::report::{PassEntry, TenantReport};
+use retentiond::engine::verify::Verification;
+use retentiond::engine::{Engine, pass, plan, verify};
+use retentiond::ids::{RandomIds, TenantId};
+use retentiond::store::{self, RetryPolicy, keys, schema};
+use sea_orm::ActiveValue::Set;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait,
+    PaginatorTrait, QueryFilter,
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::Scratch;
+
+/// A time that nothing in the tests differs from by more.
+const ANY_SKEW: Duration = Duration::from_secs(200 * 365 * 24 * 3600);
+
+pub fn at(text: &str) -> DateTime<Utc> {
+    text.parse().expect("an RFC 3339 time")
+}
+
+/// The platform and its engine.
+pub struct World {
+    pub engine: Engine,
+    pub db: DatabaseConnection,
+    // Dropped last: the database goes with it.
+    pub scratch: Scratch,
+}
+
+/// How many children each participant gets, in the order of `CHILD_TABLES`.
+pub const CHILDREN: [u64; 4] = [2, 2, 1, 2];
+
+/// A participant to be made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Person<'a> {
+    pub added_at: &'a str,
+    pub email: Option<&'a str>,
+    pub unsubscribed_at: Option<&'a str>,
+}
+
+impl World {
+    /// An empty platform whose host's clock stands at `now`. Batches are tiny, so that every test
+    /// pages; the database's clock is the real one.
+    pub async fn new(scratch: Scratch, now: &str) -> Self {
+        let database = store::connect(&database_config(&scratch), Duration::from_secs(60))
+            .await
+            .expect("the scratch database opens");
+        schema::migrate_up(&database).await.expect("the schema");
+        let keyring = keyring("k1", 7);
+        keys::check_and_register(&database, &keyring, at(now))
+            .await
+            .expect("the keyring is new here");
+        let engine = Engine {
+            database,
+            clock: Arc::new(FixedClock(at(now))),
+            ids: Arc::new(RandomIds),
+            keyring,
+            stop: CancellationToken::new(),
+            progress: Arc::default(),
+            holder: "test".to_owned(),
+            schedule_hour: ScheduleHour::default(),
+            clock_skew_max: ANY_SKEW,
+            workers: 2,
+            batch_rows: 3,
+            lease_duration: Duration::from_secs(60),
+            retry: RetryPolicy {
+                attempts_max: 5,
+                backoff_initial: Duration::from_millis(10),
+                backoff_max: Duration::from_millis(200),
+            },
+        };
+        let db = scratch.connect().await;
+        Self {
+            engine,
+            db,
+            scratch,
+        }
+    }
+
+    /// Moves the host's clock.
+    pub fn set_clock(&mut self, now: &str) {
+        self.engine.clock = Arc::new(FixedClock(at(now)));
+    }
+
+    pub async fn tenant(&self, slug: &str, time_zone: &str) -> TenantId {
+        let row = tenant::ActiveModel {
+            slug: Set(slug.to_owned()),
+            name: Set(slug.to_owned()),
+            time_zone: Set(time_zone.to_owned()),
+            created_at: Set(at("2020-01-01T00:00:00Z")),
+            unsubscribe_count: Set(0),
+            ..Default::default()
+        };
+        TenantId(row.insert(&self.db).await.expect("a tenant").id)
+    }
+
+    /// Adds the next policy version.
+    pub async fn policy(
+        &self,
+        tenant: TenantId,
+        anonymize_after_months: Option<i32>,
+        retain_months: Option<i32>,
+        effective_from: &str,
+    ) {
+        let versions = policy::Entity::find()
+            .filter(policy::Column::TenantId.eq(tenant.0))
+            .count(&self.db)
+            .await
+            .expect("a count");
+        let row = policy::ActiveModel {
+            tenant_id: Set(tenant.0),
+            version: Set(i32::try_from(versions).expect("few versions") + 1),
+            anonymize_after_months: Set(anonymize_after_months),
+            retain_months: Set(retain_months),
+            quarantine_days: Set(None),
+            long_quarantine_accepted: Set(false),
+            effective_from: Set(at(effective_from)),
+            created_at: Set(at(effective_from)),
+            created_by: Set("test".to_owned()),
+            reason: Set(String::new()),
+        };
+        policy::Entity::insert(row)
+            .exec_without_returning(&self.db)
+            .await
+            .expect("a policy");
+    }
+
+    pub async fn upload(&self, tenant: TenantId) -> Uuid {
+        let id = Uuid::now_v7();
+        let row = upload::ActiveModel {
+            tenant_id: Set(tenant.0),
+            id: Set(id),
+            file_name: Set("people.csv".to_owned()),
+            content_hmac: Set(vec![1; 32]),
+            row_count: Set(1),
+            accepted_at: Set(at("2020-01-01T00:00:00Z")),
+            stored_at: Set(at("2020-01-01T00:00:00Z")),
+            first_purged_at: Set(None),
+        };
+        upload::Entity::insert(row)
+            .exec_without_returning(&self.db)
+            .await
+            .expect("an upload");
+        id
+    }
+
+    /// A participant with children in every table, in an upload of its own.
+    pub async fn person(&self, tenant: TenantId, person: Person<'_>) -> Uuid {
+        let upload = self.upload(tenant).await;
+        self.person_of(tenant, upload, person).await
+    }
+
+    /// A participant with children in every table. It was stored long ago, by the database's
+    /// clock too; see [`World::late_person`].
+    pub async fn person_of(&self, tenant: TenantId, upload: Uuid, person: Person<'_>) -> Uuid {
+        let id = Uuid::now_v7();
+        let added_at = at(person.added_at);
+        let row = participant::ActiveModel {
+            tenant_id: Set(tenant.0),
+            id: Set(id),
+            upload_id: Set(upload),
+            added_at: Set(added_at),
+            first_name: Set(Some("Ann".to_owned())),
+            last_name: Set(Some("Peeters".to_owned())),
+            email: Set(person.email.map(str::to_owned)),
+            phone: Set(Some("+32 2 555 01 23".to_owned())),
+            customer_id: Set(Some("C-1001".to_owned())),
+            unsubscribed_at: Set(person.unsubscribed_at.map(at)),
+            anonymized_at: Set(None),
+            stored_at: Set(at("2020-01-01T00:00:00Z")),
+        };
+        participant::Entity::insert(row)
+            .exec_without_returning(&self.db)
+            .await
+            .expect("a participant");
+        self.children(tenant, id, added_at).await;
+        id
+    }
+
+    async fn children(&self, tenant: TenantId, participant: Uuid, time: DateTime<Utc>) {
+        let metadata = ["team", "country"].map(|key| participant_metadata::ActiveModel {
+            tenant_id: Set(tenant.0),
+            participant_id: Set(participant),
+            key: Set(key.to_owned()),
+            value: Set("Blue".to_owned()),
+        });
+        let answers = [7, 9].map(|score| answer::ActiveModel {
+            tenant_id: Set(tenant.0),
+            participant_id: Set(participant),
+            id: Set(Uuid::now_v7()),
+            question: Set("How was it?".to_owned()),
+            score: Set(Some(score)),
+            body: Set(Some("Good".to_owned())),
+            answered_at: Set(time),
+        });
+        let message = conversation_message::ActiveModel {
+            tenant_id: Set(tenant.0),
+            participant_id: Set(participant),
+            id: Set(Uuid::now_v7()),
+            direction: Set("in".to_owned()),
+            body: Set("Thank you".to_owned()),
+            sent_at: Set(time),
+        };
+        let invitations = ["sent", "queued"].map(|state| invitation::ActiveModel {
+            tenant_id: Set(tenant.0),
+            participant_id: Set(participant),
+            id: Set(Uuid::now_v7()),
+            state: Set(state.to_owned()),
+            send_at: Set(time),
+            sent_at: Set((state == "sent").then_some(time)),
+            opened_at: Set(None),
+            clicked_at: Set(None),
+            bounced_at: Set(None),
+        });
+        participant_metadata::Entity::insert_many(metadata)
+            .exec_without_returning(&self.db)
+            .await
+            .expect("metadata");
+        answer::Entity::insert_many(answers)
+            .exec_without_returning(&self.db)
+            .await
+            .expect("answers");
+        conversation_message::Entity::insert(message)
+            .exec_without_returning(&self.db)
+            .await
+            .expect("a message");
+        invitation::Entity::insert_many(invitations)
+            .exec_without_returning(&self.db)
+            .await
+            .expect("invitations");
+    }
+
+    /// What is stored of a participant.
+    pub async fn find(&self, tenant: TenantId, id: Uuid) -> Option<participant::Model> {
+        participant::Entity::find_by_id((tenant.0, id))
+            .one(&self.db)
+            .await
+            .expect("a look-up")
+    }
+
+    pub async fn invitations(&self, tenant: TenantId, id: Uuid) -> Vec<String> {
+        let mut states: Vec<String> = invitation::Entity::find()
+            .filter(invitation::Column::TenantId.eq(tenant.0))
+            .filter(invitation::Column::ParticipantId.eq(id))
+            .all(&self.db)
+            .await
+            .expect("invitations")
+            .into_iter()
+            .map(|invitation| invitation.state)
+            .collect();
+        states.sort();
+        states
+    }
+
+    /// Rows of the four child tables that belong to `id`.
+    pub async fn children_of(&self, tenant: TenantId, id: Uuid) -> [u64; 4] {
+        let db = &self.db;
+        [
+            participant_metadata::Entity::find()
+                .filter(participant_metadata::Column::TenantId.eq(tenant.0))
+                .filter(participant_metadata::Column::ParticipantId.eq(id))
+                .count(db)
+                .await,
+            answer::Entity::find()
+                .filter(answer::Column::TenantId.eq(tenant.0))
+                .filter(answer::Column::ParticipantId.eq(id))
+                .count(db)
+                .await,
+            conversation_message::Entity::find()
+                .filter(conversation_message::Column::TenantId.eq(tenant.0))
+                .filter(conversation_message::Column::ParticipantId.eq(id))
+                .count(db)
+                .await,
+            invitation::Entity::find()
+                .filter(invitation::Column::TenantId.eq(tenant.0))
+                .filter(invitation::Column::ParticipantId.eq(id))
+                .count(db)
+                .await,
+        ]
+        .map(|count| count.expect("a count"))
+    }
+
+    pub async fn uploads(&self, tenant: TenantId) -> Vec<Uuid> {
+        upload::Entity::find()
+            .filter(upload::Column::TenantId.eq(tenant.0))
+            .all(&self.db)
+            .await
+            .expect("uploads")
+            .into_iter()
+            .map(|upload| upload.id)
+            .collect()
+    }
+
+    pub async fn suppressions(&self, tenant: TenantId) -> Vec<suppression::Model> {
+        suppression::Entity::find()
+            .filter(suppression::Column::TenantId.eq(tenant.0))
+            .all(&self.db)
+            .await
+            .expect("suppressions")
+    }
+
+    /// The hash of an address under the active key.
+    pub fn hash(&self, tenant: TenantId, email: &str) -> Vec<u8> {
+        let email = NormalizedEmail::normalize(email).expect("a hashable address");
+        let hasher = self.engine.keyring.for_tenant(tenant);
+        hasher.hash(&email).hmac.to_vec()
+    }
+
+    pub async fn run_record(&self, tenant: TenantId, period: &str) -> Option<tenant_run::Model> {
+        tenant_run::Entity::find()
+            .filter(tenant_run::Column::TenantId.eq(tenant.0))
+            .filter(tenant_run::Column::Period.eq(period))
+            .one(&self.db)
+            .await
+            .expect("a look-up")
+    }
+
+    /// One pass over everything that is due.
+    pub async fn run(&self) -> Vec<PassEntry> {
+        self.run_scope(&Scope::default()).await
+    }
+
+    /// One pass over a named period.
+    pub async fn run_period(&self, period: &str) -> Vec<PassEntry> {
+        self.run_scope(&scope(period)).await
+    }
+
+    async fn run_scope(&self, scope: &Scope) -> Vec<PassEntry> {
+        pass::run(&self.engine, scope)
+            .await
+            .expect("a pass")
+            .expect("known tenants")
+    }
+
+    /// Plans, runs, and asserts that the run did exactly what was planned, that the database holds
+    /// up to `verify`, and that a second run changes nothing. Returns the first run's entries.
+    pub async fn run_and_prove(&self) -> Vec<PassEntry> {
+        let planned = self.plan().await;
+        let entries = self.run().await;
+        for (planned, entry) in planned.iter().zip(&entries) {
+            let json = |report: &TenantReport| {
+                let mut json = serde_json::to_value(report).expect("JSON");
+                let object = json.as_object_mut().expect("an object");
+                object.remove("state");
+                object.remove("run_id");
+                json
+            };
+            assert_eq!(json(planned), json(&entry.report), "plan and run differ: {:?}", entry.outcome);
+        }
+        for verified in self.verify(None).await {
+            assert!(verified.ok, "{verified:?}");
+            assert_eq!(verified.late, 0, "{verified:?}");
+        }
+        let before = self.fingerprint().await;
+        for entry in self.run().await {
+            let rows: u64 = entry.report.rows_purged.values().sum();
+            assert_eq!((entry.report.anonymized, rows), (0, 0), "S6: a second run");
+        }
+        assert_eq!(before, self.fingerprint().await, "S6: a second run changed rows");
+        entries
+    }
+
+    pub async fn plan(&self) -> Vec<TenantReport> {
+        plan::plan(&self.engine, &Scope::default())
+            .await
+            .expect("a plan")
+            .expect("known tenants")
+            .into_iter()
+            .map(|entry| entry.report.expect("a plan for the tenant"))
+            .collect()
+    }
+
+    pub async fn verify(&self, period: Option<&str>) -> Vec<Verification> {
+        let scope = period.map(scope).unwrap_or_default();
+        verify::verify(&self.engine, &scope)
+            .await
+            .expect("a verification")
+            .expect("known tenants")
+    }
+
+    /// Everything that is stored about subjects, as text, to compare.
+    pub async fn fingerprint(&self) -> String {
+        let db = &self.db;
+        let mut lines = Vec::new();
+        for row in participant::Entity::find().all(db).await.expect("rows") {
+            lines.push(format!(
+                "participant {} {} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+                row.tenant_id,
+                row.id,
+                row.added_at,
+                row.first_name,
+                row.last_name,
+                row.email,
+                row.phone,
+                row.customer_id,
+                row.unsubscribed_at,
+                row.anonymized_at
+            ));
+        }
+        for row in invitation::Entity::find().all(db).await.expect("rows") {
+            lines.push(format!("{row:?}"));
+        }
+        for row in upload::Entity::find().all(db).await.expect("rows") {
+            lines.push(format!("{row:?}"));
+        }
+        for row in answer::Entity::find().all(db).await.expect("rows") {
+            lines.push(format!("answer {} {:?}", row.id, row.score));
+        }
+        for row in suppression::Entity::find().all(db).await.expect("rows") {
+            lines.push(format!("suppression {} {:?}", row.tenant_id, row.email_hmac));
+        }
+        lines.sort();
+        lines.join("\n")
+    }
+
+    /// Runs a statement of the test's own.
+    pub async fn sql(&self, sql: &str) {
+        self.db
+            .execute_unprepared(sql)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+}
+
+fn scope(period: &str) -> Scope {
+    Scope {
+        tenants: Vec::new(),
+        period: Some(period.parse().expect("a period")),
+    }
+}
+
+/// The default configuration, on a scratch database.
+pub fn database_config(scratch: &Scratch) -> DatabaseConfig {
+    let url = (
+        "RETENTIOND__DATABASE__URL".to_owned(),
+        scratch.url().to_owned(),
+    );
+    Config::load(None, [url].into_iter())
+        .expect("the defaults and a URL")
+        .database
+}
+
+/// A keyring in memory; the same byte makes the same key.
+pub fn keyring(id: &str, byte: u8) -> Keyring {
+    let key = MasterKey::new(vec![byte; 32].into()).expect("a key that is long enough");
+    Keyring::new((id.parse().expect("a key id"), key), Vec::new()).expect("a keyring")
+}
