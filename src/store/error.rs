@@ -275,7 +275,7 @@ fn sqlite(code: &str) -> ErrorClass {
         3 | 23 => ErrorClass::Permission,
         14 | 26 => ErrorClass::Address,
         11 | 17 => ErrorClass::Schema,
-        19 | 20 | 18 => ErrorClass::Constraint,
+        18..=20 => ErrorClass::Constraint,
         // Plain "SQL error": at run time that is a missing table or column.
         1 => ErrorClass::Schema,
         _ => ErrorClass::Internal,

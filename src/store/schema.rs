@@ -15,7 +15,7 @@ use super::dialect::Dialect;
 use super::error::{ErrorClass, StoreError};
 
 /// "retentd" in ASCII; any number will do as long as every version uses the same.
-const ADVISORY_LOCK: i64 = 0x7265_7465_6e74_64;
+const ADVISORY_LOCK: i64 = 0x72_6574_656e_7464;
 
 /// How long to wait for another process that is migrating, in seconds.
 const LOCK_WAIT_SECONDS: i64 = 300;

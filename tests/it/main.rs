@@ -11,3 +11,6 @@ mod scratch_databases;
 mod d11_time_zones;
 
 mod dates;
+mod erasure;
+mod policies;
+mod schedule;

@@ -27,7 +27,7 @@ use sea_orm::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Scratch;
+use super::{Backend, Scratch};
 
 /// A time that nothing in the tests differs from by more.
 const ANY_SKEW: Duration = Duration::from_secs(200 * 365 * 24 * 3600);
@@ -362,7 +362,12 @@ impl World {
                 object.remove("run_id");
                 json
             };
-            assert_eq!(json(planned), json(&entry.report), "plan and run differ: {:?}", entry.outcome);
+            assert_eq!(
+                json(planned),
+                json(&entry.report),
+                "plan and run differ: {:?}",
+                entry.outcome
+            );
         }
         for verified in self.verify(None).await {
             assert!(verified.ok, "{verified:?}");
@@ -373,7 +378,11 @@ impl World {
             let rows: u64 = entry.report.rows_purged.values().sum();
             assert_eq!((entry.report.anonymized, rows), (0, 0), "S6: a second run");
         }
-        assert_eq!(before, self.fingerprint().await, "S6: a second run changed rows");
+        assert_eq!(
+            before,
+            self.fingerprint().await,
+            "S6: a second run changed rows"
+        );
         entries
     }
 
@@ -424,10 +433,40 @@ impl World {
             lines.push(format!("answer {} {:?}", row.id, row.score));
         }
         for row in suppression::Entity::find().all(db).await.expect("rows") {
-            lines.push(format!("suppression {} {:?}", row.tenant_id, row.email_hmac));
+            lines.push(format!(
+                "suppression {} {:?}",
+                row.tenant_id, row.email_hmac
+            ));
         }
         lines.sort();
         lines.join("\n")
+    }
+
+    /// Gives a participant another `added_at`, as no platform should. (`2024-04-01 00:00:00`; the
+    /// driver cannot bind an instant before 1970 for MariaDB.)
+    pub async fn move_to(&self, tenant: TenantId, id: Uuid, added_at: &str) {
+        self.set_time(tenant, id, "added_at", added_at).await;
+    }
+
+    /// Says when a participant was stored, by the database's clock.
+    pub async fn restamp(&self, tenant: TenantId, id: Uuid, stored_at: &str) {
+        self.set_time(tenant, id, "stored_at", stored_at).await;
+    }
+
+    async fn set_time(&self, tenant: TenantId, id: Uuid, column: &str, time: &str) {
+        let (time, id) = match self.scratch.backend() {
+            Backend::Postgres => (format!("{time}+00"), format!("'{id}'")),
+            Backend::MariaDb => (time.to_owned(), format!("X'{}'", id.simple())),
+            Backend::Sqlite => (
+                format!("{}+00:00", time.replace(' ', "T")),
+                format!("X'{}'", id.simple()),
+            ),
+        };
+        self.sql(&format!(
+            "UPDATE participant SET {column} = '{time}' WHERE tenant_id = {} AND id = {id}",
+            tenant.0
+        ))
+        .await;
     }
 
     /// Runs a statement of the test's own.
