@@ -11,6 +11,7 @@ use crate::config::{Config, environment};
 use crate::domain::period::ScheduleHour;
 use crate::domain::suppression::Keyring;
 use crate::engine::Engine;
+use crate::engine::pace::Pace;
 use crate::ids::{RandomIds, SharedIds};
 use crate::keyring;
 use crate::store::{self, Database, RetryPolicy, Transaction, keys, schema, tenants};
@@ -109,6 +110,7 @@ impl Session {
             workers: usize::from(config.engine.workers),
             batch_rows: u64::from(config.engine.batch_rows),
             lease_duration: config.engine.lease_duration,
+            pace: Arc::new(Pace::new(config.engine.rows_per_second_max)),
             retry,
         })
     }

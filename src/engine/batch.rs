@@ -80,7 +80,10 @@ pub async fn run_stage(
     let mut total = Counts::default();
     let mut page = Page {
         after: resume_after(engine, run, stage).await?,
-        rows_max: engine.batch_rows,
+        rows_max: engine
+            .pace
+            .batch_rows_max(engine.lease_duration, engine.workers)
+            .min(engine.batch_rows),
         skip_locked: true,
     };
     loop {
@@ -104,6 +107,11 @@ pub async fn run_stage(
                     duration_seconds = started.elapsed().as_secs_f64(),
                     "batch committed"
                 );
+                // Outside of the transaction: nothing is locked while we wait.
+                tokio::select! {
+                    () = engine.pace.after(batch.rows) => {}
+                    () = engine.stop.cancelled() => {}
+                }
             }
             None if page.skip_locked => {
                 page.after = None;

@@ -20,6 +20,7 @@ use super::batch::ClaimedRun;
 use super::context::{Engine, database_now};
 use super::due::Candidate;
 use super::error::EngineError;
+use super::failure::failure_of;
 
 /// How a claim ended.
 #[derive(Debug)]
@@ -116,7 +117,14 @@ async fn claim_in(
     if !lease.acquire(transaction, &engine.holder).await? {
         return Ok(Claim::Held { run_id: run.id });
     }
-    // The lease row is locked now: whoever held it before has committed or given up.
+    // Whoever held the lease may have completed the run between our first look and now. From here
+    // on nobody can: the lease row is ours.
+    if let Some(run) = runs::find(transaction, candidate.tenant, candidate.period).await?
+        && run.state == RunState::Completed.name()
+    {
+        lease.release(transaction, true).await?;
+        return Ok(Claim::AlreadyCompleted(Box::new(run)));
+    }
     let cutoffs = Cutoffs::of(candidate.period, zone, &ruling.terms);
     runs::start(
         transaction,
@@ -221,6 +229,51 @@ async fn record_gaps(
         missed = missed.next();
     }
     Ok(())
+}
+
+/// S4: records that the candidate's run failed before it could be claimed (its zone or its policy
+/// is not valid, say). Leaves a run alone that somebody holds or that has ended. Returns its id.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn record_failed_claim(
+    engine: &Engine,
+    candidate: &Candidate,
+    error: &EngineError,
+) -> Result<Option<Uuid>, EngineError> {
+    if matches!(error, EngineError::ClockSkew { .. }) {
+        // By which clock would it be recorded? What is due is not even known.
+        return Ok(None);
+    }
+    let transaction = engine.database.begin("recording a failed claim").await?;
+    runs::create(
+        &transaction,
+        engine.ids.next(),
+        candidate.tenant,
+        candidate.period,
+        candidate.due_at,
+        RunState::Pending,
+    )
+    .await?;
+    let run = runs::find(&transaction, candidate.tenant, candidate.period).await?;
+    if let Some(run) = &run
+        && [RunState::Pending, RunState::Failed]
+            .map(RunState::name)
+            .contains(&run.state.as_str())
+    {
+        let failure = failure_of(error, run.attempts);
+        runs::finish(
+            &transaction,
+            candidate.tenant,
+            run.id,
+            RunState::Failed,
+            Some(&failure),
+        )
+        .await?;
+    }
+    transaction.commit().await?;
+    Ok(run.map(|run| run.id))
 }
 
 /// P9: the version that rules a period: what is pinned, or what a claim would pin. None when that

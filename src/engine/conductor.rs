@@ -1,6 +1,6 @@
 //! The conductor: drives one claimed tenant-run from its first batch to its record.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use backon::Retryable;
 
@@ -13,14 +13,12 @@ use crate::store::{Disposition, StoreError};
 use super::batch::{ClaimedRun, cutoffs_in_force, run_stage};
 use super::context::Engine;
 use super::error::EngineError;
+use super::failure::failure_of;
 use super::recount;
 use super::stage::Stage;
 
 /// How often the stages may have to start over because the policy, or the rows, changed under them.
 const ROUNDS_MAX: u32 = 5;
-
-/// Pause before a failed run is taken up again: doubles from the first to the second.
-const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
 
 /// Drives a claimed run to its end, whatever that is, and records it. Returns what was done in this
 /// attempt, and why it ended early if it did.
@@ -167,11 +165,7 @@ async fn end_early(engine: &Engine, run: &ClaimedRun, error: &EngineError, durat
         "tenant-run ended early: {error}"
     );
     let Some(state) = state else { return };
-    let failure = (state == RunState::Failed).then(|| Failure {
-        class: error.class(),
-        code: error.code().map(str::to_owned),
-        retry_after_seconds: retry_after(run.attempts).as_secs_f64(),
-    });
+    let failure = (state == RunState::Failed).then(|| failure_of(error, run.attempts));
     if let Err(error) = record_end(engine, run, state, failure.as_ref()).await {
         // The lease expires, and whoever claims the run then finds it as it is.
         tracing::warn!(
@@ -184,12 +178,6 @@ async fn end_early(engine: &Engine, run: &ClaimedRun, error: &EngineError, durat
             "the end of the run could not be recorded: {error}"
         );
     }
-}
-
-/// Pause before the attempt after `attempts` failed ones.
-fn retry_after(attempts: i32) -> Duration {
-    let doublings = u32::try_from(attempts.clamp(1, 16) - 1).unwrap_or_default();
-    (RETRY_AFTER.0 * 2_u32.pow(doublings)).min(RETRY_AFTER.1)
 }
 
 async fn record_end(
@@ -234,16 +222,4 @@ async fn record_end(
 
 fn time(instant: Option<chrono::DateTime<chrono::Utc>>) -> Option<String> {
     instant.map(|instant| instant.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn s03_a_failed_run_is_tried_again_ever_more_slowly_but_at_least_hourly() {
-        assert_eq!(retry_after(1), Duration::from_secs(60));
-        assert_eq!(retry_after(3), Duration::from_secs(240));
-        assert_eq!(retry_after(i32::MAX), Duration::from_secs(3600));
-    }
 }

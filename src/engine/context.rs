@@ -16,6 +16,7 @@ use crate::ids::SharedIds;
 use crate::store::{Database, ErrorClass, RetryPolicy, StoreError, Transaction};
 
 use super::error::EngineError;
+use super::pace::Pace;
 
 /// The engine's dependencies and settings; cheap to clone.
 #[derive(Clone, Debug)]
@@ -47,6 +48,8 @@ pub struct Engine {
     pub batch_rows: u64,
     /// How long a lease lasts from each renewal.
     pub lease_duration: Duration,
+    /// How fast this process may erase.
+    pub pace: Arc<Pace>,
     /// How a batch is tried again.
     pub retry: RetryPolicy,
 }

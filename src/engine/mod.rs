@@ -21,6 +21,8 @@ pub mod context;
 pub mod due;
 pub mod erase;
 pub mod error;
+mod failure;
+pub mod pace;
 pub mod pass;
 pub mod plan;
 pub mod recount;

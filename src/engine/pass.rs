@@ -11,7 +11,7 @@ use crate::domain::cutoff::Cutoffs;
 use crate::domain::run_state::RunState;
 use crate::store::runs;
 
-use super::claim::{Claim, claim};
+use super::claim::{Claim, claim, record_failed_claim};
 use super::conductor::drive;
 use super::context::Engine;
 use super::due::{Candidate, Scope, UnknownTenants, candidates};
@@ -88,7 +88,7 @@ async fn one(engine: &Engine, candidate: &Candidate) -> PassEntry {
         Outcome::Stopped
     } else {
         match claim(engine, candidate).await {
-            Err(error) => claim_failed(candidate, &error, &mut report),
+            Err(error) => claim_failed(engine, candidate, &error, &mut report).await,
             Ok(Claim::Claimed(run)) => {
                 report.run_id = Some(run.lease.run_id);
                 report.set_policy(Some(run.policy_version), run.pinned);
@@ -136,7 +136,12 @@ fn failed(error: &EngineError) -> Outcome {
     }
 }
 
-fn claim_failed(candidate: &Candidate, error: &EngineError, report: &mut TenantReport) -> Outcome {
+async fn claim_failed(
+    engine: &Engine,
+    candidate: &Candidate,
+    error: &EngineError,
+    report: &mut TenantReport,
+) -> Outcome {
     tracing::warn!(
         event = "tenant_run_failed",
         tenant = candidate.slug,
@@ -146,6 +151,18 @@ fn claim_failed(candidate: &Candidate, error: &EngineError, report: &mut TenantR
         "the run could not be claimed: {error}"
     );
     report.state = RunState::Failed;
+    match record_failed_claim(engine, candidate, error).await {
+        Ok(run_id) => report.run_id = run_id,
+        // Most likely what failed the claim fails its record too; the log has it.
+        Err(error) => tracing::warn!(
+            event = "run_record_failed",
+            tenant = candidate.slug,
+            period = %candidate.period,
+            class = error.class(),
+            code = error.code(),
+            "the failed claim could not be recorded: {error}"
+        ),
+    }
     failed(error)
 }
 

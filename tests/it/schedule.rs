@@ -114,6 +114,9 @@ on_every_database! {
         );
         assert!(matches!(entries[1].outcome, Outcome::Done));
         assert!(world.find(bad, lost).await.expect("untouched").email.is_some());
+        let run = world.run_record(bad, "2024-04").await.expect("a record");
+        assert_eq!((run.state.as_str(), run.failure_class.as_deref()), ("failed", Some("time_zone")));
+        assert!(run.retry_at.is_some());
         assert!(world.find(good, done).await.expect("kept").email.is_none());
         world.sql(&format!("UPDATE tenant SET time_zone = 'UTC' WHERE id = {}", bad.0)).await;
         world.run_and_prove().await;

@@ -14,6 +14,7 @@ use retentiond::domain::email::NormalizedEmail;
 use retentiond::domain::period::ScheduleHour;
 use retentiond::domain::suppression::{Keyring, MasterKey};
 use retentiond::engine::due::Scope;
+use retentiond::engine::pace::Pace;
 use retentiond::engine::report::{PassEntry, TenantReport};
 use retentiond::engine::verify::Verification;
 use retentiond::engine::{Engine, pass, plan, verify};
@@ -80,6 +81,7 @@ impl World {
             workers: 2,
             batch_rows: 3,
             lease_duration: Duration::from_secs(60),
+            pace: Arc::new(Pace::new(None)),
             retry: RetryPolicy {
                 attempts_max: 5,
                 backoff_initial: Duration::from_millis(10),
