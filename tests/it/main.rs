@@ -13,4 +13,5 @@ mod d11_time_zones;
 mod dates;
 mod erasure;
 mod policies;
+mod privacy;
 mod schedule;
