@@ -12,6 +12,8 @@ mod d11_time_zones;
 
 mod dates;
 mod erasure;
+mod house;
 mod policies;
 mod privacy;
+mod run_command;
 mod schedule;

@@ -1,31 +1,12 @@
 //! E10: what we promised to forget stands in no log, record, error or output, at any level.
 
-use std::os::unix::fs::PermissionsExt;
-
 use sea_orm::ConnectionTrait;
 use sea_orm::Statement;
 
-use crate::support::{Backend, Binary, Scratch, World};
+use crate::support::{Backend, Scratch, World};
 
 /// Stands in every personal value of these tests, and nowhere else.
 const MARKER: &str = "zq7marker";
-
-/// The real binary on a world's database, with the world's keyring.
-fn binary(world: &World) -> Binary {
-    let binary = Binary::on(&world.scratch)
-        .env("RETENTIOND__LOG__LEVEL", "trace")
-        .env("RETENTIOND__ENGINE__RETRY_ATTEMPTS", "0")
-        .env("RUST_BACKTRACE", "1");
-    let file = binary.directory().join("retentiond.keyring");
-    let text = format!(
-        "version = 1\nactive = \"k1\"\n\n[[key]]\nid = \"k1\"\ncreated_at = \
-         \"2024-01-01T00:00:00Z\"\nsecret = \"{}\"\n",
-        "07".repeat(32)
-    );
-    std::fs::write(&file, text).expect("a keyring file");
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("its mode");
-    binary
-}
 
 async fn marked_people(world: &World) -> Vec<uuid::Uuid> {
     let tenant = world.tenant("example", "Europe/Brussels").await;
@@ -146,7 +127,11 @@ on_every_database! {
     async fn e10_no_personal_data_in_logs_records_or_errors(scratch: Scratch) {
         let world = World::new(scratch, "2024-04-02T00:00:00Z").await;
         let ids = marked_people(&world).await;
-        let binary = binary(&world);
+        let binary = world
+            .binary()
+            .env("RETENTIOND__LOG__LEVEL", "trace")
+            .env("RETENTIOND__ENGINE__RETRY_ATTEMPTS", "0")
+            .env("RUST_BACKTRACE", "1");
         fail_with_values(&world).await;
         let mut said = String::new();
         let failed = binary.run(&["run", "--period", "2024-04"]).expect_code(1);

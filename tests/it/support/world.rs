@@ -1,5 +1,7 @@
 //! A platform in a scratch database, and the real engine on it, at a time of the test's choosing.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +30,7 @@ use sea_orm::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Backend, Scratch};
+use super::{Backend, Binary, Scratch};
 
 /// A time that nothing in the tests differs from by more.
 const ANY_SKEW: Duration = Duration::from_secs(200 * 365 * 24 * 3600);
@@ -94,6 +96,20 @@ impl World {
             db,
             scratch,
         }
+    }
+
+    /// The real binary on this database, with this world's keyring.
+    pub fn binary(&self) -> Binary {
+        let binary = Binary::on(&self.scratch);
+        let file = binary.directory().join("retentiond.keyring");
+        let text = format!(
+            "version = 1\nactive = \"k1\"\n\n[[key]]\nid = \"k1\"\ncreated_at = \
+             \"2024-01-01T00:00:00Z\"\nsecret = \"{}\"\n",
+            "07".repeat(32)
+        );
+        std::fs::write(&file, text).expect("a keyring file");
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("its mode");
+        binary
     }
 
     /// Moves the host's clock.

@@ -1,0 +1,103 @@
+//! `run`, `plan`, `verify` and `runs` from outside: exit codes, and what programs read.
+
+use serde_json::Value;
+
+use crate::support::{Person, Scratch, World};
+
+fn person(added_at: &str) -> Person<'_> {
+    Person {
+        added_at,
+        email: Some("ann@example.org"),
+        unsubscribed_at: Some("2024-01-01T00:00:00Z"),
+    }
+}
+
+async fn example(scratch: Scratch) -> (World, retentiond::ids::TenantId) {
+    let world = World::new(scratch, "2024-04-02T00:00:00Z").await;
+    let tenant = world.tenant("example", "Europe/Brussels").await;
+    world
+        .policy(tenant, Some(1), Some(12), "2023-01-01T00:00:00Z")
+        .await;
+    world.person(tenant, person("2023-10-15T12:00:00Z")).await;
+    world.person(tenant, person("2022-10-15T12:00:00Z")).await;
+    (world, tenant)
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("one JSON document")
+}
+
+/// The keys that plan, run and `runs show` share.
+const SHARED: [&str; 13] = [
+    "tenant",
+    "period",
+    "state",
+    "policy_version",
+    "anonymize_cutoff",
+    "purge_cutoff",
+    "anonymized",
+    "purged",
+    "suppressions",
+    "unhashable",
+    "invitations_expired",
+    "uploads_removed",
+    "rows_purged",
+];
+
+on_every_database! {
+    async fn plan_run_and_runs_show_agree_key_by_key(scratch: Scratch) {
+        let (world, _) = example(scratch).await;
+        let binary = world.binary();
+        let call = |arguments: &[&str]| json(&binary.run(arguments).expect_code(0).stdout);
+        let planned = call(&["plan", "--period", "2024-04", "--output", "json"]);
+        let done = call(&["--output", "json", "run", "--period", "2024-04"]);
+        let run_id = done["tenants"][0]["run_id"].as_str().expect("an id").to_owned();
+        let shown = call(&["runs", "show", &run_id, "--output", "json"]);
+        for key in SHARED {
+            if key != "state" {
+                assert_eq!(planned["tenants"][0][key], done["tenants"][0][key], "{key}");
+            }
+            assert_eq!(shown[key], done["tenants"][0][key], "{key}");
+            assert!(!shown[key].is_null(), "{key}");
+        }
+        assert_eq!(planned["tenants"][0]["state"], "pending");
+        assert_eq!(shown["state"], "completed");
+        assert_eq!(shown["anonymize_cutoff"], "2024-02-29T23:00:00Z");
+        assert_eq!(shown["rows_purged"]["participant"], 1);
+        assert_eq!(shown["stages"].as_array().expect("stages").len(), 3);
+        let verified = call(&["verify", "--period", "2024-04", "--output", "json"]);
+        assert_eq!(verified["ok"], true);
+        let listed = call(&["runs", "list", "--tenant", "example", "--output", "json"]);
+        assert_eq!(listed["runs"][0]["run_id"], *run_id);
+        let table = binary.run(&["runs", "show", &run_id]).expect_code(0).stdout;
+        assert!(table.contains("completed") && table.contains("2024-02-29T23:00:00Z"), "{table}");
+        let again = call(&["run", "--period", "2024-04", "--output", "json"]);
+        assert_eq!(again["tenants"][0]["outcome"], "already_completed");
+        assert_eq!(again["tenants"][0]["anonymized"], 0);
+    }
+
+    async fn s04_s08_exit_codes_of_run(scratch: Scratch) {
+        let (world, tenant) = example(scratch).await;
+        let binary = world.binary();
+        // S8: far in the future.
+        let refused = binary.run(&["run", "--period", "2090-01"]).expect_code(4);
+        assert!(refused.stderr.contains("is not due before"), "{}", refused.stderr);
+        // Not completed yet.
+        binary.run(&["verify", "--period", "2024-04"]).expect_code(1);
+        // A tenant or a month that is none.
+        binary.run(&["run", "--tenant", "nobody"]).expect_code(2);
+        binary.run(&["run", "--period", "2024-13"]).expect_code(2);
+        // One tenant fails: 3. All fail: 1.
+        let bad = world.tenant("bad", "Nowhere").await;
+        world.policy(bad, Some(1), None, "2023-01-01T00:00:00Z").await;
+        binary.run(&["run", "--period", "2024-04"]).expect_code(3);
+        binary.run(&["run", "--period", "2024-04", "--tenant", "bad"]).expect_code(1);
+        // S6: a finished period, and one that a newer run covers.
+        binary.run(&["run", "--period", "2024-04", "--tenant", "example"]).expect_code(0);
+        binary.run(&["run", "--period", "2024-03", "--tenant", "example"]).expect_code(4);
+        // Somebody else holds the lease.
+        world.sql(&format!("UPDATE tenant_run SET state = 'running' WHERE tenant_id = {}", tenant.0)).await;
+        world.sql("UPDATE run_lease SET token = (SELECT id FROM tenant_run WHERE tenant_run.id = run_lease.run_id), expires_at = '2090-01-01 00:00:00'").await;
+        binary.run(&["run", "--period", "2024-04", "--tenant", "example"]).expect_code(5);
+    }
+}
