@@ -10,3 +10,4 @@ mod scratch_databases;
 
 mod d11_time_zones;
 mod least_privilege;
+mod log_reference;
