@@ -6,14 +6,14 @@
 #[macro_use]
 mod support;
 
-mod scratch_databases;
-
 mod d11_time_zones;
-
 mod dates;
 mod erasure;
 mod house;
+mod least_privilege;
+mod log_reference;
 mod policies;
 mod privacy;
 mod run_command;
 mod schedule;
+mod scratch_databases;

@@ -1,0 +1,50 @@
+-- Rights of the role that runs retentiond on PostgreSQL: exactly what its commands need, except for
+-- `migrate up`, which the owner of the tables runs.
+--
+-- Run this as the owner of the tables, in their database, after each `retentiond migrate up`:
+--
+--     psql -v ON_ERROR_STOP=1 -f postgres-grants.sql 'postgres://retentiond_owner@HOST/platform'
+--
+-- The role must exist: an administrator says CREATE ROLE retentiond_run LOGIN, and sets its password.
+-- If yours has another name, replace retentiond_run throughout. Running this twice does no harm. If you
+-- come from an earlier version, REVOKE ALL ON ALL TABLES IN SCHEMA public FROM retentiond_run comes first.
+-- If your tables stand in another schema than public, replace that too.
+--
+-- tests/it/least_privilege.rs runs retentiond with these rights and no others.
+
+GRANT USAGE ON SCHEMA public TO retentiond_run;
+
+-- Which migrations are in place.
+GRANT SELECT ON seaql_migrations TO retentiond_run;
+
+-- `tenant add`; `unsubscribe` and `import` lock a tenant's row, for which any right to update will do.
+GRANT SELECT, INSERT, UPDATE (unsubscribe_count) ON tenant TO retentiond_run;
+
+-- Append-only: `policy set` adds versions, nothing changes one.
+GRANT SELECT, INSERT ON policy TO retentiond_run;
+
+-- `import` adds; a run notes that participants of an upload went, and deletes it with the last of them.
+GRANT SELECT, INSERT, DELETE, UPDATE (row_count, stored_at, first_purged_at) ON upload TO retentiond_run;
+
+-- No right to update added_at: it decides everything, and nothing changes it.
+GRANT SELECT, INSERT, DELETE,
+    UPDATE (first_name, last_name, email, phone, customer_id, unsubscribed_at, anonymized_at)
+    ON participant TO retentiond_run;
+
+-- `import` adds metadata and invitations; invitations are called off. No right to delete: the rows of
+-- the four tables below go with their participant by the foreign keys' cascade, with the owner's rights.
+GRANT SELECT, INSERT ON participant_metadata TO retentiond_run;
+GRANT SELECT, INSERT, UPDATE (state) ON invitation TO retentiond_run;
+
+-- They are counted; what people wrote is none of retentiond's business.
+GRANT SELECT (tenant_id, participant_id) ON answer TO retentiond_run;
+GRANT SELECT (tenant_id, participant_id) ON conversation_message TO retentiond_run;
+
+-- Deleted only when a hash is replaced by the same one under a newer key.
+GRANT SELECT, INSERT, DELETE ON suppression TO retentiond_run;
+GRANT SELECT, INSERT, UPDATE (retired_at) ON suppression_key TO retentiond_run;
+
+-- The records: never deleted, and those of batches never changed.
+GRANT SELECT, INSERT, UPDATE ON tenant_run TO retentiond_run;
+GRANT SELECT, INSERT, UPDATE ON run_lease TO retentiond_run;
+GRANT SELECT, INSERT ON run_batch TO retentiond_run;

@@ -1,0 +1,504 @@
+//! The rights that `deploy/sql` grants are enough for every command but `migrate up`, and no more than
+//! that: what the role does not need, it cannot do.
+//!
+//! Three people, as `docs/operating.md` advises: an administrator makes the roles, an owner without
+//! any privilege on the server migrates, and the service runs with what the file grants.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use migration::{Migrator, MigratorTrait};
+use retentiond::config::Config;
+use retentiond::domain::policy::{Terms, Version};
+use retentiond::domain::suppression::Suppressed;
+use retentiond::ids::TenantId;
+use retentiond::store::{self, policies, suppressions, tenants};
+use sea_orm::{
+    ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Set, Statement,
+};
+use uuid::Uuid;
+
+use crate::support::{Backend, Binary, Scratch, scratch};
+
+/// Name of the role in the files.
+const ROLE: &str = "retentiond_run";
+
+const POSTGRES_GRANTS: &str = include_str!("../../deploy/sql/postgres-grants.sql");
+const MARIADB_GRANTS: &str = include_str!("../../deploy/sql/mariadb-grants.sql");
+
+/// What nobody may do with the service's rights.
+const REFUSED: &[&str] = &[
+    "UPDATE policy SET retain_months = NULL",
+    "DELETE FROM policy",
+    "UPDATE tenant SET slug = 'other'",
+    "UPDATE tenant SET time_zone = 'UTC'",
+    "DELETE FROM tenant",
+    "UPDATE participant SET added_at = stored_at",
+    "UPDATE participant SET stored_at = added_at",
+    "UPDATE upload SET accepted_at = stored_at",
+    "DELETE FROM tenant_run",
+    "UPDATE run_batch SET purged = 0",
+    "DELETE FROM run_batch",
+    "DELETE FROM run_lease",
+    "DELETE FROM suppression_key",
+    "SELECT body FROM answer",
+    "UPDATE answer SET score = 0",
+    "DELETE FROM answer",
+    "SELECT body FROM conversation_message",
+    "DELETE FROM conversation_message",
+    "UPDATE participant_metadata SET participant_id = participant_id",
+    "DELETE FROM participant_metadata",
+    "DELETE FROM invitation",
+    "DELETE FROM seaql_migrations",
+    "CREATE TABLE intruder (id BIGINT)",
+    "DROP TABLE answer",
+    "TRUNCATE TABLE participant",
+];
+
+/// On MariaDB a row cannot be added "unless it is there" without the right to update it.
+const REFUSED_ON_POSTGRES: &[&str] = &[
+    "UPDATE suppression SET norm_version = 2",
+    "UPDATE suppression_key SET check_value = check_value",
+];
+
+fn time(text: &str) -> DateTime<Utc> {
+    text.parse().expect("a valid time")
+}
+
+/// A role made for one test.
+struct Role {
+    name: String,
+    password: String,
+}
+
+impl Role {
+    fn new(purpose: &str) -> Self {
+        let unique = Uuid::new_v4().simple().to_string();
+        Self {
+            name: format!("retentiond_{purpose}_{}", &unique[..8]),
+            password: unique,
+        }
+    }
+
+    /// The database's URL with this role in it.
+    fn url(&self, database: &Scratch) -> String {
+        let (scheme, rest) = database.url().split_once("://").expect("a URL");
+        let (_, place) = rest.rsplit_once('@').expect("a URL with a user");
+        format!("{scheme}://{}:{}@{place}", self.name, self.password)
+    }
+
+    async fn connect(&self, database: &Scratch) -> DatabaseConnection {
+        let mut options = ConnectOptions::new(self.url(database));
+        options.max_connections(2).sqlx_logging(false);
+        Database::connect(options)
+            .await
+            .expect("the role may connect")
+    }
+}
+
+/// The statements of a file, without its comments, for a role of another name.
+fn statements(file: &str, role: &str) -> Vec<String> {
+    let text: String = file
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    assert!(text.contains(ROLE));
+    text.replace(ROLE, role)
+        .split(';')
+        .map(str::trim)
+        .filter(|statement| !statement.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+async fn execute(connection: &DatabaseConnection, statements: &[String]) {
+    for statement in statements {
+        if let Err(error) = connection.execute_unprepared(statement).await {
+            panic!("{statement}: {error}");
+        }
+    }
+}
+
+async fn count(connection: &DatabaseConnection, table: &str) -> i64 {
+    connection
+        .query_one_raw(Statement::from_string(
+            connection.get_database_backend(),
+            format!("SELECT COUNT(*) FROM {table}"),
+        ))
+        .await
+        .expect("the table can be counted")
+        .expect("a count is one row")
+        .try_get_by_index(0)
+        .expect("a count is a number")
+}
+
+/// A tenant whose run of 2024-04 has something to do in each stage and each table.
+async fn seed(connection: &DatabaseConnection) -> i64 {
+    let created_at = time("2020-01-01T00:00:00Z");
+    let tenant_id = entity::tenant::ActiveModel {
+        slug: Set("acme".to_owned()),
+        name: Set("Acme".to_owned()),
+        time_zone: Set("Europe/Brussels".to_owned()),
+        created_at: Set(created_at),
+        ..Default::default()
+    }
+    .insert(connection)
+    .await
+    .expect("a tenant is stored")
+    .id;
+    entity::policy::ActiveModel {
+        tenant_id: Set(tenant_id),
+        version: Set(1),
+        anonymize_after_months: Set(Some(1)),
+        retain_months: Set(Some(12)),
+        effective_from: Set(created_at),
+        created_at: Set(created_at),
+        created_by: Set("test".to_owned()),
+        ..Default::default()
+    }
+    .insert(connection)
+    .await
+    .expect("a policy is stored");
+    // The first goes with its upload, the second is anonymized, the third stays.
+    for added_at in [
+        "2023-01-15T12:00:00Z",
+        "2024-01-15T12:00:00Z",
+        "2024-03-15T12:00:00Z",
+    ] {
+        person(connection, tenant_id, time(added_at)).await;
+    }
+    tenant_id
+}
+
+/// What `import` writes, and what follows from it.
+async fn person(connection: &DatabaseConnection, tenant_id: i64, added_at: DateTime<Utc>) {
+    let (upload_id, participant_id) = (Uuid::now_v7(), Uuid::now_v7());
+    intake(connection, tenant_id, upload_id, participant_id, added_at).await;
+    entity::answer::ActiveModel {
+        tenant_id: Set(tenant_id),
+        participant_id: Set(participant_id),
+        id: Set(Uuid::now_v7()),
+        question: Set("How was it?".to_owned()),
+        score: Set(Some(9)),
+        answered_at: Set(added_at),
+        ..Default::default()
+    }
+    .insert(connection)
+    .await
+    .expect("an answer is stored");
+    entity::conversation_message::ActiveModel {
+        tenant_id: Set(tenant_id),
+        participant_id: Set(participant_id),
+        id: Set(Uuid::now_v7()),
+        direction: Set("in".to_owned()),
+        body: Set("Fine.".to_owned()),
+        sent_at: Set(added_at),
+    }
+    .insert(connection)
+    .await
+    .expect("a message is stored");
+}
+
+/// What `import` writes.
+async fn intake(
+    connection: &DatabaseConnection,
+    tenant_id: i64,
+    upload_id: Uuid,
+    participant_id: Uuid,
+    added_at: DateTime<Utc>,
+) {
+    entity::upload::ActiveModel {
+        tenant_id: Set(tenant_id),
+        id: Set(upload_id),
+        file_name: Set("people.csv".to_owned()),
+        content_hmac: Set(vec![0xA5; 32]),
+        row_count: Set(0),
+        accepted_at: Set(added_at),
+        ..Default::default()
+    }
+    .insert(connection)
+    .await
+    .expect("an upload is stored");
+    entity::participant::ActiveModel {
+        tenant_id: Set(tenant_id),
+        id: Set(participant_id),
+        upload_id: Set(upload_id),
+        added_at: Set(added_at),
+        first_name: Set(Some("Ann".to_owned())),
+        email: Set(Some(format!("ann+{participant_id}@example.org"))),
+        unsubscribed_at: Set(Some(added_at)),
+        ..Default::default()
+    }
+    .insert(connection)
+    .await
+    .expect("a participant is stored");
+    entity::participant_metadata::ActiveModel {
+        tenant_id: Set(tenant_id),
+        participant_id: Set(participant_id),
+        key: Set("team".to_owned()),
+        value: Set("north".to_owned()),
+    }
+    .insert(connection)
+    .await
+    .expect("metadata is stored");
+    entity::invitation::ActiveModel {
+        tenant_id: Set(tenant_id),
+        participant_id: Set(participant_id),
+        id: Set(Uuid::now_v7()),
+        state: Set("queued".to_owned()),
+        send_at: Set(added_at),
+        ..Default::default()
+    }
+    .insert(connection)
+    .await
+    .expect("an invitation is stored");
+}
+
+/// The commands that erase, count and show, through the real binary.
+fn run_the_commands(url: &str) {
+    let binary = Binary::new().env("RETENTIOND__DATABASE__URL", url);
+    let secret = "5a".repeat(32);
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(binary.directory().join("retentiond.keyring"))
+        .and_then(|mut file| {
+            write!(
+                file,
+                "version = 1\nactive = \"k1\"\n\n[[key]]\nid = \"k1\"\n\
+                 created_at = \"2024-01-01T00:00:00Z\"\nsecret = \"{secret}\"\n"
+            )
+        })
+        .expect("a keyring can be written");
+    let period = ["--period", "2024-04", "--output", "json"];
+    let with = |command: &[&str]| -> serde_json::Value {
+        let arguments: Vec<&str> = command.iter().chain(&period).copied().collect();
+        let finished = binary.run(&arguments).expect_code(0);
+        serde_json::from_str(&finished.stdout).expect("one JSON document")
+    };
+    let planned = with(&["plan"]);
+    let done = with(&["run"]);
+    for (key, expected) in [
+        ("anonymized", 1),
+        ("purged", 1),
+        ("suppressions", 2),
+        ("unhashable", 0),
+        ("invitations_expired", 1),
+        ("uploads_removed", 1),
+    ] {
+        assert_eq!(planned["tenants"][0][key], expected, "planned {key}");
+        assert_eq!(done["tenants"][0][key], expected, "done {key}");
+    }
+    for table in [
+        "participant_metadata",
+        "answer",
+        "conversation_message",
+        "invitation",
+    ] {
+        assert_eq!(done["tenants"][0]["rows_purged"][table], 1, "{table}");
+    }
+    assert_eq!(with(&["run"])["tenants"][0]["outcome"], "already_completed");
+    assert_eq!(with(&["verify"])["ok"], true);
+    binary.run(&["runs", "list"]).expect_code(0);
+    let run_id = done["tenants"][0]["run_id"].as_str().expect("the run's id");
+    binary.run(&["runs", "show", run_id]).expect_code(0);
+}
+
+/// What the commands that do not erase ask of the store.
+async fn use_the_store(url: &str, tenant: TenantId) {
+    let environment = [("RETENTIOND__DATABASE__URL".to_owned(), url.to_owned())];
+    let config = Config::load(None, environment.into_iter()).expect("a configuration");
+    let database = store::connect(&config.database, Duration::from_secs(60))
+        .await
+        .expect("the role may connect");
+    let now = time("2024-04-10T12:00:00Z");
+    let transaction = database.begin("testing").await.expect("a transaction");
+    tenants::add(&transaction, "other", "Other", "UTC", now)
+        .await
+        .expect("tenant add");
+    tenants::lock(&transaction, tenant)
+        .await
+        .expect("the tenant's row is locked");
+    tenants::count_unsubscribe(&transaction, tenant)
+        .await
+        .expect("unsubscribe");
+    let version = Version {
+        number: 2,
+        terms: Terms::from_stored(Some(2), Some(24), None, false).expect("terms"),
+        effective_from: now,
+        created_at: now,
+        created_by: "test".to_owned(),
+        reason: String::new(),
+    };
+    policies::add(&transaction, tenant, &version)
+        .await
+        .expect("policy set");
+    suppressions::add_key(&transaction, "k2", [2; 32], now)
+        .await
+        .expect("a key's check value");
+    suppressions::retire_all_but(&transaction, "k2", now)
+        .await
+        .expect("keys rotate");
+    let hash = |key: &str, byte| Suppressed {
+        key_id: key.parse().expect("a key id"),
+        hmac: [byte; 32],
+    };
+    let (old, new) = (hash("k1", 7), hash("k2", 8));
+    assert!(
+        suppressions::record(&transaction, tenant, &old, "2024-04")
+            .await
+            .expect("a hash")
+    );
+    assert!(
+        !suppressions::record(&transaction, tenant, &old, "2024-05")
+            .await
+            .expect("again")
+    );
+    suppressions::replace(&transaction, tenant, &old, &new, "2024-04")
+        .await
+        .expect("a hash is replaced on intake");
+    assert!(
+        !suppressions::contains(&transaction, tenant, &old)
+            .await
+            .expect("a look-up")
+    );
+    transaction.commit().await.expect("a commit");
+    database.close().await;
+}
+
+async fn rights_are_enough_and_no_more(database: Scratch) {
+    let administrator = database.connect().await;
+    let (owner, service) = (Role::new("owner"), Role::new("run"));
+    let name = database
+        .url()
+        .split('?')
+        .next()
+        .and_then(|url| url.rsplit('/').next());
+    let name = name.expect("a URL ends in a database");
+    let (make, grants, remove) = match database.backend() {
+        Backend::Postgres => (
+            vec![
+                format!(
+                    "CREATE ROLE {} LOGIN PASSWORD '{}'",
+                    owner.name, owner.password
+                ),
+                format!(
+                    "CREATE ROLE {} LOGIN PASSWORD '{}'",
+                    service.name, service.password
+                ),
+                format!("ALTER DATABASE {name} OWNER TO {}", owner.name),
+            ],
+            POSTGRES_GRANTS,
+            vec![
+                format!("DROP OWNED BY {0}, {1} CASCADE", service.name, owner.name),
+                format!("ALTER DATABASE {name} OWNER TO CURRENT_USER"),
+                format!("DROP ROLE {}, {}", service.name, owner.name),
+            ],
+        ),
+        _ => (
+            vec![
+                format!(
+                    "CREATE USER {}@'%' IDENTIFIED BY '{}'",
+                    owner.name, owner.password
+                ),
+                format!(
+                    "CREATE USER {}@'%' IDENTIFIED BY '{}'",
+                    service.name, service.password
+                ),
+                format!(
+                    "GRANT ALL PRIVILEGES ON {name}.* TO {}@'%' WITH GRANT OPTION",
+                    owner.name
+                ),
+            ],
+            MARIADB_GRANTS,
+            vec![format!(
+                "DROP USER {}@'%', {}@'%'",
+                service.name, owner.name
+            )],
+        ),
+    };
+    execute(&administrator, &make).await;
+    let as_owner = owner.connect(&database).await;
+    Migrator::up(&as_owner, None)
+        .await
+        .expect("the owner may migrate");
+    execute(&as_owner, &statements(grants, &service.name)).await;
+    // Twice does no harm.
+    execute(&as_owner, &statements(grants, &service.name)).await;
+    let tenant_id = seed(&as_owner).await;
+
+    let url = service.url(&database);
+    tokio::task::spawn_blocking({
+        let url = url.clone();
+        move || run_the_commands(&url)
+    })
+    .await
+    .expect("the commands work");
+    for table in [
+        "participant",
+        "answer",
+        "conversation_message",
+        "invitation",
+        "upload",
+    ] {
+        assert_eq!(
+            count(&as_owner, table).await,
+            2,
+            "{table}: one of three went"
+        );
+    }
+
+    use_the_store(&url, TenantId(tenant_id)).await;
+    let as_service = service.connect(&database).await;
+    let (upload_id, participant_id) = (Uuid::now_v7(), Uuid::now_v7());
+    intake(
+        &as_service,
+        tenant_id,
+        upload_id,
+        participant_id,
+        time("2024-04-02T00:00:00Z"),
+    )
+    .await;
+    execute(
+        &as_service,
+        &[
+            "UPDATE upload SET row_count = 1, stored_at = CURRENT_TIMESTAMP WHERE row_count = 0"
+                .to_owned(),
+            "UPDATE participant SET unsubscribed_at = added_at WHERE unsubscribed_at IS NULL"
+                .to_owned(),
+        ],
+    )
+    .await;
+
+    let refused_too = match database.backend() {
+        Backend::Postgres => REFUSED_ON_POSTGRES,
+        _ => &[],
+    };
+    for statement in REFUSED.iter().chain(refused_too) {
+        let error = match as_service.execute_unprepared(statement).await {
+            Ok(_) => panic!("the role may, but must not: {statement}"),
+            Err(error) => error.to_string(),
+        };
+        assert!(
+            error.contains("denied") || error.contains("must be owner"),
+            "{statement}: {error}"
+        );
+    }
+    as_service.close().await.expect("a connection closes");
+    as_owner.close().await.expect("a connection closes");
+    execute(&administrator, &remove).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rights_of_the_service_are_enough_and_no_more_on_postgres() {
+    rights_are_enough_and_no_more(scratch(Backend::Postgres).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rights_of_the_service_are_enough_and_no_more_on_mariadb() {
+    rights_are_enough_and_no_more(scratch(Backend::MariaDb).await).await;
+}
