@@ -23,7 +23,7 @@ use super::session::Session;
 mod text;
 
 /// The same people every time.
-const SEED: u64 = 2_024_04_01;
+const SEED: u64 = 20_240_401;
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
@@ -63,7 +63,7 @@ pub async fn demo(session: &Session, arguments: DemoArguments) -> Result<Exit, F
     let mut random = StdRng::seed_from_u64(SEED);
     let tenants = demo::seed(&engine, arguments.participants, session.now(), &mut random).await?;
     let seeded_seconds = started.elapsed().as_secs_f64();
-    let play = demo::play(&engine, &tenants, &mut random);
+    let play = demo::play(&engine, &tenants);
     let story = progress::shown(&engine, "running", play).await?;
     engine.database.close().await;
     match session.format {

@@ -6,7 +6,6 @@
 
 use std::time::Instant;
 
-use rand::RngCore;
 use thiserror::Error;
 
 use crate::domain::cutoff::until_inclusive;
@@ -19,6 +18,7 @@ use crate::store::StoreError;
 mod names;
 mod observe;
 mod people;
+mod population;
 mod recognize;
 mod rows;
 mod seed;
@@ -57,11 +57,7 @@ fn period() -> Period {
 /// # Errors
 ///
 /// What keeps the demo from going on. What went on, but wrongly, is in [`Story::problems`].
-pub async fn play(
-    engine: &Engine,
-    tenants: &[Seeded],
-    random: &mut impl RngCore,
-) -> Result<Story, DemoError> {
+pub async fn play(engine: &Engine, tenants: &[Seeded]) -> Result<Story, DemoError> {
     let [example, ..] = tenants else {
         return Err(UnknownTenants(vec![seed::EXAMPLE.to_owned()]).into());
     };
@@ -85,7 +81,7 @@ pub async fn play(
     let conversation_after = observe::conversation(engine, example.tenant, shown).await?;
     let seen = observe::people(engine, example).await?;
     let again = pass::run(engine, &scope).await??;
-    let uploaded_again = upload_again(engine, example, random).await?;
+    let uploaded_again = upload_again(engine, example).await?;
     let verification = verify::verify(engine, &scope).await??;
 
     let mut story = Story {
@@ -105,6 +101,7 @@ pub async fn play(
         conversation_before,
         conversation_after,
         scores: Vec::new(),
+        returning_person: PEOPLE[RETURNING].name(),
         uploaded_again,
         verification,
         second_run_rows: again.iter().map(rows_changed).sum(),
@@ -127,11 +124,7 @@ pub async fn play(
     Ok(story)
 }
 
-async fn upload_again(
-    engine: &Engine,
-    example: &Seeded,
-    _random: &mut impl RngCore,
-) -> Result<Vec<UploadedAgain>, DemoError> {
+async fn upload_again(engine: &Engine, example: &Seeded) -> Result<Vec<UploadedAgain>, DemoError> {
     let addresses = [(RETURNING_EMAIL, true), (NEWCOMER_EMAIL, false)];
     let texts = addresses.map(|(address, _)| address);
     let recognized = recognize::recognize(engine, example.tenant, &texts).await?;
@@ -162,8 +155,15 @@ fn policy_facts(engine: &Engine, example: &Seeded) -> PolicyFacts {
     }
 }
 
+/// In words.
 fn months(months: Option<Months>) -> String {
-    months.map_or_else(|| "never".to_owned(), |months| months.to_string())
+    match months.map(Months::get) {
+        None => "never".to_owned(),
+        Some(1) => "1 month".to_owned(),
+        Some(12) => "1 year".to_owned(),
+        Some(count) if count % 12 == 0 => format!("{} years", count / 12),
+        Some(count) => format!("{count} months"),
+    }
 }
 
 fn entry_of<'a>(tenant: &Seeded, entries: &'a [PassEntry]) -> Option<&'a PassEntry> {
@@ -184,6 +184,7 @@ fn tenant_facts(tenants: &[Seeded], entries: &[PassEntry]) -> Vec<TenantFacts> {
             anonymized: report.map_or(0, |report| report.anonymized),
             deleted: report.map_or(0, |report| report.purged),
             suppressions: report.map_or(0, |report| report.suppressions),
+            unhashable: report.map_or(0, |report| report.unhashable),
             state: report.map_or("", |report| report.state.name()),
         }
     });
@@ -201,7 +202,7 @@ fn person_facts(example: &Seeded, seen: &[Seen]) -> Vec<PersonFacts> {
             }
             PersonFacts {
                 id: *id,
-                name: format!("{} {}", person.first_name, person.last_name),
+                name: person.name(),
                 added_at: seed::instant(person.added_at),
                 why: person.why,
                 expected: expected.in_words(person),
@@ -256,6 +257,8 @@ impl Story {
             for (what, expected, done) in [
                 ("anonymized", tenant.to_anonymize, report.anonymized),
                 ("deleted", tenant.to_delete, report.purged),
+                ("hashes", tenant.to_hash, report.suppressions),
+                ("unhashable", tenant.unhashable, report.unhashable),
             ] {
                 if expected != done {
                     problems.push(format!("{slug}: {done} {what} instead of {expected}"));
@@ -297,9 +300,4 @@ impl Story {
         }
         self.problems.extend(problems);
     }
-}
-
-/// Number of the hand-placed person whose address is uploaded again, for the text.
-pub fn returning_person(story: &Story) -> Option<&PersonFacts> {
-    story.people.get(RETURNING)
 }

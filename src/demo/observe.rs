@@ -287,6 +287,8 @@ struct InvitationState {
 pub struct Conversation {
     /// The participant's name, or "(anonymized)".
     pub name: String,
+    /// How many of the five personal fields are stored.
+    pub personal_fields: i64,
     /// The participant's team.
     pub team: String,
     /// The score that the participant gave.
@@ -317,6 +319,11 @@ pub(super) async fn conversation(
     let head = transaction
         .row::<Head>(
             "SELECT COALESCE(first_name || ' ' || last_name, '(anonymized)') AS name, \
+             CASE WHEN first_name IS NULL THEN 0 ELSE 1 END \
+             + CASE WHEN last_name IS NULL THEN 0 ELSE 1 END \
+             + CASE WHEN email IS NULL THEN 0 ELSE 1 END \
+             + CASE WHEN phone IS NULL THEN 0 ELSE 1 END \
+             + CASE WHEN customer_id IS NULL THEN 0 ELSE 1 END AS personal_fields, \
              team.value AS team, answer.score AS score FROM participant \
              JOIN participant_metadata AS team ON team.tenant_id = participant.tenant_id \
              AND team.participant_id = participant.id AND team.key = 'team' \
@@ -336,6 +343,7 @@ pub(super) async fn conversation(
     transaction.rollback().await?;
     Ok(head.map(|head| Conversation {
         name: head.name,
+        personal_fields: head.personal_fields,
         team: head.team,
         score: head.score,
         messages,
@@ -345,6 +353,7 @@ pub(super) async fn conversation(
 #[derive(FromQueryResult)]
 struct Head {
     name: String,
+    personal_fields: i64,
     team: String,
     score: i32,
 }

@@ -35,6 +35,13 @@ pub(super) struct Person {
     pub(super) leaves_hash: bool,
 }
 
+impl Person {
+    /// First and last name.
+    pub(super) fn name(&self) -> String {
+        format!("{} {}", self.first_name, self.last_name)
+    }
+}
+
 /// The person whose conversation is shown.
 pub(super) const SHOWN: usize = 0;
 
@@ -195,7 +202,7 @@ pub(super) const PEOPLE: [Person; 12] = [
         added_at: "2022-11-05T10:00:00Z",
         unsubscribed_at: Some("2022-12-24T10:00:00Z"),
         team: "Delivery",
-        why: "U10: unsubscribed, the address is none",
+        why: "U10: unsubscribed; the address is none, no hash",
         fate: Fate::Deleted,
         ..PLAIN
     },

@@ -4,21 +4,21 @@
 //! The same seed gives the same people. Nothing is written in a loop of single rows: whoever waits
 //! for a demo does not wait for long.
 
-use chrono::{DateTime, Days, TimeDelta, Utc};
-use rand::seq::IndexedRandom;
-use rand::{Rng, RngCore};
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use rand::RngCore;
 use uuid::Uuid;
 
 use crate::domain::cutoff::Cutoffs;
-use crate::domain::period::{Months, Period, ScheduleHour, Zone, due_instant};
+use crate::domain::email::NormalizedEmail;
+use crate::domain::period::{Months, Zone};
 use crate::domain::policy::{Terms, Version};
 use crate::domain::suppression::TenantHasher;
 use crate::engine::Engine;
 use crate::ids::TenantId;
 use crate::store::{Transaction, policies, tenants};
 
-use super::names::{COMMENTS, COUNTRIES, REPLIES, TEAMS};
 use super::people::{PEOPLE, Person};
+use super::population::{month, populate};
 use super::rows::{Fared, NewParticipant, Parent, Rows, UploadOf, id_at};
 use super::{DemoError, period};
 
@@ -77,13 +77,6 @@ const FURTHER_TENANTS: [TenantPlan; 5] = [
     tenant("east-clinic", "East Clinic", "Asia/Tokyo", None, Some(12)),
 ];
 
-/// Months over which the participants are spread, and uploads in each.
-const MONTHS: usize = 36;
-const UPLOADS_A_MONTH: usize = 2;
-
-/// Participants that are held back until they are written together.
-const WRITE_PARTICIPANTS: usize = 2_000;
-
 /// A tenant as it was made, with what the specification says must become of its participants.
 pub struct Seeded {
     pub(super) tenant: TenantId,
@@ -96,18 +89,28 @@ pub struct Seeded {
     /// Counted from what was made, not from the database: the check on the engine.
     pub(super) to_anonymize: u64,
     pub(super) to_delete: u64,
+    pub(super) to_hash: u64,
+    pub(super) unhashable: u64,
     /// Of the hand-placed people, in their order.
     pub(super) people: Vec<Uuid>,
 }
 
 impl Seeded {
-    fn count(&mut self, added_at: DateTime<Utc>) {
+    /// No two participants of a tenant have one address, so each makes a hash of its own.
+    pub(super) fn count(&mut self, added_at: DateTime<Utc>, unsubscribed_email: Option<&str>) {
         let before = |cutoff: Option<DateTime<Utc>>| cutoff.is_some_and(|cutoff| added_at < cutoff);
         self.participants += 1;
         if before(self.cutoffs.purge) {
             self.to_delete += 1;
         } else if before(self.cutoffs.anonymize) {
             self.to_anonymize += 1;
+        } else {
+            return;
+        }
+        match unsubscribed_email.map(NormalizedEmail::normalize) {
+            None => {}
+            Some(Some(_)) => self.to_hash += 1,
+            Some(None) => self.unhashable += 1,
         }
     }
 }
@@ -185,24 +188,17 @@ async fn add_tenant(
         participants: 0,
         to_anonymize: 0,
         to_delete: 0,
+        to_hash: 0,
+        unhashable: 0,
         people: Vec::new(),
     })
-}
-
-/// The month of that number, counted so that the last one is the month before the run.
-fn month(index: usize) -> Period {
-    let mut month = period();
-    for _ in index..MONTHS {
-        month = month.previous();
-    }
-    month
 }
 
 pub(super) fn instant(text: &str) -> DateTime<Utc> {
     text.parse().expect("an instant of the list of people")
 }
 
-fn content_hmac(hasher: &TenantHasher, file_name: &str) -> [u8; 32] {
+pub(super) fn content_hmac(hasher: &TenantHasher, file_name: &str) -> [u8; 32] {
     let mut macs = hasher.content_macs();
     macs.update(file_name.as_bytes());
     macs.finalize().first().copied().unwrap_or_default()
@@ -246,7 +242,7 @@ fn place(
             unsubscribed_at: person.unsubscribed_at.map(instant),
         },
     );
-    tenant.count(added_at);
+    tenant.count(added_at, person.unsubscribed_at.map(|_| person.email));
     rows.metadata(of, "team", person.team);
     let fared = Fared {
         opened: true,
@@ -261,148 +257,46 @@ fn place(
         random,
     );
     let answered_at = added_at + TimeDelta::days(3);
+    let answered_at = answered_at
+        .duration_trunc(TimeDelta::minutes(15))
+        .unwrap_or(answered_at);
     rows.answers(of, person.score, None, answered_at, random);
     let first_at = answered_at + TimeDelta::hours(1);
     rows.conversation(of, person.conversation, first_at, random);
     of.participant
 }
 
-/// Everybody of a further tenant.
-async fn populate(
-    transaction: &Transaction,
-    tenant: &mut Seeded,
-    hasher: &TenantHasher,
-    participants: u32,
-    random: &mut impl RngCore,
-) -> Result<(), DemoError> {
-    let uploads = u32::try_from(MONTHS * UPLOADS_A_MONTH).unwrap_or(1);
-    let end = due_instant(period(), tenant.zone, ScheduleHour::default());
-    let mut rows = Rows::default();
-    for (number, slot) in (0..uploads).zip(0_usize..) {
-        let first = u64::from(participants) * u64::from(number) / u64::from(uploads);
-        let after = u64::from(participants) * u64::from(number + 1) / u64::from(uploads);
-        if first == after {
-            continue;
-        }
-        // Days 1 to 14 or 15 to 28, within office hours.
-        let half = u64::from(number % 2) * 14;
-        let day = month(slot / UPLOADS_A_MONTH).nominal_date()
-            + Days::new(half + random.random_range(0..14));
-        let accepted_at = tenant
-            .zone
-            .first_instant_at_or_after(day, random.random_range(7..19))
-            + TimeDelta::microseconds(random.random_range(0..3_600_000_000));
-        let upload = id_at(accepted_at, random);
-        let file_name = format!("customers-{day}.csv");
-        rows.upload(
-            tenant.tenant.0,
-            upload,
-            UploadOf {
-                file_name: &file_name,
-                content_hmac: content_hmac(hasher, &file_name),
-                row_count: i64::try_from(after - first).unwrap_or_default(),
-                accepted_at,
-            },
-        );
-        for customer in first..after {
-            invent(
-                &mut rows,
-                tenant.tenant.0,
-                upload,
-                (accepted_at, end),
-                customer,
-                random,
-            );
-            tenant.count(accepted_at);
-        }
-        if rows.participants_waiting() >= WRITE_PARTICIPANTS {
-            rows.write(transaction).await?;
-        }
-    }
-    rows.write(transaction).await?;
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
 
-/// Somebody realistic, added at the first of `span`'s instants; nothing happens after its second.
-fn invent(
-    rows: &mut Rows,
-    tenant: i64,
-    upload: Uuid,
-    span: (DateTime<Utc>, DateTime<Utc>),
-    customer: u64,
-    random: &mut impl RngCore,
-) {
-    let (added_at, end) = span;
-    let country = COUNTRIES.choose(random).expect("there are countries");
-    let first_name = *country.given.choose(random).expect("each has given names");
-    let last_name = *country.family.choose(random).expect("and surnames");
-    let mailbox = format!("{first_name}.{last_name}").replace([' ', '’'], "-");
-    let phone = country
-        .phone
-        .chars()
-        .map(|c| match c {
-            '#' => char::from(b'0' + random.random_range(0..10)),
-            c => c,
-        })
-        .collect();
-    let unsubscribed_at = random
-        .random_bool(0.03)
-        .then(|| added_at + TimeDelta::minutes(random.random_range(60..90_000)))
-        .filter(|at| *at < end);
-    let of = Parent {
-        tenant,
-        participant: id_at(added_at, random),
-    };
-    rows.participant(
-        of,
-        NewParticipant {
-            upload,
-            added_at,
-            first_name: first_name.to_owned(),
-            last_name: last_name.to_owned(),
-            email: format!("{mailbox}{customer}@{}", country.domain).to_lowercase(),
-            phone,
-            customer_id: format!("C-{customer:06}"),
-            unsubscribed_at,
-        },
-    );
-    rows.metadata(of, "team", TEAMS.choose(random).expect("there are teams"));
-    rows.metadata(of, "country", country.code);
+    use super::super::people::Fate;
+    use super::*;
 
-    let is_recent = end - added_at < TimeDelta::days(14);
-    let state = match (
-        random.random_bool(if is_recent { 0.5 } else { 0.02 }),
-        unsubscribed_at,
-    ) {
-        (true, None) => "queued",
-        (true, Some(_)) => "expired",
-        (false, _) => "sent",
-    };
-    let opened = random.random_bool(0.6);
-    let fared = Fared {
-        opened,
-        clicked: opened && random.random_bool(0.7),
-        bounced: !opened && random.random_bool(0.05),
-    };
-    let send_at = added_at + TimeDelta::hours(2);
-    rows.invitation(of, state, send_at, fared, random);
-    if state != "sent" || !fared.clicked {
-        return;
-    }
-    let answered_at = send_at + TimeDelta::hours(6);
-    let (likely, comment) = *COMMENTS.choose(random).expect("there are comments");
-    let score = (likely + random.random_range(-1..=1)).clamp(0, 10);
-    let text = random.random_bool(0.5).then_some(comment);
-    rows.answers(of, score, text, answered_at, random);
-    if random.random_bool(0.2) {
-        let reply = *REPLIES.choose(random).expect("there are replies");
-        let bodies = [comment, reply, "👍"];
-        let messages = random.random_range(1..=bodies.len());
-        rows.conversation(
-            of,
-            &bodies[..messages],
-            answered_at + TimeDelta::hours(1),
-            random,
-        );
+    #[test]
+    fn the_hand_placed_people_stand_where_the_cutoffs_put_them() {
+        let zone: Zone = "Europe/Brussels".parse().expect("a zone");
+        let months = |count: i64| Months::try_from(count).ok();
+        let terms = Terms::new(months(1), months(12), None, false).expect("the example's terms");
+        let cutoffs = Cutoffs::of(period(), zone, &terms);
+        assert_eq!(cutoffs.anonymize, Some(instant("2024-02-29T23:00:00Z")));
+        assert_eq!(cutoffs.purge, Some(instant("2023-03-31T22:00:00Z")));
+        for person in &PEOPLE {
+            let added_at = Some(instant(person.added_at));
+            let fate = if added_at < cutoffs.purge {
+                Fate::Deleted
+            } else if added_at < cutoffs.anonymize {
+                Fate::Anonymized
+            } else {
+                Fate::Untouched
+            };
+            assert_eq!(person.fate, fate, "{}", person.name());
+            let can_be_hashed = NormalizedEmail::normalize(person.email).is_some();
+            let leaves_hash =
+                fate != Fate::Untouched && person.unsubscribed_at.is_some() && can_be_hashed;
+            assert_eq!(person.leaves_hash, leaves_hash, "{}", person.name());
+        }
+        let emails: HashSet<&str> = PEOPLE.iter().map(|person| person.email).collect();
+        assert_eq!(emails.len(), PEOPLE.len(), "an address each");
     }
 }

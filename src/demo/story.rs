@@ -28,7 +28,9 @@ pub struct Story {
     pub conversation_after: Option<Conversation>,
     /// Average scores by team; the last is of all.
     pub scores: Vec<ScoreFacts>,
-    /// Addresses that came again.
+    /// Name of a hand-placed person who unsubscribed and was deleted.
+    pub returning_person: String,
+    /// Addresses that came after the run: that person's, and one much like it.
     pub uploaded_again: Vec<UploadedAgain>,
     /// The verification of each tenant, by slug.
     pub verification: Vec<Verification>,
@@ -84,6 +86,8 @@ pub struct TenantFacts {
     pub deleted: u64,
     /// New hashes of unsubscribed people.
     pub suppressions: u64,
+    /// Unsubscribed people erased whose address could not be hashed.
+    pub unhashable: u64,
     /// State of the run.
     pub state: &'static str,
 }

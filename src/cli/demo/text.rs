@@ -1,7 +1,7 @@
 //! The demo's story on one screen.
 
 use crate::cli::output::{instant, table, table_text};
-use crate::demo::{Conversation, Story, returning_person};
+use crate::demo::Story;
 
 use super::Scene;
 
@@ -160,22 +160,21 @@ fn people(page: &mut Page, story: &Story) {
 
 fn conversation(page: &mut Page, story: &Story) {
     page.heading("A conversation with an anonymized participant");
-    let head = |shown: &Conversation| {
-        format!(
-            "{} (team {}, score {})",
-            shown.name, shown.team, shown.score
-        )
-    };
     let (Some(before), Some(after)) = (&story.conversation_before, &story.conversation_after)
     else {
         page.line("  It is gone.");
         return;
     };
-    page.line(&format!(
-        "  before: {}   after: {}",
-        head(before),
-        head(after)
-    ));
+    for (when, shown) in [("before", before), ("after", after)] {
+        page.line(&format!(
+            "  {when}: {}, {} of 5 personal fields stored; team {}, score {}, {} messages",
+            shown.name,
+            shown.personal_fields,
+            shown.team,
+            shown.score,
+            shown.messages.len()
+        ));
+    }
     for message in &after.messages {
         let from = match message.direction.as_str() {
             "in" => after.name.as_str(),
@@ -213,9 +212,9 @@ fn scores(page: &mut Page, story: &Story) {
 }
 
 fn proof(page: &mut Page, story: &Story) {
-    let who = returning_person(story).map_or("", |person| person.name.as_str());
     page.heading(&format!(
-        "Uploaded again: {who} unsubscribed, and was deleted"
+        "Uploaded again to `{}`: {} unsubscribed, and is deleted",
+        story.policy.tenant, story.returning_person
     ));
     for again in &story.uploaded_again {
         let verdict = if again.recognized {
