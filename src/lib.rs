@@ -10,11 +10,13 @@
 //! - [`telemetry`]: what the service tells about itself.
 //! - [`store`]: the way to the database.
 //! - [`engine`]: finds what is owed, and erases it.
+//! - [`demo`]: invented people, and the run of the specification's example on them.
 //! - [`cli`]: the commands.
 
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod engine;
 pub mod ids;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod demo;
 pub mod exit;
 pub mod output;
 mod progress;
@@ -51,6 +52,8 @@ pub struct Cli {
 /// The nouns.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show all of it on invented people, in a scratch database that is left to explore
+    Demo(demo::DemoArguments),
     /// Do everything that is due, once, and exit
     Run(run::RunArguments),
     /// Show what a run would do, with exact counts; writes nothing
@@ -108,6 +111,7 @@ fn start(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failure> {
 async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let session = Session::new(cli.config, cli.output);
     match cli.command {
+        Command::Demo(arguments) => demo::demo(&session, arguments).await,
         Command::Run(arguments) => run::run(&session, arguments).await,
         Command::Plan(arguments) => run::plan(&session, arguments).await,
         Command::Verify(arguments) => verify::verify(&session, arguments).await,

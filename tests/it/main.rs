@@ -8,6 +8,7 @@ mod support;
 
 mod d11_time_zones;
 mod dates;
+mod demo;
 mod erasure;
 mod house;
 mod least_privilege;
