@@ -10,6 +10,7 @@
 //! - [`telemetry`]: what the service tells about itself.
 //! - [`store`]: the way to the database.
 //! - [`engine`]: finds what is owed, and erases it.
+//! - [`intake`]: uploads, and recognising who unsubscribed.
 //! - [`cli`]: the commands.
 
 pub mod cli;
@@ -18,6 +19,7 @@ pub mod config;
 pub mod domain;
 pub mod engine;
 pub mod ids;
+pub mod intake;
 pub mod keyring;
 pub mod store;
 pub mod telemetry;
