@@ -9,3 +9,4 @@ mod support;
 mod scratch_databases;
 
 mod d11_time_zones;
+mod intake;
