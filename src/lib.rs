@@ -11,6 +11,7 @@
 //! - [`store`]: the way to the database.
 //! - [`engine`]: finds what is owed, and erases it.
 //! - [`demo`]: invented people, and the run of the specification's example on them.
+//! - [`intake`]: uploads, and recognising who unsubscribed.
 //! - [`cli`]: the commands.
 
 pub mod cli;
@@ -20,6 +21,7 @@ pub mod demo;
 pub mod domain;
 pub mod engine;
 pub mod ids;
+pub mod intake;
 pub mod keyring;
 pub mod store;
 pub mod telemetry;

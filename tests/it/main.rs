@@ -11,6 +11,7 @@ mod dates;
 mod demo;
 mod erasure;
 mod house;
+mod intake;
 mod least_privilege;
 mod log_reference;
 mod policies;
