@@ -2,7 +2,7 @@
 //!
 //! Nothing here refers to a participant. A run record outlives the people whose erasure it
 //! records, so it holds counts and instants only; the cursor of a run, which names a participant,
-//! lives in `run_lease` and is cleared when the stage ends.
+//! lives in `run_lease` and is cleared when the run ends.
 
 use sea_orm_migration::prelude::*;
 

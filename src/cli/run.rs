@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::config::Config;
 use crate::domain::period::Period;
 use crate::engine::due::Scope;
 use crate::engine::plan::PlanEntry;
@@ -53,12 +54,29 @@ pub struct RunArguments {
     scope: ScopeArguments,
 }
 
-/// `run`.
+/// `run`. Its log is the only thing on stderr, so that a line there is always an event.
 pub async fn run(session: &Session, arguments: RunArguments) -> Result<Exit, Failure> {
     let config = session.config()?;
     // Only the first call counts, and this is the only one.
     let _ = logs::init(&config.log, std::io::stderr().is_terminal());
-    let engine = session.engine(&config).await?;
+    let outcome = run_logged(session, &config, arguments).await;
+    outcome.map_err(|failure| {
+        tracing::error!(
+            event = "run_refused",
+            exit_code = failure.exit as u8,
+            "{}",
+            failure.sentence
+        );
+        Failure::new(failure.exit, "")
+    })
+}
+
+async fn run_logged(
+    session: &Session,
+    config: &Config,
+    arguments: RunArguments,
+) -> Result<Exit, Failure> {
+    let engine = session.engine(config).await?;
     stop_on_signal(&engine);
     let scope = arguments.scope.scope();
     let work = pass::run(&engine, &scope);
@@ -70,22 +88,23 @@ pub async fn run(session: &Session, arguments: RunArguments) -> Result<Exit, Fai
     if exit == Exit::Partly && all_failed {
         exit = Exit::Failed;
     }
+    if entries.iter().any(may_have_erased)
+        && let Err(error) = pass::clean_up(&engine).await
+    {
+        report_clean_up(&error);
+        exit = exit.or(Exit::Partly);
+    }
     match session.format {
         Format::Json => output::print_json(&RunDocument { tenants: &entries })?,
         Format::Table => print_pass(&entries)?,
     }
-    let erased = entries.iter().any(|entry| {
-        matches!(
-            entry.outcome,
-            Outcome::Done | Outcome::Failed { .. } | Outcome::Stopped
-        )
-    });
-    if erased && let Err(error) = pass::clean_up(&engine).await {
-        report_clean_up(&error);
-        exit = exit.or(Exit::Partly);
-    }
     engine.database.close().await;
     Ok(exit)
+}
+
+/// Whether the write-ahead log may hold values that this pass erased.
+fn may_have_erased(entry: &PassEntry) -> bool {
+    !matches!(entry.outcome, Outcome::AlreadyCompleted | Outcome::NoPolicy)
 }
 
 #[derive(Serialize)]
@@ -112,13 +131,7 @@ fn print_pass(entries: &[PassEntry]) -> Result<(), Failure> {
         cells.push(format!("{:.2}", entry.duration_seconds));
         table.add_row(cells);
     }
-    output::print(&output::table_text(&table))?;
-    for entry in entries {
-        if let Outcome::Failed { message, .. } | Outcome::Refused { message } = &entry.outcome {
-            say(&format!("error: {}: {message}", entry.report.tenant));
-        }
-    }
-    Ok(())
+    output::print(&output::table_text(&table))
 }
 
 fn outcome_name(outcome: &Outcome) -> &'static str {
@@ -145,7 +158,7 @@ fn report_clean_up(error: &EngineError) {
 /// `plan`.
 pub async fn plan(session: &Session, arguments: ScopeArguments) -> Result<Exit, Failure> {
     let config = session.config()?;
-    let engine = session.engine(&config).await?;
+    let engine = session.reading_engine(&config).await?;
     let scope = arguments.scope();
     let work = plan::plan(&engine, &scope);
     let entries = progress::shown(&engine, "planning", work).await??;

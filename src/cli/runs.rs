@@ -13,7 +13,7 @@ use crate::domain::run_state::RunState;
 use crate::engine::pass::report_of;
 use crate::engine::report::TenantReport;
 use crate::ids::TenantId;
-use crate::store::{runs, tenants};
+use crate::store::{batches, runs, tenants};
 
 use super::exit::{Exit, Failure};
 use super::output::{self, Format, instant_or_dash};
@@ -102,8 +102,7 @@ pub async fn runs(session: &Session, command: RunsCommand) -> Result<Exit, Failu
                 .into_iter()
                 .find(|tenant| tenant.id == found.tenant_id)
                 .map_or_else(|| "?".to_owned(), |tenant| tenant.slug);
-            let stages =
-                runs::batch_totals(&transaction, TenantId(found.tenant_id), found.id).await?;
+            let stages = batches::totals(&transaction, TenantId(found.tenant_id), found.id).await?;
             transaction.rollback().await?;
             let mut shown = document(&slug, &found).ok_or_else(|| {
                 Failure::failed("the run's record holds a period or state that is none")

@@ -85,7 +85,7 @@ impl Session {
         Ok(keyring)
     }
 
-    /// Opens the engine on the configured database.
+    /// Opens the engine on the configured database, to erase.
     ///
     /// # Errors
     ///
@@ -93,6 +93,27 @@ impl Session {
     pub async fn engine(&self, config: &Config) -> Result<Engine, Failure> {
         let database = self.database(config).await?;
         let keyring = self.keyring(config, &database).await?;
+        self.engine_on(config, database, keyring)
+    }
+
+    /// Opens the engine to look only: a key that the database does not know stays unknown to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::engine`].
+    pub async fn reading_engine(&self, config: &Config) -> Result<Engine, Failure> {
+        let database = self.database(config).await?;
+        let keyring = keyring::load(&config.suppression.keyring_file)?;
+        keys::check(&database, &keyring).await?;
+        self.engine_on(config, database, keyring)
+    }
+
+    fn engine_on(
+        &self,
+        config: &Config,
+        database: Database,
+        keyring: Keyring,
+    ) -> Result<Engine, Failure> {
         Ok(Engine {
             database,
             clock: Arc::clone(&self.clock),

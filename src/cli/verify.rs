@@ -13,7 +13,7 @@ use super::session::Session;
 /// `verify`: exit code 1 if anything is off.
 pub async fn verify(session: &Session, arguments: ScopeArguments) -> Result<Exit, Failure> {
     let config = session.config()?;
-    let engine = session.engine(&config).await?;
+    let engine = session.reading_engine(&config).await?;
     let scope = arguments.scope();
     let work = verify::verify(&engine, &scope);
     let found = progress::shown(&engine, "verifying", work).await??;

@@ -1,12 +1,10 @@
-//! The batch loop, which exists once, and the one transaction that a batch is.
+//! The one transaction that a batch is.
 //!
 //! The order within the transaction is never bent: fence, select, hash, write with the full
 //! predicate, record, commit. See `docs/architecture.md` for what goes wrong otherwise.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
-use backon::BackoffBuilder;
 use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
@@ -17,9 +15,9 @@ use crate::domain::email::NormalizedEmail;
 use crate::domain::period::{Period, Zone};
 use crate::domain::policy::Terms;
 use crate::domain::suppression::{Suppressed, TenantHasher};
+use crate::store::batches::{self, BatchRecord};
 use crate::store::leases::{Cursor, Lease};
-use crate::store::runs::{self, BatchRecord};
-use crate::store::{Disposition, Transaction, beginning_of_time, suppressions};
+use crate::store::{Transaction, beginning_of_time, suppressions};
 
 use super::context::Engine;
 use super::erase;
@@ -49,183 +47,23 @@ pub struct ClaimedRun {
 
 /// What a batch found and did.
 #[derive(Debug)]
-struct Batch {
-    counts: Counts,
-    rows: u64,
+pub(super) struct Batch {
+    pub(super) counts: Counts,
+    pub(super) rows: u64,
     /// Where the next page starts; `None` for a stage that does not page.
-    cursor: Option<Cursor>,
+    pub(super) cursor: Option<Cursor>,
 }
 
 /// How the next page is to be read.
 #[derive(Clone, Copy, Debug)]
-struct Page {
-    after: Option<Cursor>,
-    rows_max: u64,
-    skip_locked: bool,
-}
-
-/// Runs `stage` of a claimed run to its end and returns what it did.
-///
-/// A stage ends when pages that skip locked rows come back empty *and* one pass that waits for
-/// locks, from the start, finds nothing: a short page is not the end.
-///
-/// # Errors
-///
-/// What trying again could not mend; see [`EngineError::disposition`].
-pub async fn run_stage(
-    engine: &Engine,
-    run: &ClaimedRun,
-    stage: Stage,
-) -> Result<Counts, EngineError> {
-    let mut total = Counts::default();
-    let mut page = Page {
-        after: resume_after(engine, run, stage).await?,
-        rows_max: engine
-            .pace
-            .batch_rows_max(engine.lease_duration, engine.workers)
-            .min(engine.batch_rows),
-        skip_locked: true,
-    };
-    loop {
-        if engine.stop.is_cancelled() {
-            return Err(EngineError::Stopped);
-        }
-        let started = Instant::now();
-        let batch = batch_with_retry(engine, run, stage, &mut page).await?;
-        match batch {
-            Some(batch) => {
-                total += batch.counts;
-                page.after = batch.cursor;
-                engine.progress.add(&batch.counts);
-                tracing::debug!(
-                    event = "batch_committed",
-                    tenant = run.slug,
-                    period = %run.period,
-                    run_id = %run.lease.run_id,
-                    stage = stage.name(),
-                    rows = batch.rows,
-                    duration_seconds = started.elapsed().as_secs_f64(),
-                    "batch committed"
-                );
-                // Outside of the transaction: nothing is locked while we wait.
-                tokio::select! {
-                    () = engine.pace.after(batch.rows) => {}
-                    () = engine.stop.cancelled() => {}
-                }
-            }
-            None if page.skip_locked => {
-                page.after = None;
-                page.skip_locked = false;
-            }
-            None if page.after.is_some() => page.after = None,
-            None => return Ok(total),
-        }
-    }
-}
-
-async fn resume_after(
-    engine: &Engine,
-    run: &ClaimedRun,
-    stage: Stage,
-) -> Result<Option<Cursor>, EngineError> {
-    if stage == Stage::Uploads {
-        return Ok(None);
-    }
-    let transaction = engine
-        .database
-        .begin_read("reading the run's cursor")
-        .await?;
-    let cursor = run.lease.cursor(&transaction, stage.name()).await?;
-    transaction.rollback().await?;
-    Ok(cursor)
-}
-
-/// One batch, tried again as its errors allow: the whole transaction, never a part of it.
-async fn batch_with_retry(
-    engine: &Engine,
-    run: &ClaimedRun,
-    stage: Stage,
-    page: &mut Page,
-) -> Result<Option<Batch>, EngineError> {
-    let mut pauses = engine.retry.backoff().build();
-    loop {
-        let batch_id = engine.ids.next();
-        let error = match batch(engine, run, stage, *page, batch_id).await {
-            Ok(batch) => return Ok(batch),
-            Err(error) => error,
-        };
-        let disposition = error.disposition();
-        if matches!(disposition, Disposition::SkipTenant | Disposition::Stop) {
-            return Err(error);
-        }
-        let Some(pause) = pauses.next() else {
-            return Err(error);
-        };
-        tracing::warn!(
-            event = "batch_retried",
-            tenant = run.slug,
-            period = %run.period,
-            run_id = %run.lease.run_id,
-            stage = stage.name(),
-            reason = error.class(),
-            code = error.code(),
-            "batch will be tried again: {error}"
-        );
-        tokio::time::sleep(pause).await;
-        if disposition == Disposition::SmallerBatch {
-            page.rows_max = (page.rows_max / 2).max(1);
-        }
-        if error.leaves_commit_unknown()
-            && let Some(batch) = find_committed(engine, run, stage, batch_id).await?
-        {
-            return Ok(Some(batch));
-        }
-    }
-}
-
-/// After a lost reply: whether the batch was committed after all.
-///
-/// The fence comes first here too. It waits until a transaction that is still open on the server
-/// has ended, one way or the other, so that the look-up cannot come too early.
-async fn find_committed(
-    engine: &Engine,
-    run: &ClaimedRun,
-    stage: Stage,
-    batch_id: Uuid,
-) -> Result<Option<Batch>, EngineError> {
-    let look_up = || async {
-        let transaction = engine.database.begin("looking up a batch").await?;
-        let held = run.lease.fence(&transaction).await?;
-        let lease = &run.lease;
-        let found = runs::find_batch(&transaction, lease.tenant, lease.run_id, batch_id).await?;
-        let cursor = run.lease.cursor(&transaction, stage.name()).await?;
-        transaction.commit().await?;
-        Ok::<_, crate::store::StoreError>((held, found, cursor))
-    };
-    let (held, found, cursor) = {
-        use backon::Retryable;
-        look_up
-            .retry(engine.retry.backoff())
-            .when(|error| {
-                matches!(
-                    error.class().disposition(),
-                    Disposition::Retry | Disposition::Reconnect
-                )
-            })
-            .await?
-    };
-    if !held {
-        return Err(EngineError::LeaseLost);
-    }
-    Ok(found.map(|counts| Batch {
-        rows: counts.anonymized + counts.purged + counts.uploads_removed,
-        counts,
-        cursor,
-    }))
+pub(super) struct Page {
+    pub(super) after: Option<Cursor>,
+    pub(super) rows_max: u64,
+    pub(super) skip_locked: bool,
 }
 
 /// One batch: one transaction. `None` = the page was empty; nothing was written but the lease.
-async fn batch(
+pub(super) async fn erase_batch(
     engine: &Engine,
     run: &ClaimedRun,
     stage: Stage,
@@ -324,7 +162,7 @@ async fn batch_in(
             .set_cursor(transaction, stage.name(), Some(cursor))
             .await?;
     }
-    runs::record_batch(
+    batches::record(
         transaction,
         &BatchRecord {
             tenant: lease.tenant,

@@ -58,8 +58,19 @@ pub async fn claim(engine: &Engine, candidate: &Candidate) -> Result<Claim, Engi
     loop {
         let transaction = engine.database.begin("claiming a run").await?;
         let error = match claim_in(engine, candidate, &transaction).await {
-            Ok(claim) => match transaction.commit().await {
-                Ok(()) => return Ok(claim),
+            Ok((claim, superseded)) => match transaction.commit().await {
+                Ok(()) => {
+                    if superseded > 0 {
+                        tracing::info!(
+                            event = "tenant_run_superseded",
+                            tenant = candidate.slug,
+                            period = %candidate.period,
+                            runs = superseded,
+                            "older unfinished runs are superseded by this period"
+                        );
+                    }
+                    return Ok(claim);
+                }
                 Err(error) => EngineError::from(error),
             },
             Err(error) => {
@@ -76,35 +87,37 @@ pub async fn claim(engine: &Engine, candidate: &Candidate) -> Result<Claim, Engi
     }
 }
 
+/// The claim, and how many older runs it superseded.
 async fn claim_in(
     engine: &Engine,
     candidate: &Candidate,
     transaction: &Transaction,
-) -> Result<Claim, EngineError> {
+) -> Result<(Claim, u64), EngineError> {
     let now = engine.now(engine.clock.now(), database_now(transaction).await?)?;
     let zone = candidate.zone()?;
     if candidate.due_at > now {
-        return Ok(Claim::NotDue);
+        return Ok((Claim::NotDue, 0));
     }
     if let Some(newer) = newer_run(transaction, candidate).await? {
-        return Ok(Claim::Superseded { newer });
+        return Ok((Claim::Superseded { newer }, 0));
     }
     let existing = runs::find(transaction, candidate.tenant, candidate.period).await?;
     if let Some(run) = &existing
         && run.state == RunState::Completed.name()
     {
-        return Ok(Claim::AlreadyCompleted(Box::new(run.clone())));
+        return Ok((Claim::AlreadyCompleted(Box::new(run.clone())), 0));
     }
     let versions = policies::versions(transaction, candidate.tenant).await??;
     let ruling = ruling_version(&versions, existing.as_ref(), candidate.due_at);
     let run = ensure_run(engine, transaction, candidate, existing, ruling.is_some()).await?;
     if run.state == RunState::Completed.name() {
-        return Ok(Claim::AlreadyCompleted(Box::new(run)));
+        return Ok((Claim::AlreadyCompleted(Box::new(run)), 0));
     }
     record_gaps(engine, transaction, candidate, zone).await?;
-    runs::supersede_before(transaction, candidate.tenant, candidate.period).await?;
+    let superseded =
+        runs::supersede_before(transaction, candidate.tenant, candidate.period).await?;
     let Some(ruling) = ruling else {
-        return Ok(Claim::NoPolicy { run_id: run.id });
+        return Ok((Claim::NoPolicy { run_id: run.id }, superseded));
     };
     let lease = Lease {
         tenant: candidate.tenant,
@@ -115,7 +128,7 @@ async fn claim_in(
     };
     Lease::create_row(transaction, lease.tenant, lease.run_id, lease.slice).await?;
     if !lease.acquire(transaction, &engine.holder).await? {
-        return Ok(Claim::Held { run_id: run.id });
+        return Ok((Claim::Held { run_id: run.id }, superseded));
     }
     // Whoever held the lease may have completed the run between our first look and now. From here
     // on nobody can: the lease row is ours.
@@ -123,7 +136,7 @@ async fn claim_in(
         && run.state == RunState::Completed.name()
     {
         lease.release(transaction, true).await?;
-        return Ok(Claim::AlreadyCompleted(Box::new(run)));
+        return Ok((Claim::AlreadyCompleted(Box::new(run)), superseded));
     }
     let cutoffs = Cutoffs::of(candidate.period, zone, &ruling.terms);
     runs::start(
@@ -137,7 +150,7 @@ async fn claim_in(
     let run = runs::find(transaction, candidate.tenant, candidate.period)
         .await?
         .ok_or(EngineError::LeaseLost)?;
-    Ok(Claim::Claimed(Box::new(ClaimedRun {
+    let claimed = ClaimedRun {
         hasher: engine.keyring.for_tenant(candidate.tenant),
         slug: candidate.slug.clone(),
         period: candidate.period,
@@ -149,7 +162,8 @@ async fn claim_in(
         },
         attempts: run.attempts,
         lease,
-    })))
+    };
+    Ok((Claim::Claimed(Box::new(claimed)), superseded))
 }
 
 /// A newer run that forbids this one: a completed one when the period was named, any that is not

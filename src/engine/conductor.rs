@@ -10,12 +10,13 @@ use crate::domain::subject::CHILD_TABLES;
 use crate::store::runs::{self, Failure};
 use crate::store::{Disposition, StoreError};
 
-use super::batch::{ClaimedRun, cutoffs_in_force, run_stage};
+use super::batch::{ClaimedRun, cutoffs_in_force};
 use super::context::Engine;
 use super::error::EngineError;
 use super::failure::failure_of;
 use super::recount;
 use super::stage::Stage;
+use super::stream::run_stage;
 
 /// How often the stages may have to start over because the policy, or the rows, changed under them.
 const ROUNDS_MAX: u32 = 5;

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A [`pass`] asks [`due`] which tenants are owed a run and gives each to the [`conductor`], which
-//! claims it by lease and drives its stages. The loop over batches exists once, in [`batch`]; a
-//! [`stage`] says only which rows it selects and what it writes. Every statement that erases
+//! claims it by lease ([`claim`]) and drives its stages. The loop over batches exists once, in
+//! [`stream`], and so does the transaction that a [`batch`] is; a [`stage`] says only which rows it selects and what it writes. Every statement that erases
 //! something stands in [`erase`], and nowhere else.
 //!
 //! Whatever happens to the process, the database holds the truth: what a batch did, how far the run
@@ -28,6 +28,7 @@ pub mod plan;
 pub mod recount;
 pub mod report;
 pub mod stage;
+pub mod stream;
 pub mod verify;
 
 pub use context::Engine;

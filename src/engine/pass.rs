@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::domain::counts::Counts;
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::run_state::RunState;
-use crate::store::runs;
+use crate::store::{Disposition, runs};
 
 use super::claim::{Claim, claim, record_failed_claim};
 use super::conductor::drive;
@@ -93,6 +93,13 @@ async fn one(engine: &Engine, candidate: &Candidate) -> PassEntry {
                 report.run_id = Some(run.lease.run_id);
                 report.set_policy(Some(run.policy_version), run.pinned);
                 let (counts, error) = drive(engine, &run).await;
+                if error
+                    .as_ref()
+                    .is_some_and(|error| error.disposition() == Disposition::Stop)
+                {
+                    // A full disk, or a clock that is wrong, is everybody's.
+                    engine.stop.cancel();
+                }
                 report.set_counts(&counts);
                 match error {
                     None => {
@@ -142,8 +149,12 @@ async fn claim_failed(
     error: &EngineError,
     report: &mut TenantReport,
 ) -> Outcome {
+    let event = match error {
+        EngineError::ClockSkew { .. } => "clock_skew",
+        _ => "tenant_run_failed",
+    };
     tracing::warn!(
-        event = "tenant_run_failed",
+        event,
         tenant = candidate.slug,
         period = %candidate.period,
         class = error.class(),
@@ -212,13 +223,17 @@ fn not_claimed(candidate: &Candidate, claim: Claim, report: &mut TenantReport) -
             ("not_due", Outcome::Refused { message })
         }
     };
+    let said = match &outcome {
+        Outcome::Refused { message } => message,
+        _ => "nothing was changed",
+    };
     tracing::info!(
         event = "tenant_run_skipped",
         tenant = candidate.slug,
         period = %candidate.period,
         run_id = report.run_id.map(|id| id.to_string()),
         reason,
-        "nothing was changed"
+        "{said}"
     );
     outcome
 }

@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::domain::counts::Counts;
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::period::Period;
 use crate::domain::policy::version_at;
 use crate::domain::run_state::RunState;
 use crate::domain::subject::CHILD_TABLES;
-use crate::store::{Transaction, policies, runs};
+use crate::store::{Dialect, Transaction, batches, policies, runs};
 
 use super::context::{Engine, database_now};
 use super::due::{Candidate, Scope, UnknownTenants, candidates};
@@ -48,6 +49,27 @@ pub struct Verification {
     pub findings: Vec<String>,
 }
 
+impl Verification {
+    /// Nothing found out yet, and therefore not ok.
+    fn empty(candidate: &Candidate) -> Self {
+        Self {
+            tenant: candidate.slug.clone(),
+            period: candidate.period,
+            state: None,
+            overdue_anonymize: 0,
+            overdue_purge: 0,
+            late: 0,
+            orphans: 0,
+            empty_uploads: 0,
+            queued_invitations: 0,
+            unrecorded: 0,
+            record_mismatches: 0,
+            ok: false,
+            findings: Vec::new(),
+        }
+    }
+}
+
 /// Recounts the scope, by slug.
 ///
 /// # Errors
@@ -68,7 +90,16 @@ pub async fn verify(
     engine.progress.expect_tenants(found.len());
     let mut verifications = Vec::with_capacity(found.len());
     for candidate in found {
-        verifications.push(verify_one(engine, &candidate).await?);
+        verifications.push(match verify_one(engine, &candidate).await {
+            Ok(verification) => verification,
+            // One tenant's zone or policy must not hide the others.
+            Err(error @ (EngineError::TimeZone | EngineError::Policy(_))) => {
+                let mut unknown = Verification::empty(&candidate);
+                unknown.findings.push(error.to_string());
+                unknown
+            }
+            Err(error) => return Err(error),
+        });
         engine.progress.tenant_done();
     }
     Ok(Ok(verifications))
@@ -78,19 +109,11 @@ async fn verify_one(engine: &Engine, candidate: &Candidate) -> Result<Verificati
     let transaction = engine.database.begin_read("verifying").await?;
     let run = runs::find(&transaction, candidate.tenant, candidate.period).await?;
     let mut found = Verification {
-        tenant: candidate.slug.clone(),
-        period: candidate.period,
         state: run.as_ref().map(|run| run.state.clone()),
-        overdue_anonymize: 0,
-        overdue_purge: 0,
-        late: 0,
-        orphans: 0,
         empty_uploads: recount::empty_uploads(&transaction, candidate.tenant).await?,
         queued_invitations: queued_invitations(&transaction, candidate).await?,
         unrecorded: unrecorded(&transaction, candidate).await?,
-        record_mismatches: 0,
-        ok: false,
-        findings: Vec::new(),
+        ..Verification::empty(candidate)
     };
     for table in CHILD_TABLES {
         found.orphans += recount::orphans(&transaction, candidate.tenant, table).await?;
@@ -186,7 +209,7 @@ async fn unrecorded(transaction: &Transaction, candidate: &Candidate) -> Result<
     let excess = "CASE WHEN data.n > COALESCE(batches.n, 0) THEN data.n - COALESCE(batches.n, 0) \
                   ELSE 0 END";
     let integer = match transaction.dialect() {
-        crate::store::Dialect::MariaDb => "SIGNED",
+        Dialect::MariaDb => "SIGNED",
         _ => "BIGINT",
     };
     let sql = format!(
@@ -208,8 +231,8 @@ async fn record_mismatches(
     candidate: &Candidate,
     run: &entity::tenant_run::Model,
 ) -> Result<u64, EngineError> {
-    let mut batches = crate::domain::counts::Counts::default();
-    for stage in runs::batch_totals(transaction, candidate.tenant, run.id).await? {
+    let mut batches = Counts::default();
+    for stage in batches::totals(transaction, candidate.tenant, run.id).await? {
         batches += stage.counts;
     }
     let recorded = runs::counts_of(run).columns();

@@ -94,8 +94,10 @@ pub async fn connect(
             idle_in_transaction: lease_duration,
         },
     };
-    if dialect == Dialect::Sqlite {
-        database.require_secure_delete().await?;
+    match dialect {
+        Dialect::Sqlite => database.require_secure_delete().await?,
+        Dialect::MariaDb => database.require_mariadb().await?,
+        Dialect::Postgres => {}
     }
     Ok(database)
 }
@@ -213,6 +215,25 @@ impl Database {
             Dialect::Sqlite => {}
         }
         Ok(transaction)
+    }
+
+    /// MySQL speaks the same protocol, but not the same SQL.
+    async fn require_mariadb(&self) -> Result<(), StoreError> {
+        let transaction = self.begin_read("cannot open the database").await?;
+        let is_mariadb = transaction
+            .number(
+                "SELECT CASE WHEN VERSION() LIKE '%MariaDB%' THEN 1 ELSE 0 END AS n",
+                &[],
+            )
+            .await?;
+        transaction.rollback().await?;
+        if is_mariadb == 1 {
+            return Ok(());
+        }
+        Err(StoreError::new(
+            ErrorClass::Address,
+            "the server is MySQL, and retentiond needs MariaDB 10.11 or newer",
+        ))
     }
 
     /// SQLite: deleted values must be overwritten in the file; a build may lack the feature.

@@ -5,6 +5,7 @@
 //! errors to our own words: a database's own message may hold a row's values. Nothing here decides
 //! what is erased, and no statement here erases; see `engine::erase` for that.
 
+pub mod batches;
 mod connect;
 mod dialect;
 mod error;

@@ -78,16 +78,20 @@ fn split(arguments: &str) -> Vec<String> {
         .collect()
 }
 
-/// The names that a `let (event, …) = match … { … => ("name", …), … };` before a call may give.
+/// The names that a `let event = match … { … => "name", … };` before a call may give, or a
+/// `let (event, …) = match … { … => ("name", …), … };`.
 fn names_of_variable(before: &str) -> Vec<String> {
     let start = before
         .rfind("let (event")
+        .max(before.rfind("let event ="))
         .expect("a variable `event` is bound by a let");
     let binding = &before[start..];
     let binding = &binding[..binding.find("};").expect("the let ends")];
     let names: Vec<String> = binding
-        .split("(\"")
+        .split("=> ")
         .skip(1)
+        .map(|arm| arm.trim_start_matches('('))
+        .filter_map(|arm| arm.strip_prefix('"'))
         .filter_map(|rest| rest.split('"').next())
         .map(str::to_owned)
         .collect();

@@ -1,0 +1,173 @@
+//! The stream of batches of a stage: the loop exists once, and so does what happens when a batch
+//! fails.
+
+use std::time::Instant;
+
+use backon::{BackoffBuilder, Retryable};
+use uuid::Uuid;
+
+use crate::domain::counts::Counts;
+use crate::store::leases::Cursor;
+use crate::store::{Disposition, StoreError, batches};
+
+use super::batch::{self, Batch, ClaimedRun, Page};
+use super::context::Engine;
+use super::error::EngineError;
+use super::stage::Stage;
+
+/// Runs `stage` of a claimed run to its end and returns what it did.
+///
+/// A stage ends when pages that skip locked rows come back empty *and* one pass that waits for
+/// locks, from the start, finds nothing: a short page is not the end.
+///
+/// # Errors
+///
+/// What trying again could not mend; see [`EngineError::disposition`].
+pub async fn run_stage(
+    engine: &Engine,
+    run: &ClaimedRun,
+    stage: Stage,
+) -> Result<Counts, EngineError> {
+    let mut total = Counts::default();
+    let mut page = Page {
+        after: resume_after(engine, run, stage).await?,
+        rows_max: engine
+            .pace
+            .batch_rows_max(engine.lease_duration, engine.workers)
+            .min(engine.batch_rows),
+        skip_locked: true,
+    };
+    loop {
+        if engine.stop.is_cancelled() {
+            return Err(EngineError::Stopped);
+        }
+        let started = Instant::now();
+        let batch = batch_with_retry(engine, run, stage, &mut page).await?;
+        match batch {
+            Some(batch) => {
+                total += batch.counts;
+                page.after = batch.cursor;
+                engine.progress.add(&batch.counts);
+                tracing::debug!(
+                    event = "batch_committed",
+                    tenant = run.slug,
+                    period = %run.period,
+                    run_id = %run.lease.run_id,
+                    stage = stage.name(),
+                    rows = batch.rows,
+                    duration_seconds = started.elapsed().as_secs_f64(),
+                    "batch committed"
+                );
+                // Outside of the transaction: nothing is locked while we wait.
+                tokio::select! {
+                    () = engine.pace.after(batch.rows) => {}
+                    () = engine.stop.cancelled() => {}
+                }
+            }
+            None if page.skip_locked => {
+                page.after = None;
+                page.skip_locked = false;
+            }
+            None if page.after.is_some() => page.after = None,
+            None => return Ok(total),
+        }
+    }
+}
+
+async fn resume_after(
+    engine: &Engine,
+    run: &ClaimedRun,
+    stage: Stage,
+) -> Result<Option<Cursor>, EngineError> {
+    if stage == Stage::Uploads {
+        return Ok(None);
+    }
+    let transaction = engine
+        .database
+        .begin_read("reading the run's cursor")
+        .await?;
+    let cursor = run.lease.cursor(&transaction, stage.name()).await?;
+    transaction.rollback().await?;
+    Ok(cursor)
+}
+
+/// One batch, tried again as its errors allow: the whole transaction, never a part of it.
+async fn batch_with_retry(
+    engine: &Engine,
+    run: &ClaimedRun,
+    stage: Stage,
+    page: &mut Page,
+) -> Result<Option<Batch>, EngineError> {
+    let mut pauses = engine.retry.backoff().build();
+    loop {
+        let batch_id = engine.ids.next();
+        let error = match batch::erase_batch(engine, run, stage, *page, batch_id).await {
+            Ok(batch) => return Ok(batch),
+            Err(error) => error,
+        };
+        let disposition = error.disposition();
+        if matches!(disposition, Disposition::SkipTenant | Disposition::Stop) {
+            return Err(error);
+        }
+        let Some(pause) = pauses.next() else {
+            return Err(error);
+        };
+        tracing::warn!(
+            event = "batch_retried",
+            tenant = run.slug,
+            period = %run.period,
+            run_id = %run.lease.run_id,
+            stage = stage.name(),
+            reason = error.class(),
+            code = error.code(),
+            "batch will be tried again: {error}"
+        );
+        tokio::time::sleep(pause).await;
+        if disposition == Disposition::SmallerBatch {
+            page.rows_max = (page.rows_max / 2).max(1);
+        }
+        if error.leaves_commit_unknown()
+            && let Some(batch) = find_committed(engine, run, stage, batch_id).await?
+        {
+            return Ok(Some(batch));
+        }
+    }
+}
+
+/// After a lost reply: whether the batch was committed after all.
+///
+/// The fence comes first here too. It waits until a transaction that is still open on the server
+/// has ended, one way or the other, so that the look-up cannot come too early.
+async fn find_committed(
+    engine: &Engine,
+    run: &ClaimedRun,
+    stage: Stage,
+    batch_id: Uuid,
+) -> Result<Option<Batch>, EngineError> {
+    let look_up = || async {
+        let transaction = engine.database.begin("looking up a batch").await?;
+        let held = run.lease.fence(&transaction).await?;
+        let lease = &run.lease;
+        let found = batches::find(&transaction, lease.tenant, lease.run_id, batch_id).await?;
+        let cursor = run.lease.cursor(&transaction, stage.name()).await?;
+        transaction.commit().await?;
+        Ok::<_, StoreError>((held, found, cursor))
+    };
+    let (held, found, cursor) = look_up
+        .retry(engine.retry.backoff())
+        .when(|error| {
+            matches!(
+                error.class().disposition(),
+                Disposition::Retry | Disposition::Reconnect
+            )
+        })
+        .await?;
+    if !held {
+        return Err(EngineError::LeaseLost);
+    }
+    Ok(found.map(|counts| Batch {
+        rows: counts.anonymized + counts.purged + counts.uploads_removed,
+        counts,
+        cursor,
+    }))
+}

@@ -1,0 +1,170 @@
+//! The ledger: what each committed batch did, written in the transaction that did it.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{DbErr, FromQueryResult, QueryResult};
+use uuid::Uuid;
+
+use crate::domain::counts::Counts;
+use crate::ids::TenantId;
+
+use super::dialect::Dialect;
+use super::error::StoreError;
+use super::transaction::Transaction;
+
+/// Adds what a batch did to the run's record, and records the batch itself.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn record(transaction: &Transaction, batch: &BatchRecord<'_>) -> Result<(), StoreError> {
+    let counts = batch.counts;
+    let mut values = vec![
+        ("tenant", batch.tenant.0.into()),
+        ("run", batch.run_id.into()),
+        ("id", batch.id.into()),
+        ("slice", batch.slice.into()),
+        ("stage", batch.stage.into()),
+        ("written_at", batch.written_at.into()),
+        ("cutoff", batch.cutoff.into()),
+    ];
+    let counted = counts.columns();
+    for (name, count) in &counted {
+        values.push((name, i64::try_from(*count).unwrap_or(i64::MAX).into()));
+    }
+    let names = || counted.iter().map(|(name, _)| *name);
+    let sql = format!(
+        "INSERT INTO run_batch (tenant_id, run_id, id, slice, stage, written_at, cutoff, {}) \
+         VALUES (:tenant, :run, :id, :slice, :stage, :written_at, :cutoff, {})",
+        names().collect::<Vec<_>>().join(", "),
+        names()
+            .map(|name| format!(":{name}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
+    transaction.execute(&sql, &values).await?;
+    let sql = format!(
+        "UPDATE tenant_run SET {} WHERE tenant_id = :tenant AND id = :run",
+        names()
+            .map(|name| format!("{name} = {name} + :{name}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
+    transaction.execute(&sql, &values).await?;
+    Ok(())
+}
+
+/// What [`record`] stores.
+#[derive(Debug)]
+pub struct BatchRecord<'a> {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The run.
+    pub run_id: Uuid,
+    /// The batch; chosen before the transaction began.
+    pub id: Uuid,
+    /// The slice.
+    pub slice: i32,
+    /// The stage.
+    pub stage: &'a str,
+    /// The batch's time; `anonymized_at` of its rows.
+    pub written_at: DateTime<Utc>,
+    /// The cutoff in force.
+    pub cutoff: Option<DateTime<Utc>>,
+    /// What it did.
+    pub counts: &'a Counts,
+}
+
+/// What the batch did, if it was committed; decides after a lost reply to COMMIT.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn find(
+    transaction: &Transaction,
+    tenant: TenantId,
+    run_id: Uuid,
+    batch_id: Uuid,
+) -> Result<Option<Counts>, StoreError> {
+    let names = Counts::default().columns();
+    let names: Vec<_> = names.iter().map(|(name, _)| *name).collect();
+    let sql = format!(
+        "SELECT {} FROM run_batch WHERE tenant_id = :tenant AND run_id = :run AND id = :id",
+        names.join(", ")
+    );
+    transaction
+        .row::<StoredCounts>(
+            &sql,
+            &[
+                ("tenant", tenant.0.into()),
+                ("run", run_id.into()),
+                ("id", batch_id.into()),
+            ],
+        )
+        .await
+        .map(|row| row.map(|row| row.0))
+}
+
+/// What the batches of a run recorded, summed by stage.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn totals(
+    transaction: &Transaction,
+    tenant: TenantId,
+    run_id: Uuid,
+) -> Result<Vec<StageTotals>, StoreError> {
+    let sums = Counts::default()
+        .columns()
+        .iter()
+        .map(|(name, _)| match transaction.dialect() {
+            // SUM of BIGINT is a DECIMAL on the servers.
+            Dialect::Sqlite => format!("SUM({name}) AS {name}"),
+            Dialect::Postgres => format!("SUM({name})::bigint AS {name}"),
+            Dialect::MariaDb => format!("CAST(SUM({name}) AS SIGNED) AS {name}"),
+        })
+        .collect::<Vec<_>>()
+        .join(", ");
+    let sql = format!(
+        "SELECT stage, COUNT(*) AS batches, {sums} FROM run_batch \
+         WHERE tenant_id = :tenant AND run_id = :run GROUP BY stage ORDER BY stage"
+    );
+    transaction
+        .rows(&sql, &[("tenant", tenant.0.into()), ("run", run_id.into())])
+        .await
+}
+
+/// What the batches of one stage recorded.
+#[derive(Clone, Debug)]
+pub struct StageTotals {
+    /// `anonymize`, `purge` or `uploads`.
+    pub stage: String,
+    /// How many batches.
+    pub batches: i64,
+    /// Their sum.
+    pub counts: Counts,
+}
+
+impl FromQueryResult for StageTotals {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        Ok(Self {
+            stage: row.try_get(prefix, "stage")?,
+            batches: row.try_get(prefix, "batches")?,
+            counts: StoredCounts::from_query_result(row, prefix)?.0,
+        })
+    }
+}
+
+/// The count columns of a row.
+struct StoredCounts(Counts);
+
+impl FromQueryResult for StoredCounts {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        let mut counts = Counts::default();
+        for (name, count) in counts.columns_mut() {
+            let value: i64 = row.try_get(prefix, name)?;
+            *count = u64::try_from(value).unwrap_or_default();
+        }
+        Ok(Self(counts))
+    }
+}
