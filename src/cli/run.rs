@@ -61,13 +61,9 @@ pub async fn run(session: &Session, arguments: RunArguments) -> Result<Exit, Fai
     let _ = logs::init(&config.log, std::io::stderr().is_terminal());
     let outcome = run_logged(session, &config, arguments).await;
     outcome.map_err(|failure| {
-        tracing::error!(
-            event = "run_refused",
-            exit_code = failure.exit as u8,
-            "{}",
-            failure.sentence
-        );
-        Failure::new(failure.exit, "")
+        let Failure { exit, sentence } = failure;
+        tracing::error!(event = "run_refused", exit_code = exit as u8, "{sentence}");
+        Failure::new(exit, "")
     })
 }
 
