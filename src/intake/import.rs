@@ -10,7 +10,7 @@ use crate::domain::suppression::TenantHasher;
 use crate::ids::TenantId;
 use crate::store::{Database, ErrorClass, StoreError, Transaction, tenants};
 
-use super::insert::{Chunk, Upload, complete_upload, store_rows, store_upload};
+use super::insert::{Chunk, Upload, complete_upload, forget_plans, store_rows, store_upload};
 use super::looks::Looks;
 use super::mapping::{FIELDS, Mapping, MappingOptions};
 use super::reader::{Content, Records, Source};
@@ -191,7 +191,7 @@ impl Import<'_> {
         let mut rejects = Rejects::begin(rejects_path, records.raw()?.bytes)?;
         let mut looks = vec![Looks::default(); mapping.columns.len()];
         let mut chunk = Chunk::default();
-        let (mut accepted, mut recognised) = (0, 0);
+        let (mut accepted, mut recognised, mut chunks) = (0, 0, 0_u64);
         while let Some(record) = records.next()? {
             match rules.judge(record) {
                 Ok(row) if !records.left_open()? => {
@@ -206,6 +206,10 @@ impl Import<'_> {
                 recognised += self
                     .store(transaction, &upload, mapping, &mut recognition, &mut chunk)
                     .await?;
+                chunks += 1;
+                if chunks.is_power_of_two() {
+                    forget_plans(transaction).await?;
+                }
                 (self.progress)(records.position_bytes(), content.bytes);
             }
         }

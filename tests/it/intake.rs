@@ -24,14 +24,12 @@ use crate::support::{Backend, Binary, Scratch};
 struct World {
     binary: Binary,
     connection: DatabaseConnection,
-    tenants: BTreeMap<&'static str, i64>,
 }
 
 impl World {
     async fn on(database: &Scratch) -> Self {
         let connection = database.connect().await;
         Migrator::up(&connection, None).await.expect("migrated");
-        let mut tenants = BTreeMap::new();
         for slug in ["acme", "other"] {
             let row = tenant::ActiveModel {
                 slug: Set(slug.to_owned()),
@@ -40,18 +38,13 @@ impl World {
                 created_at: Set(SystemClock.now()),
                 ..Default::default()
             };
-            let row = row.insert(&connection).await.expect("a tenant");
-            tenants.insert(slug, row.id);
+            row.insert(&connection).await.expect("a tenant");
         }
         let binary = Binary::on(database);
         let path = binary.directory().join("retentiond.keyring");
         retentiond::keyring::generate(&path, &mut rand::rng(), SystemClock.now())
             .expect("a keyring");
-        Self {
-            binary,
-            connection,
-            tenants,
-        }
+        Self { binary, connection }
     }
 
     fn path(&self, name: &str) -> PathBuf {
