@@ -7,10 +7,9 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::suppression::TenantHasher;
-use crate::ids::TenantId;
-use crate::store::{Database, ErrorClass, StoreError, Transaction, tenants};
+use crate::store::{ErrorClass, StoreError, Transaction, tenants};
 
-use super::insert::{Chunk, Upload, complete_upload, store_rows, store_upload};
+use super::insert::{Chunk, Upload, complete_upload, forget_plans, store_rows, store_upload};
 use super::looks::Looks;
 use super::mapping::{FIELDS, Mapping, MappingOptions};
 use super::reader::{Content, Records, Source};
@@ -18,6 +17,7 @@ use super::recognition::{Pages, Recognition};
 use super::record::Rules;
 use super::rejects::{self, Rejects};
 use super::times::read_time;
+use super::uploads::{exists, has_content, mark_imported, unsubscribe_count};
 use super::{Intake, IntakeError, Tenant};
 
 /// Longest file name stored, in characters.
@@ -191,7 +191,7 @@ impl Import<'_> {
         let mut rejects = Rejects::begin(rejects_path, records.raw()?.bytes)?;
         let mut looks = vec![Looks::default(); mapping.columns.len()];
         let mut chunk = Chunk::default();
-        let (mut accepted, mut recognised) = (0, 0);
+        let (mut accepted, mut recognised, mut chunks) = (0, 0, 0_u64);
         while let Some(record) = records.next()? {
             match rules.judge(record) {
                 Ok(row) if !records.left_open()? => {
@@ -206,6 +206,10 @@ impl Import<'_> {
                 recognised += self
                     .store(transaction, &upload, mapping, &mut recognition, &mut chunk)
                     .await?;
+                chunks += 1;
+                if chunks.is_power_of_two() {
+                    forget_plans(transaction).await?;
+                }
                 (self.progress)(records.position_bytes(), content.bytes);
             }
         }
@@ -319,18 +323,8 @@ impl Import<'_> {
         }
         // One for each key, so that a file is still known after a rotation.
         for mac in &content.macs {
-            let known = transaction
-                .number(
-                    "SELECT COUNT(*) AS n FROM upload WHERE tenant_id = :tenant \
-                     AND content_hmac = :mac AND id <> :ours",
-                    &[
-                        ("tenant", self.tenant.id.0.into()),
-                        ("mac", mac.to_vec().into()),
-                        ("ours", ours.into()),
-                    ],
-                )
-                .await?;
-            if known > 0 {
+            let tenant = self.tenant.id;
+            if has_content(transaction, tenant, *mac, ours).await? {
                 return Err(IntakeError::UploadedBefore {
                     tenant: self.tenant.slug.clone(),
                 });
@@ -366,54 +360,6 @@ impl Import<'_> {
         }
         Err(error.into())
     }
-}
-
-async fn exists(database: &Database, tenant: TenantId, id: Uuid) -> Result<bool, StoreError> {
-    let transaction = database.begin_read("looking for the upload").await?;
-    let found = transaction
-        .number(
-            "SELECT COUNT(*) AS n FROM upload WHERE tenant_id = :tenant AND id = :upload",
-            &[("tenant", tenant.0.into()), ("upload", id.into())],
-        )
-        .await?;
-    transaction.rollback().await?;
-    Ok(found > 0)
-}
-
-async fn unsubscribe_count(transaction: &Transaction, tenant: TenantId) -> Result<i64, StoreError> {
-    let sql = "SELECT unsubscribe_count AS n FROM tenant WHERE id = :tenant";
-    transaction
-        .number(sql, &[("tenant", tenant.0.into())])
-        .await
-}
-
-/// Marks rows of this upload whose people unsubscribed while it was under way.
-async fn mark_imported(
-    transaction: &Transaction,
-    upload: &Upload,
-    ids: &[Uuid],
-) -> Result<(), StoreError> {
-    let dialect = transaction.dialect();
-    let parameters = [
-        ("tenant", upload.tenant.0.into()),
-        ("ids", dialect.ids(ids)),
-        ("at", upload.accepted_at.into()),
-    ];
-    let mark = dialect.update_by_ids(
-        "participant",
-        "id",
-        "unsubscribed_at = :at",
-        "unsubscribed_at IS NULL",
-    );
-    transaction.execute(&mark, &parameters).await?;
-    let expire = dialect.update_by_ids(
-        "invitation",
-        "participant_id",
-        "state = 'expired'",
-        "state = 'queued'",
-    );
-    transaction.execute(&expire, &parameters).await?;
-    Ok(())
 }
 
 fn count(hits: &[bool]) -> u64 {

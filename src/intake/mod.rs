@@ -28,6 +28,7 @@ mod record;
 mod rejects;
 mod times;
 pub mod unsubscribe;
+mod uploads;
 
 use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;

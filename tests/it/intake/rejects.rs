@@ -1,0 +1,134 @@
+//! E8 and E11: what is refused, and what is warned of.
+
+use std::os::unix::fs::PermissionsExt;
+
+use entity::participant_metadata;
+
+use super::*;
+
+on_every_database! {
+    async fn e08_bad_rows_go_to_the_rejects_file(database: Scratch) {
+        let world = World::on(&database).await;
+        let long = "é".repeat(321);
+        let content = format!(
+            "\u{FEFF}email,Team,\"first\r\nname\",added\r\n\
+             ok@x,\"two\r\nlines\",,2024-02-29\r\n\
+             ,only metadata,,2024-02-29\r\n\
+             \r\n\
+             late@x,,,2999-01-01T00:00:00Z\r\n\
+             odd@x,,,29/2/2024\r\n\
+             few@x,\"a,b\"\r\n\
+             many@x,,,2024-02-29,more\r\n\
+             {long},,,2024-02-29\r\n\
+             \" kept \",,\"Ann \"\"A\"\"\",2024-02-29T22:59:59.9999999Z\r\n"
+        );
+        let mut bytes = content.into_bytes();
+        bytes.extend(b"nul\0@x,,,2024-02-29\r\nbad@x,\xFF,,2024-02-29\r\nopen@x,\"never,,2024-02-29\r\n");
+        world.write("people.csv", &bytes);
+        world.write("people.rejects.csv", "old");
+        let options = ["--map", "first_name=first\r\nname", "--added-at-column", "added"];
+        let done = world.import("people.csv", &options).expect_code(3);
+        let document = json(&done);
+        assert_eq!(document["accepted"], 2);
+        assert_eq!(document["rejected"], 9);
+        assert_eq!(document["rejects_file"], "people.rejects.csv");
+        let path = world.path("people.rejects.csv");
+        let mode = std::fs::metadata(&path).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let mut expected = "line,reason,email,Team,\"first\r\nname\",added\n\
+            5,none of the five personal fields is filled in,,only metadata,,2024-02-29\n\
+            7,added is in the future,late@x,,,2999-01-01T00:00:00Z\n\
+            8,added is unreadable as a time,odd@x,,,29/2/2024\n\
+            9,wrong number of fields: 2 instead of 4,few@x,\"a,b\"\n\
+            10,wrong number of fields: 5 instead of 4,many@x,,,2024-02-29,more\n"
+            .to_owned();
+        expected.push_str(&format!("11,email is longer than 320 characters,{long},,,2024-02-29\n"));
+        let mut expected = expected.into_bytes();
+        expected.extend(b"13,email holds a NUL character,nul\0@x,,,2024-02-29\n\
+            14,Team is not valid UTF-8,bad@x,\xFF,,2024-02-29\n\
+            15,wrong number of fields: 2 instead of 4,open@x,\"never,,2024-02-29\n");
+        assert_eq!(
+            String::from_utf8_lossy(&std::fs::read(&path).expect("read")),
+            String::from_utf8_lossy(&expected)
+        );
+        let rows = world.participants().await;
+        assert_eq!(rows.len(), 2);
+        assert_eq!(rows[0].added_at.to_rfc3339(), "2024-02-28T23:00:00+00:00");
+        assert_eq!(rows[0].first_name, None);
+        assert_eq!(rows[1].email.as_deref(), Some(" kept "));
+        assert_eq!(rows[1].first_name.as_deref(), Some("Ann \"A\""));
+        assert_eq!(rows[1].added_at.to_rfc3339(), "2024-02-29T22:59:59.999999+00:00");
+        let metadata = participant_metadata::Entity::find().all(&world.connection).await.expect("read");
+        assert_eq!(metadata.len(), 1, "no row for an empty field, none for added_at");
+        assert_eq!((metadata[0].key.as_str(), metadata[0].value.as_str()), ("Team", "two\r\nlines"));
+
+        // A good file removes the old rejects.
+        world.upload("people.csv", "email\na@b\n").expect_code(0);
+        assert!(!path.exists());
+        // Nothing accepted: nothing stored, and the reasons are there.
+        let refused = world.upload("none.csv", "email,Team\n,x\n").expect_code(1);
+        assert_eq!(refused.stderr, "error: no row of the file could be accepted; nothing was stored\n");
+        assert_eq!(json(&refused)["upload_id"], Value::Null);
+        assert!(world.path("none.rejects.csv").exists());
+        assert_eq!(world.count_uploads().await, 2);
+    }
+}
+
+on_every_database! {
+    async fn e08_files_and_options_that_are_refused_in_one_sentence(database: Scratch) {
+        let world = World::on(&database).await;
+        std::fs::create_dir(world.path("folder.csv")).expect("a folder");
+        world.write("empty.csv", "");
+        world.write("blank.csv", "\n\n");
+        world.write("latin1.csv", b"email,Pr\xE9nom\na@b,c\n");
+        world.write("twice.csv", "email,Team,Team\na@b,c,d\n");
+        world.write("open.csv", "email,\"Team\na@b,c\n");
+        world.write("good.csv", "email,when\nsecret@example.be,2024-01-01\n");
+        for (name, options, part) in [
+            ("missing.csv", &[][..], "missing.csv"),
+            ("folder.csv", &[], "directory"),
+            ("empty.csv", &[], "empty"),
+            ("blank.csv", &[], "no header"),
+            ("latin1.csv", &[], "column 2 is not UTF-8"),
+            ("twice.csv", &[], "\"Team\""),
+            ("open.csv", &[], "quotation mark"),
+            ("good.csv", &["--map", "email=Mail"], "\"Mail\""),
+            ("good.csv", &["--map", "mail=email"], "\"mail\""),
+            ("good.csv", &["--map", "phone=email", "--map", "email=email"], "\"email\""),
+            ("good.csv", &["--added-at-column", "added"], "\"added\""),
+            ("good.csv", &["--accepted-at", "2999-01-01T00:00:00Z"], "future"),
+            ("good.csv", &["--accepted-at", "soon"], "no time"),
+        ] {
+            let refused = world.import(name, options).expect_code(2);
+            assert!(refused.stderr.starts_with("error: "), "{}", refused.stderr);
+            assert!(refused.stderr.contains(part), "{}", refused.stderr);
+            assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+            assert!(!refused.stderr.contains("secret"), "{}", refused.stderr);
+            assert_eq!(refused.stdout, "");
+        }
+        let refused = world.binary.run(&["import", "good.csv", "--tenant", "nobody"]).expect_code(2);
+        assert!(refused.stderr.contains("nobody"));
+        assert_eq!(world.count_uploads().await, 0);
+        assert_eq!(world.participants().await.len(), 0);
+    }
+}
+
+on_every_database! {
+    async fn e11_columns_that_look_personal_are_named(database: Scratch) {
+        let world = World::on(&database).await;
+        let done = world.upload(
+            "a.csv",
+            "email,Second mail,Mobile,Team,Birthday\n\
+             a@b,ann.two@example.be,+32 475 55 12 12,Sales,3/29/1982\n\
+             c@d,,,Support,1982-03-29\n",
+        ).expect_code(0);
+        let lines: Vec<&str> = done.stderr.lines().collect();
+        assert_eq!(lines.len(), 2, "{}", done.stderr);
+        assert!(lines[0].starts_with("warning: ") && lines[0].contains("\"Second mail\""));
+        assert!(lines[1].contains("\"Mobile\""));
+        assert!(!done.stderr.contains("ann.two") && !done.stderr.contains("475"));
+        assert_eq!(json(&done)["warnings"].as_array().map(Vec::len), Some(2));
+        let metadata = participant_metadata::Entity::find().count(&world.connection).await;
+        assert_eq!(metadata.expect("read"), 6);
+    }
+}
