@@ -19,7 +19,7 @@ mod names;
 mod observe;
 mod people;
 mod population;
-mod recognize;
+mod recognise;
 mod rows;
 mod seed;
 mod story;
@@ -127,13 +127,13 @@ pub async fn play(engine: &Engine, tenants: &[Seeded]) -> Result<Story, DemoErro
 async fn upload_again(engine: &Engine, example: &Seeded) -> Result<Vec<UploadedAgain>, DemoError> {
     let addresses = [(RETURNING_EMAIL, true), (NEWCOMER_EMAIL, false)];
     let texts = addresses.map(|(address, _)| address);
-    let recognized = recognize::recognize(engine, example.tenant, &texts).await?;
+    let recognised = recognise::recognise(engine, example.tenant, &texts).await?;
     Ok(addresses
         .into_iter()
-        .zip(recognized)
-        .map(|((address, expected), recognized)| UploadedAgain {
+        .zip(recognised)
+        .map(|((address, expected), recognised)| UploadedAgain {
             address: address.escape_debug().to_string(),
-            recognized,
+            recognised,
             expected,
         })
         .collect())
@@ -282,10 +282,10 @@ impl Story {
             problems.push("the conversation changed".to_owned());
         }
         for again in &self.uploaded_again {
-            if again.recognized != again.expected {
+            if again.recognised != again.expected {
                 problems.push(format!(
-                    "{}: recognized: {}",
-                    again.address, again.recognized
+                    "{}: recognised: {}",
+                    again.address, again.recognised
                 ));
             }
         }

@@ -141,7 +141,7 @@ pub struct UploadedAgain {
     /// As it stood in the file, escaped.
     pub address: String,
     /// Known as unsubscribed.
-    pub recognized: bool,
+    pub recognised: bool,
     /// It had to be.
     pub expected: bool,
 }

@@ -217,8 +217,8 @@ fn proof(page: &mut Page, story: &Story) {
         story.policy.tenant, story.returning_person
     ));
     for again in &story.uploaded_again {
-        let verdict = if again.recognized {
-            "recognized as unsubscribed: no invitation"
+        let verdict = if again.recognised {
+            "recognised as unsubscribed: no invitation"
         } else {
             "not known: somebody else"
         };

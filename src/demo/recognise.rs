@@ -8,7 +8,7 @@ use crate::store::{StoreError, suppressions};
 /// Whether each of `addresses` belongs to somebody who unsubscribed at `tenant`.
 ///
 /// The one place that knows how the demo asks: by the look-up that every upload makes.
-pub(super) async fn recognize(
+pub(super) async fn recognise(
     engine: &Engine,
     tenant: TenantId,
     addresses: &[&str],
@@ -18,7 +18,7 @@ pub(super) async fn recognize(
         .database
         .begin_read("looking addresses up for the demo")
         .await?;
-    let mut recognized = Vec::with_capacity(addresses.len());
+    let mut recognised = Vec::with_capacity(addresses.len());
     for address in addresses {
         let mut found = false;
         if let Some(email) = NormalizedEmail::normalize(address) {
@@ -26,8 +26,8 @@ pub(super) async fn recognize(
                 found |= suppressions::contains(&transaction, tenant, &hash).await?;
             }
         }
-        recognized.push(found);
+        recognised.push(found);
     }
     transaction.rollback().await?;
-    Ok(recognized)
+    Ok(recognised)
 }
