@@ -10,6 +10,7 @@
 //! - [`telemetry`]: what the service tells about itself.
 //! - [`store`]: the way to the database.
 //! - [`engine`]: finds what is owed, and erases it.
+//! - [`intake`]: uploads, and recognising who unsubscribed.
 //! - [`demo`]: invented people, and the run of the specification's example on them.
 //! - [`cli`]: the commands.
 
@@ -20,6 +21,7 @@ pub mod demo;
 pub mod domain;
 pub mod engine;
 pub mod ids;
+pub mod intake;
 pub mod keyring;
 pub mod store;
 pub mod telemetry;

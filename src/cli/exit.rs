@@ -5,6 +5,7 @@ use std::fmt::Display;
 use crate::config::ConfigError;
 use crate::engine::EngineError;
 use crate::engine::due::UnknownTenants;
+use crate::intake::IntakeError;
 use crate::keyring::KeyringFileError;
 use crate::store::keys::KeyCheckError;
 use crate::store::schema::SchemaError;
@@ -122,6 +123,17 @@ impl From<KeyCheckError> for Failure {
         match error {
             KeyCheckError::Store(error) => error.into(),
             error => Self::refused(error),
+        }
+    }
+}
+
+impl From<IntakeError> for Failure {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::Store(error) => error.into(),
+            IntakeError::Usage(_) => Self::usage(error),
+            IntakeError::UploadedBefore { .. } => Self::refused(error),
+            IntakeError::File(_) | IntakeError::TenantGone => Self::failed(error),
         }
     }
 }

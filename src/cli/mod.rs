@@ -9,11 +9,14 @@ use clap::{Parser, Subcommand};
 
 mod demo;
 pub mod exit;
+mod import;
 pub mod output;
 mod progress;
 mod run;
 mod runs;
 pub mod session;
+mod suppression;
+mod unsubscribe;
 mod verify;
 
 use exit::{Exit, Failure};
@@ -63,6 +66,13 @@ enum Command {
     /// Show past runs
     #[command(subcommand)]
     Runs(runs::RunsCommand),
+    /// Upload participants from a CSV file, recognising those who unsubscribed
+    Import(import::ImportArguments),
+    /// Unsubscribe the address on standard input
+    Unsubscribe(unsubscribe::UnsubscribeArguments),
+    /// Ask about people who unsubscribed
+    #[command(subcommand)]
+    Suppression(suppression::SuppressionCommand),
 }
 
 /// Runs the command line of this process.
@@ -116,5 +126,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Plan(arguments) => run::plan(&session, arguments).await,
         Command::Verify(arguments) => verify::verify(&session, arguments).await,
         Command::Runs(command) => runs::runs(&session, command).await,
+        Command::Import(arguments) => import::import(&session, arguments).await,
+        Command::Unsubscribe(arguments) => unsubscribe::unsubscribe(&session, arguments).await,
+        Command::Suppression(command) => suppression::suppression(&session, command).await,
     }
 }

@@ -11,7 +11,8 @@ use crate::config::{Config, environment};
 use crate::domain::period::ScheduleHour;
 use crate::domain::suppression::Keyring;
 use crate::engine::Engine;
-use crate::ids::{RandomIds, SharedIds};
+use crate::ids::{RandomIds, SharedIds, TenantId};
+use crate::intake::{Intake, Tenant};
 use crate::keyring;
 use crate::store::{self, Database, RetryPolicy, Transaction, keys, schema, tenants};
 
@@ -91,11 +92,6 @@ impl Session {
     pub async fn engine(&self, config: &Config) -> Result<Engine, Failure> {
         let database = self.database(config).await?;
         let keyring = self.keyring(config, &database).await?;
-        let retry = RetryPolicy {
-            attempts_max: usize::try_from(config.engine.retry_attempts).unwrap_or(usize::MAX),
-            backoff_initial: config.engine.retry_backoff_initial,
-            backoff_max: config.engine.retry_backoff_max,
-        };
         Ok(Engine {
             database,
             clock: Arc::clone(&self.clock),
@@ -109,7 +105,35 @@ impl Session {
             workers: usize::from(config.engine.workers),
             batch_rows: u64::from(config.engine.batch_rows),
             lease_duration: config.engine.lease_duration,
-            retry,
+            retry: retry(config),
+        })
+    }
+
+    /// What intake is given.
+    #[must_use]
+    pub fn intake(&self, config: &Config, database: Database, keyring: Keyring) -> Intake {
+        Intake {
+            database,
+            clock: Arc::clone(&self.clock),
+            ids: Arc::clone(&self.ids),
+            keyring,
+            retry: retry(config),
+        }
+    }
+
+    /// The tenant of that slug, for intake.
+    ///
+    /// # Errors
+    ///
+    /// Exit code 2 when there is none, 1 when its stored time zone is none.
+    pub async fn intake_tenant(&self, database: &Database, slug: &str) -> Result<Tenant, Failure> {
+        let transaction = database.begin_read("looking for the tenant").await?;
+        let found = require_tenant(&transaction, slug).await?;
+        transaction.rollback().await?;
+        Ok(Tenant {
+            id: TenantId(found.id),
+            slug: found.slug,
+            zone: found.time_zone.parse().map_err(Failure::failed)?,
         })
     }
 
@@ -136,6 +160,14 @@ pub async fn require_tenant(
                 "no tenant has the slug {slug:?}; see `retentiond tenant list`"
             ))
         })
+}
+
+fn retry(config: &Config) -> RetryPolicy {
+    RetryPolicy {
+        attempts_max: usize::try_from(config.engine.retry_attempts).unwrap_or(usize::MAX),
+        backoff_initial: config.engine.retry_backoff_initial,
+        backoff_max: config.engine.retry_backoff_max,
+    }
 }
 
 /// Name of this process in leases: host and process id.

@@ -8,7 +8,9 @@
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
-use chrono::{DateTime, MappedLocalTime, NaiveDate, NaiveTime, Offset, TimeZone, Utc};
+use chrono::{
+    DateTime, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Utc,
+};
 use chrono_tz::Tz;
 
 use super::period::ScheduleHour;
@@ -50,6 +52,18 @@ impl Zone {
             MappedLocalTime::Single(instant) => instant.to_utc(),
             // Twice on the clock: the earlier, so that nobody is erased who was added in between.
             MappedLocalTime::Ambiguous(one, other) => one.min(other).to_utc(),
+            MappedLocalTime::None => self.end_of_gap(local.and_utc().timestamp()),
+        }
+    }
+
+    /// The last instant at which local clocks showed `local`; where they never did, the instant at
+    /// which they were put forward over it. For times that count towards a person's age: the later
+    /// one never erases early.
+    #[must_use]
+    pub fn last_instant_showing(self, local: NaiveDateTime) -> DateTime<Utc> {
+        match self.0.from_local_datetime(&local) {
+            MappedLocalTime::Single(instant) => instant.to_utc(),
+            MappedLocalTime::Ambiguous(one, other) => one.max(other).to_utc(),
             MappedLocalTime::None => self.end_of_gap(local.and_utc().timestamp()),
         }
     }

@@ -191,6 +191,39 @@ impl Dialect {
         }
     }
 
+    /// Condition that the 32-byte value `column` is in `:hmacs`.
+    #[must_use]
+    pub fn in_hmacs(self, column: &str) -> String {
+        match self {
+            Self::Postgres => format!("{column} = ANY(:hmacs)"),
+            Self::Sqlite => format!("{column} IN (SELECT unhex(value) FROM json_each(:hmacs))"),
+            Self::MariaDb => format!(
+                "{column} IN (SELECT UNHEX(h) FROM \
+                 JSON_TABLE(:hmacs, '$[*]' COLUMNS (h CHAR(64) PATH '$')) AS list)"
+            ),
+        }
+    }
+
+    /// Value of the parameter `:hmacs`.
+    #[must_use]
+    pub fn hmacs(self, hmacs: &[[u8; 32]]) -> Value {
+        match self {
+            Self::Postgres => Value::Array(
+                ArrayType::Bytes,
+                Some(Box::new(
+                    hmacs
+                        .iter()
+                        .map(|hmac| Value::from(hmac.to_vec()))
+                        .collect(),
+                )),
+            ),
+            Self::MariaDb | Self::Sqlite => {
+                let list: Vec<String> = hmacs.iter().map(hex::encode).collect();
+                Value::from(format!("[\"{}\"]", list.join("\",\"")))
+            }
+        }
+    }
+
     fn in_ids(self) -> &'static str {
         match self {
             Self::Postgres => "= ANY(:ids)",

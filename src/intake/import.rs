@@ -1,0 +1,421 @@
+//! An upload, from the first byte to the commit, in one transaction.
+
+use std::path::PathBuf;
+
+use backon::Retryable;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::domain::suppression::TenantHasher;
+use crate::ids::TenantId;
+use crate::store::{Database, ErrorClass, StoreError, Transaction, tenants};
+
+use super::insert::{Chunk, Upload, complete_upload, store_rows, store_upload};
+use super::looks::Looks;
+use super::mapping::{FIELDS, Mapping, MappingOptions};
+use super::reader::{Content, Records, Source};
+use super::recognition::{Pages, Recognition};
+use super::record::Rules;
+use super::rejects::{self, Rejects};
+use super::times::read_time;
+use super::{Intake, IntakeError, Tenant};
+
+/// Longest file name stored, in characters.
+const FILE_NAME_CHARS_MAX: usize = 255;
+
+const DOING: &str = "storing the upload";
+
+/// What to upload, and how.
+#[derive(Clone, Debug)]
+pub struct ImportOptions {
+    /// The file.
+    pub file: PathBuf,
+    /// Which column is which.
+    pub mapping: MappingOptions,
+    /// When the platform accepted the upload, as [`super::read_time`] reads it; now if unset.
+    pub accepted_at: Option<String>,
+    /// E9: take a file that was uploaded before.
+    pub again: bool,
+}
+
+/// What became of an upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// Unset when no row was accepted: then nothing is stored.
+    pub upload_id: Option<Uuid>,
+    /// Name of the file, without its folder.
+    pub file_name: String,
+    /// When the platform accepted it.
+    pub accepted_at: DateTime<Utc>,
+    /// Rows stored.
+    pub accepted: u64,
+    /// Rows in the rejects file.
+    pub rejected: u64,
+    /// Stored rows of people who had unsubscribed.
+    pub recognised: u64,
+    /// The rejects file, if a row was rejected.
+    pub rejects_file: Option<PathBuf>,
+    /// E11: columns that became metadata and look like personal data.
+    pub suspicious_columns: Vec<String>,
+}
+
+/// How far an import is: bytes read, and bytes in all.
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
+
+/// Uploads a file for a tenant. Nothing is visible before everything is.
+///
+/// # Errors
+///
+/// See [`IntakeError`]; nothing was stored then.
+pub async fn import(
+    intake: &Intake,
+    tenant: &Tenant,
+    options: &ImportOptions,
+    progress: Progress<'_>,
+) -> Result<Imported, IntakeError> {
+    let import = Import {
+        intake,
+        tenant,
+        options,
+        hasher: intake.keyring.for_tenant(tenant.id),
+        progress,
+    };
+    (|| import.attempt())
+        .retry(intake.retry.backoff())
+        .when(IntakeError::may_be_retried)
+        .await
+}
+
+struct Import<'a> {
+    intake: &'a Intake,
+    tenant: &'a Tenant,
+    options: &'a ImportOptions,
+    hasher: TenantHasher,
+    progress: Progress<'a>,
+}
+
+/// What filling the transaction found.
+struct Filled {
+    accepted_at: DateTime<Utc>,
+    accepted: u64,
+    recognised: u64,
+    rejects: Rejects,
+    suspicious_columns: Vec<String>,
+}
+
+impl Import<'_> {
+    async fn attempt(&self) -> Result<Imported, IntakeError> {
+        let source = Source::new(&self.options.file);
+        // Before the transaction: nothing on the database waits for the file to be read, and a
+        // wrong header is told before anything else.
+        let content = source.content(&self.hasher)?;
+        let mut records = source.records(&self.hasher)?;
+        let mapping = self.header(&mut records)?;
+        let id = self.intake.ids.next();
+        let transaction = self.intake.database.begin_long(DOING).await?;
+        let filled = self
+            .fill(&transaction, id, &content, records, &mapping)
+            .await;
+        let filled = match filled {
+            Ok(filled) if filled.accepted > 0 => {
+                if let Err(error) = transaction.commit().await {
+                    self.was_committed(id, error).await?;
+                }
+                filled
+            }
+            other => {
+                // What failed first counts; a connection that is gone has rolled back by itself.
+                let _ = transaction.rollback().await;
+                other?
+            }
+        };
+        Ok(Imported {
+            upload_id: (filled.accepted > 0).then_some(id),
+            file_name: self.file_name(),
+            accepted_at: filled.accepted_at,
+            accepted: filled.accepted,
+            rejected: filled.rejects.rows,
+            recognised: filled.recognised,
+            rejects_file: filled.rejects.keep(),
+            suspicious_columns: filled.suspicious_columns,
+        })
+    }
+
+    fn header(&self, records: &mut Records) -> Result<Mapping, IntakeError> {
+        let path = self.options.file.display();
+        let header = records.next()?.ok_or_else(|| {
+            IntakeError::Usage(format!(
+                "{path} holds no header; its first line must name the columns"
+            ))
+        })?;
+        let names: Vec<&[u8]> = header.iter().collect();
+        let mapping = Mapping::of(&names, &self.options.mapping)?;
+        if records.left_open()? {
+            return Err(IntakeError::Usage(format!(
+                "the header of {path} opens a quotation mark that is never closed"
+            )));
+        }
+        Ok(mapping)
+    }
+
+    /// Everything between BEGIN and COMMIT.
+    async fn fill(
+        &self,
+        transaction: &Transaction,
+        id: Uuid,
+        content: &Content,
+        mut records: Records,
+        mapping: &Mapping,
+    ) -> Result<Filled, IntakeError> {
+        let now = self.intake.now(transaction).await?;
+        let accepted_at = self.accepted_at(now)?;
+        self.refuse_known_content(transaction, content, id).await?;
+        let unsubscribes = unsubscribe_count(transaction, self.tenant.id).await?;
+        let hasher = self.hasher.clone();
+        let mut recognition = Recognition::begin(transaction, self.tenant.id, hasher).await?;
+        let upload = Upload {
+            tenant: self.tenant.id,
+            id,
+            accepted_at,
+        };
+        let active_mac = content.macs.first().copied().unwrap_or_default();
+        store_upload(transaction, &upload, &self.file_name(), active_mac).await?;
+
+        let rules = Rules {
+            mapping,
+            accepted_at,
+            zone: self.tenant.zone,
+            now,
+        };
+        let rejects_path = rejects::path_beside(&self.options.file);
+        let mut rejects = Rejects::begin(rejects_path, records.raw()?.bytes)?;
+        let mut looks = vec![Looks::default(); mapping.columns.len()];
+        let mut chunk = Chunk::default();
+        let (mut accepted, mut recognised) = (0, 0);
+        while let Some(record) = records.next()? {
+            match rules.judge(record) {
+                Ok(row) if !records.left_open()? => {
+                    row.look(&mut looks);
+                    accepted += 1;
+                    chunk.push(row, mapping);
+                }
+                Ok(_) => rejects.add(&records.raw()?, "a quotation mark is never closed")?,
+                Err(reason) => rejects.add(&records.raw()?, &reason)?,
+            }
+            if chunk.is_full() {
+                recognised += self
+                    .store(transaction, &upload, mapping, &mut recognition, &mut chunk)
+                    .await?;
+                (self.progress)(records.position_bytes(), content.bytes);
+            }
+        }
+        recognised += self
+            .store(transaction, &upload, mapping, &mut recognition, &mut chunk)
+            .await?;
+        if records.macs() != content.macs {
+            return Err(IntakeError::File(format!(
+                "{} changed while it was read",
+                self.options.file.display()
+            )));
+        }
+        rejects.finish()?;
+        if accepted > 0 {
+            recognised += self
+                .settle(
+                    transaction,
+                    &upload,
+                    content,
+                    unsubscribes,
+                    &mut recognition,
+                )
+                .await?;
+            complete_upload(transaction, &upload, accepted).await?;
+        }
+        let suspicious_columns = mapping
+            .metadata()
+            .filter(|(position, name)| looks[*position].personal() || FIELDS.contains(name))
+            .map(|(_, name)| name.to_owned())
+            .collect();
+        Ok(Filled {
+            accepted_at,
+            accepted,
+            recognised,
+            rejects,
+            suspicious_columns,
+        })
+    }
+
+    /// Stores a chunk and empties it; how many of its people had unsubscribed.
+    async fn store(
+        &self,
+        transaction: &Transaction,
+        upload: &Upload,
+        mapping: &Mapping,
+        recognition: &mut Recognition,
+        chunk: &mut Chunk,
+    ) -> Result<u64, IntakeError> {
+        if chunk.rows().is_empty() {
+            return Ok(0);
+        }
+        let recognised = recognition
+            .recognise(transaction, &chunk.addresses())
+            .await?;
+        let ids = self.intake.ids.as_ref();
+        store_rows(transaction, upload, mapping, chunk.rows(), &recognised, ids).await?;
+        chunk.clear();
+        Ok(count(&recognised))
+    }
+
+    /// Takes the tenant's row lock, and looks again at whatever may have changed since the import
+    /// began: the same file (E9), and people who unsubscribed. Whoever comes after us sees our rows.
+    async fn settle(
+        &self,
+        transaction: &Transaction,
+        upload: &Upload,
+        content: &Content,
+        unsubscribes_before: i64,
+        recognition: &mut Recognition,
+    ) -> Result<u64, IntakeError> {
+        let tenant = self.tenant.id;
+        let unsubscribes = tenants::lock(transaction, tenant).await?;
+        let sql = "SELECT COUNT(*) AS n FROM tenant WHERE id = :tenant";
+        let parameters = [("tenant", tenant.0.into())];
+        if transaction.number(sql, &parameters).await? == 0 {
+            return Err(IntakeError::TenantGone);
+        }
+        self.refuse_known_content(transaction, content, upload.id)
+            .await?;
+        let mut recognised = 0;
+        if unsubscribes != unsubscribes_before {
+            let mut pages = Pages::of_upload(tenant, upload.id);
+            while let Some(page) = pages.next(transaction).await? {
+                let addresses: Vec<_> = page.iter().map(|row| Some(row.email.as_str())).collect();
+                let hits = recognition.recognise(transaction, &addresses).await?;
+                let ids: Vec<Uuid> = page
+                    .iter()
+                    .zip(&hits)
+                    .filter(|(_, hit)| **hit)
+                    .map(|(row, _)| row.id)
+                    .collect();
+                if !ids.is_empty() {
+                    mark_imported(transaction, upload, &ids).await?;
+                }
+                recognised += count(&hits);
+            }
+        }
+        recognition.renew(transaction).await?;
+        Ok(recognised)
+    }
+
+    /// E9.
+    async fn refuse_known_content(
+        &self,
+        transaction: &Transaction,
+        content: &Content,
+        ours: Uuid,
+    ) -> Result<(), IntakeError> {
+        if self.options.again {
+            return Ok(());
+        }
+        // One for each key, so that a file is still known after a rotation.
+        for mac in &content.macs {
+            let known = transaction
+                .number(
+                    "SELECT COUNT(*) AS n FROM upload WHERE tenant_id = :tenant \
+                     AND content_hmac = :mac AND id <> :ours",
+                    &[
+                        ("tenant", self.tenant.id.0.into()),
+                        ("mac", mac.to_vec().into()),
+                        ("ours", ours.into()),
+                    ],
+                )
+                .await?;
+            if known > 0 {
+                return Err(IntakeError::UploadedBefore {
+                    tenant: self.tenant.slug.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn accepted_at(&self, now: DateTime<Utc>) -> Result<DateTime<Utc>, IntakeError> {
+        let Some(text) = &self.options.accepted_at else {
+            return Ok(now);
+        };
+        read_time(text, self.tenant.zone, now)
+            .map_err(|error| IntakeError::Usage(format!("--accepted-at {text:?} {error}")))
+    }
+
+    fn file_name(&self) -> String {
+        let name = self.options.file.file_name().unwrap_or_default();
+        name.to_string_lossy()
+            .chars()
+            .take(FILE_NAME_CHARS_MAX)
+            .collect()
+    }
+
+    /// Nobody knows whether a commit took place whose reply was lost: so look for the upload.
+    async fn was_committed(&self, id: Uuid, error: StoreError) -> Result<(), IntakeError> {
+        let lost = matches!(
+            error.class(),
+            ErrorClass::Unavailable | ErrorClass::Deadline
+        );
+        if lost && exists(&self.intake.database, self.tenant.id, id).await? {
+            return Ok(());
+        }
+        Err(error.into())
+    }
+}
+
+async fn exists(database: &Database, tenant: TenantId, id: Uuid) -> Result<bool, StoreError> {
+    let transaction = database.begin_read("looking for the upload").await?;
+    let found = transaction
+        .number(
+            "SELECT COUNT(*) AS n FROM upload WHERE tenant_id = :tenant AND id = :upload",
+            &[("tenant", tenant.0.into()), ("upload", id.into())],
+        )
+        .await?;
+    transaction.rollback().await?;
+    Ok(found > 0)
+}
+
+async fn unsubscribe_count(transaction: &Transaction, tenant: TenantId) -> Result<i64, StoreError> {
+    let sql = "SELECT unsubscribe_count AS n FROM tenant WHERE id = :tenant";
+    transaction
+        .number(sql, &[("tenant", tenant.0.into())])
+        .await
+}
+
+/// Marks rows of this upload whose people unsubscribed while it was under way.
+async fn mark_imported(
+    transaction: &Transaction,
+    upload: &Upload,
+    ids: &[Uuid],
+) -> Result<(), StoreError> {
+    let dialect = transaction.dialect();
+    let parameters = [
+        ("tenant", upload.tenant.0.into()),
+        ("ids", dialect.ids(ids)),
+        ("at", upload.accepted_at.into()),
+    ];
+    let mark = dialect.update_by_ids(
+        "participant",
+        "id",
+        "unsubscribed_at = :at",
+        "unsubscribed_at IS NULL",
+    );
+    transaction.execute(&mark, &parameters).await?;
+    let expire = dialect.update_by_ids(
+        "invitation",
+        "participant_id",
+        "state = 'expired'",
+        "state = 'queued'",
+    );
+    transaction.execute(&expire, &parameters).await?;
+    Ok(())
+}
+
+fn count(hits: &[bool]) -> u64 {
+    hits.iter().map(|hit| u64::from(*hit)).sum()
+}

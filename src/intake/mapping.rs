@@ -1,0 +1,239 @@
+//! Which column of an upload is which. Pure.
+
+use std::collections::HashSet;
+
+use super::IntakeError;
+use super::record::{METADATA_KEY_CHARS_MAX, contains_nul};
+
+/// The five personal fields, in the order of the table's columns.
+pub const FIELDS: [&str; 5] = ["first_name", "last_name", "email", "phone", "customer_id"];
+
+/// Place of the e-mail address in [`FIELDS`].
+pub const EMAIL: usize = 2;
+
+/// What the command line says about columns.
+#[derive(Clone, Debug, Default)]
+pub struct MappingOptions {
+    /// Pairs of field and column, as given.
+    pub map: Vec<(String, String)>,
+    /// The column that holds each row's `added_at`.
+    pub added_at_column: Option<String>,
+}
+
+/// Where a column's values go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// A personal field, by its place in [`FIELDS`].
+    Field(usize),
+    /// The row's `added_at`.
+    AddedAt,
+    /// Metadata, under the column's name.
+    Metadata,
+}
+
+/// A header, understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mapping {
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// Where each column's values go.
+    pub targets: Vec<Target>,
+}
+
+impl MappingOptions {
+    /// Reads `field=Column`, as `--map` takes it.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for people.
+    pub fn add(&mut self, text: &str) -> Result<(), IntakeError> {
+        let (field, column) = text.split_once('=').ok_or_else(|| {
+            usage("--map takes FIELD=COLUMN, for example --map email=EmailAddress".to_owned())
+        })?;
+        if !FIELDS.contains(&field) {
+            return Err(usage(format!(
+                "--map {field:?} is no field; the fields are {}",
+                FIELDS.join(", ")
+            )));
+        }
+        if self.map.iter().any(|(known, _)| known == field) {
+            return Err(usage(format!("--map names the field {field} twice")));
+        }
+        if let Some((other, _)) = self.map.iter().find(|(_, known)| known == column) {
+            return Err(usage(format!(
+                "--map gives the column {column:?} to both {other} and {field}"
+            )));
+        }
+        self.map.push((field.to_owned(), column.to_owned()));
+        Ok(())
+    }
+}
+
+impl Mapping {
+    /// Decides where each of the header's columns goes. Without `--map`, a column that is named
+    /// exactly like a field is that field.
+    pub(super) fn of(header: &[&[u8]], options: &MappingOptions) -> Result<Self, IntakeError> {
+        let mut columns = Vec::with_capacity(header.len());
+        for (position, name) in header.iter().enumerate() {
+            let name = std::str::from_utf8(name).map_err(|_| {
+                usage(format!(
+                    "the name of column {} is not UTF-8; save the file as UTF-8",
+                    position + 1
+                ))
+            })?;
+            if contains_nul(name) {
+                return Err(usage(format!(
+                    "the name of column {} holds a NUL character",
+                    position + 1
+                )));
+            }
+            columns.push(name.to_owned());
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = columns.iter().find(|name| !seen.insert(name.as_str())) {
+            return Err(usage(format!(
+                "the header names the column {twice:?} twice; give every column a name of its own"
+            )));
+        }
+        let mut targets = vec![Target::Metadata; columns.len()];
+        let find = |column: &str| columns.iter().position(|name| name == column);
+        for (field, column) in &options.map {
+            let position = find(column).ok_or_else(|| missing("--map", column))?;
+            let field = FIELDS.iter().position(|known| known == field);
+            targets[position] = Target::Field(field.unwrap_or_default());
+        }
+        if let Some(column) = &options.added_at_column {
+            let position = find(column).ok_or_else(|| missing("--added-at-column", column))?;
+            if targets[position] != Target::Metadata {
+                return Err(usage(format!(
+                    "the column {column:?} cannot be both --added-at-column and a field"
+                )));
+            }
+            targets[position] = Target::AddedAt;
+        }
+        for (place, field) in FIELDS.iter().enumerate() {
+            let mapped = targets.contains(&Target::Field(place));
+            if let Some(position) = find(field)
+                && !mapped
+                && targets[position] == Target::Metadata
+            {
+                targets[position] = Target::Field(place);
+            }
+        }
+        let mapping = Self { columns, targets };
+        mapping.check()?;
+        Ok(mapping)
+    }
+
+    fn check(&self) -> Result<(), IntakeError> {
+        if !self
+            .targets
+            .iter()
+            .any(|target| matches!(target, Target::Field(_)))
+        {
+            return Err(usage(format!(
+                "no column of the file is one of the fields {}; name them with --map, for example \
+                 --map email=EmailAddress (columns are separated by commas)",
+                FIELDS.join(", ")
+            )));
+        }
+        for (position, name) in self.metadata() {
+            if name.is_empty() {
+                return Err(usage(format!(
+                    "column {} has no name, and metadata needs one; name it in the header",
+                    position + 1
+                )));
+            }
+            if name.chars().nth(METADATA_KEY_CHARS_MAX).is_some() {
+                return Err(usage(format!(
+                    "the name of column {} is longer than {METADATA_KEY_CHARS_MAX} characters",
+                    position + 1
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Columns that become metadata, with their places.
+    pub(super) fn metadata(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.columns
+            .iter()
+            .zip(&self.targets)
+            .enumerate()
+            .filter(|(_, (_, target))| **target == Target::Metadata)
+            .map(|(position, (name, _))| (position, name.as_str()))
+    }
+}
+
+fn missing(option: &str, column: &str) -> IntakeError {
+    usage(format!(
+        "{option} names the column {column:?}, which the file does not have"
+    ))
+}
+
+fn usage(sentence: String) -> IntakeError {
+    IntakeError::Usage(sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(map: &[&str]) -> Result<MappingOptions, IntakeError> {
+        let mut options = MappingOptions::default();
+        for text in map {
+            options.add(text)?;
+        }
+        Ok(options)
+    }
+
+    fn targets(header: &[&str], map: &[&str]) -> Result<Vec<Target>, String> {
+        let header: Vec<&[u8]> = header.iter().map(|name| name.as_bytes()).collect();
+        options(map)
+            .and_then(|options| Mapping::of(&header, &options))
+            .map(|mapping| mapping.targets)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn columns_named_like_fields_are_those_fields_unless_mapped() {
+        use Target::{Field, Metadata};
+        assert_eq!(
+            targets(&["email", "Team", "phone"], &[]),
+            Ok(vec![Field(2), Metadata, Field(3)])
+        );
+        assert_eq!(
+            targets(&["email", "Mail"], &["email=Mail"]),
+            Ok(vec![Metadata, Field(2)])
+        );
+        assert_eq!(
+            targets(&["email", "last_name"], &["customer_id=email"]),
+            Ok(vec![Field(4), Field(1)])
+        );
+        // Names are never folded or trimmed.
+        assert_eq!(
+            targets(&["Email", " email", "phone"], &[]),
+            Ok(vec![Metadata, Metadata, Field(3)])
+        );
+    }
+
+    #[test]
+    fn e08_headers_that_are_refused() {
+        let long = "x".repeat(256);
+        for (header, map, part) in [
+            (&["email"][..], &["email=Mail"][..], "\"Mail\""),
+            (&["email", "a", "a"], &[], "\"a\" twice"),
+            (&["email"], &["mail=email"], "\"mail\" is no field"),
+            (&["a"], &["email=a", "phone=a"], "both email and phone"),
+            (&["a", "b"], &["email=a", "email=b"], "email twice"),
+            (&["a", "b"], &["email"], "FIELD=COLUMN"),
+            (&["a", "b"], &[], "no column"),
+            (&["email", ""], &[], "column 2 has no name"),
+            (&["email", &long], &[], "column 2 is longer"),
+            (&["email", "a\0b"], &[], "column 2 holds a NUL"),
+        ] {
+            let sentence = targets(header, map).expect_err("refused");
+            assert!(sentence.contains(part), "{sentence}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Intake: how people come in, and how those who unsubscribed are recognised at the door.
+//!
+//! ```text
+//! file ── reader ──> record ──> recognition ──> insert ──┐
+//!           │          └──────────> rejects file         ├─> tenant's lock: same content? somebody
+//!           └── content MAC ──> uploaded before?         │   unsubscribed meanwhile? ──> commit
+//!                                                        └─  (one transaction from first row to last)
+//! ```
+//!
+//! An [`import`] is one transaction: a kill at any moment leaves nothing, and a repeat succeeds. It
+//! and [`unsubscribe`] take the tenant's row lock before they commit, so that neither misses the
+//! other: whichever comes second sees what the first one wrote. [`check`] answers whether an address
+//! would be recognised, and writes nothing.
+//!
+//! What is decided about a file stands in pure code: [`mapping`] (which column is which), [`record`]
+//! (may this row come in, E8), [`times`] and [`looks`] (E11). No error of this room holds a value
+//! from the file or the database; names of columns and numbers of lines are all it tells (E10).
+
+pub mod check;
+mod error;
+pub mod import;
+mod insert;
+mod looks;
+pub mod mapping;
+mod reader;
+mod recognition;
+mod record;
+mod rejects;
+mod times;
+pub mod unsubscribe;
+
+use chrono::{DateTime, Utc};
+use sea_orm::FromQueryResult;
+
+use crate::clock::{SharedClock, truncate_to_microseconds};
+use crate::domain::period::Zone;
+use crate::domain::suppression::Keyring;
+use crate::ids::{SharedIds, TenantId};
+use crate::store::{Database, RetryPolicy, StoreError, Transaction};
+
+pub use error::IntakeError;
+pub use times::{TimeError, read_time};
+
+/// What intake is given; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    /// The database.
+    pub database: Database,
+    /// The host's clock.
+    pub clock: SharedClock,
+    /// Ids of uploads and their rows.
+    pub ids: SharedIds,
+    /// Keys for hashes.
+    pub keyring: Keyring,
+    /// How a transaction is tried again that lost to another one.
+    pub retry: RetryPolicy,
+}
+
+/// The tenant at whose door somebody stands.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name on the command line.
+    pub slug: String,
+    /// For times without a zone of their own.
+    pub zone: Zone,
+}
+
+impl Intake {
+    /// S10: the earlier of the host's and the database's clock, truncated.
+    async fn now(&self, transaction: &Transaction) -> Result<DateTime<Utc>, StoreError> {
+        #[derive(FromQueryResult)]
+        struct Now {
+            now: DateTime<Utc>,
+        }
+        let sql = format!("SELECT {} AS now", transaction.dialect().now());
+        let host = self.clock.now();
+        let row = transaction.row::<Now>(&sql, &[]).await?;
+        Ok(row.map_or(host, |row| host.min(truncate_to_microseconds(row.now))))
+    }
+}

@@ -1,0 +1,384 @@
+//! Reading an upload: twice, in constant memory.
+//!
+//! The first pass computes the MACs of the content, by which the file is recognised when it is
+//! uploaded again (E9). The second yields its records, and computes the first of the MACs again: a
+//! file that changed in between is not stored under the wrong one.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use csv::ByteRecord;
+
+use crate::domain::suppression::{ContentMacs, TenantHasher};
+
+use super::IntakeError;
+
+/// A record longer than this is a quotation mark that nobody closed. Reading on would read the rest
+/// of the file into memory.
+const RECORD_BYTES_MAX: u64 = 1 << 20;
+
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// A file to read; every pass starts anew.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    path: PathBuf,
+}
+
+/// What the first pass found.
+#[derive(Clone, Debug)]
+pub(super) struct Content {
+    /// Under every key, the active one first.
+    pub macs: Vec<[u8; 32]>,
+    /// Length of the file.
+    pub bytes: u64,
+}
+
+impl Source {
+    pub(super) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+        }
+    }
+
+    /// Opens the file for one pass.
+    fn open(&self) -> Result<File, IntakeError> {
+        let path = self.path.display();
+        let file = File::open(&self.path)
+            .map_err(|error| usage(format!("cannot open {path}: {}", error.kind())))?;
+        let metadata = file
+            .metadata()
+            .map_err(|error| usage(format!("cannot read {path}: {}", error.kind())))?;
+        if metadata.is_dir() {
+            return Err(usage(format!("{path} is a directory; name a CSV file")));
+        }
+        if !metadata.is_file() {
+            return Err(usage(format!(
+                "{path} is no regular file; an upload is read twice, so save it to one first"
+            )));
+        }
+        Ok(file)
+    }
+
+    /// The first pass.
+    pub(super) fn content(&self, hasher: &TenantHasher) -> Result<Content, IntakeError> {
+        let mut file = self.open()?;
+        let mut macs = hasher.content_macs();
+        let mut bytes = 0;
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            let read = match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(self.unreadable(&error)),
+            };
+            macs.update(&buffer[..read]);
+            bytes += u64::try_from(read).unwrap_or(u64::MAX);
+        }
+        if bytes == 0 {
+            return Err(usage(format!(
+                "{} is empty; it needs a header line that names the columns",
+                self.path.display()
+            )));
+        }
+        Ok(Content {
+            macs: macs.finalize(),
+            bytes,
+        })
+    }
+
+    /// The second pass.
+    pub(super) fn records(&self, hasher: &TenantHasher) -> Result<Records, IntakeError> {
+        let file = self.open()?;
+        let again = file.try_clone().map_err(|error| self.unreadable(&error))?;
+        let reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .buffer_capacity(BUFFER_BYTES)
+            .from_reader(Watched {
+                file,
+                macs: hasher.content_macs(),
+                read_bytes: 0,
+                record_start: 0,
+            });
+        Ok(Records {
+            source: self.clone(),
+            file: again,
+            reader,
+            record: ByteRecord::new(),
+        })
+    }
+
+    fn unreadable(&self, error: &io::Error) -> IntakeError {
+        IntakeError::File(format!(
+            "cannot read {} to its end: {}",
+            self.path.display(),
+            error.kind()
+        ))
+    }
+}
+
+/// The file's bytes, watched on their way.
+struct Watched {
+    file: File,
+    macs: ContentMacs,
+    read_bytes: u64,
+    /// Where the record begins that is being read.
+    record_start: u64,
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.read_bytes - self.record_start > RECORD_BYTES_MAX {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let read = self.file.read(buffer)?;
+        self.macs.update(&buffer[..read]);
+        self.read_bytes += u64::try_from(read).unwrap_or(u64::MAX);
+        Ok(read)
+    }
+}
+
+/// The records of a file, one after the other.
+pub(super) struct Records {
+    source: Source,
+    /// For reading a record's own bytes again.
+    file: File,
+    reader: csv::Reader<Watched>,
+    record: ByteRecord,
+}
+
+/// The bytes of a record, as they stand in the file.
+pub(super) struct Raw {
+    /// Line on which the record starts; the first is 1.
+    pub line: u64,
+    /// Without the end of the line.
+    pub bytes: Vec<u8>,
+}
+
+impl Records {
+    /// The next record; `None` at the end of the file.
+    pub(super) fn next(&mut self) -> Result<Option<&ByteRecord>, IntakeError> {
+        let start = self.reader.position().byte();
+        self.reader.get_mut().record_start = start;
+        match self.reader.read_byte_record(&mut self.record) {
+            Ok(true) => Ok(Some(&self.record)),
+            Ok(false) => Ok(None),
+            Err(error) => Err(self.failure(&error, start)),
+        }
+    }
+
+    /// How far the file was read, in bytes.
+    pub(super) fn position_bytes(&self) -> u64 {
+        self.reader.position().byte()
+    }
+
+    /// The bytes and the line of the record that was read last.
+    pub(super) fn raw(&self) -> Result<Raw, IntakeError> {
+        let position = self.record.position();
+        let (start, mut line) = position.map_or((0, 1), |p| (p.byte(), p.line()));
+        let length = self.reader.position().byte().saturating_sub(start);
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
+        self.file
+            .read_exact_at(&mut bytes, start)
+            .map_err(|error| self.source.unreadable(&error))?;
+        if start == 0 && bytes.starts_with(b"\xEF\xBB\xBF") {
+            bytes.drain(..3);
+        }
+        // The parser leaves the rest of a line's end, and empty lines, to the next record.
+        let blank = bytes
+            .iter()
+            .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+            .count();
+        for byte in bytes.drain(..blank) {
+            line += u64::from(byte == b'\n');
+        }
+        while matches!(bytes.last(), Some(b'\r' | b'\n')) {
+            bytes.pop();
+        }
+        Ok(Raw { line, bytes })
+    }
+
+    /// Whether the record that was read last ended with the file inside quotation marks. Only the
+    /// last record of a file can.
+    pub(super) fn left_open(&self) -> Result<bool, IntakeError> {
+        if self.reader.get_ref().read_bytes != self.reader.position().byte() {
+            return Ok(false);
+        }
+        // Without its trailing line ends, which do not matter here.
+        Ok(ends_inside_quotes(&self.raw()?.bytes))
+    }
+
+    /// The MACs of everything read; complete once there is no next record.
+    pub(super) fn macs(self) -> Vec<[u8; 32]> {
+        self.reader.into_inner().macs.finalize()
+    }
+
+    fn failure(&self, error: &csv::Error, start: u64) -> IntakeError {
+        let csv::ErrorKind::Io(error) = error.kind() else {
+            return self.source.unreadable(&io::ErrorKind::InvalidData.into());
+        };
+        if error.kind() != io::ErrorKind::FileTooLarge {
+            return self.source.unreadable(error);
+        }
+        let line = self.line_at(start).map_or_else(
+            |_| "a record".to_owned(),
+            |line| format!("the record that starts on line {line}"),
+        );
+        IntakeError::File(format!(
+            "{line} of {} is longer than {} KiB; is a quotation mark missing there?",
+            self.source.path.display(),
+            RECORD_BYTES_MAX / 1024
+        ))
+    }
+
+    /// The number of the line that holds the byte at `end`, or begins after the line's end there.
+    fn line_at(&self, end: u64) -> io::Result<u64> {
+        let mut line = 1;
+        let mut position = 0;
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            let read = self.file.read_at(&mut buffer, position)?;
+            for (byte, at) in buffer[..read].iter().zip(position..) {
+                let line_end = matches!(byte, b'\r' | b'\n');
+                if at >= end && !line_end {
+                    return Ok(line);
+                }
+                line += u64::from(*byte == b'\n');
+            }
+            if read == 0 {
+                return Ok(line);
+            }
+            position += u64::try_from(read).unwrap_or(u64::MAX);
+        }
+    }
+}
+
+/// Follows the parser's rules: a quotation mark opens only at the start of a field, and a doubled
+/// one stands for itself.
+fn ends_inside_quotes(record: &[u8]) -> bool {
+    enum At {
+        Start,
+        Plain,
+        Quoted,
+        QuoteInQuoted,
+    }
+    let mut at = At::Start;
+    for byte in record {
+        at = match (at, byte) {
+            (At::Start, b'"') | (At::QuoteInQuoted, b'"') => At::Quoted,
+            (At::Quoted, b'"') => At::QuoteInQuoted,
+            (At::Quoted, _) => At::Quoted,
+            (_, b',') => At::Start,
+            _ => At::Plain,
+        };
+    }
+    matches!(at, At::Quoted)
+}
+
+fn usage(sentence: String) -> IntakeError {
+    IntakeError::Usage(sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use crate::domain::suppression::{Keyring, MasterKey};
+    use crate::ids::TenantId;
+
+    use super::*;
+
+    fn hasher() -> TenantHasher {
+        let key = MasterKey::new(vec![7; 32].into()).expect("long enough");
+        let id = "k1".parse().expect("an id");
+        Keyring::new((id, key), Vec::new())
+            .expect("a keyring")
+            .for_tenant(TenantId(1))
+    }
+
+    fn source(bytes: &[u8]) -> (tempfile::NamedTempFile, Source) {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(bytes).expect("written");
+        let source = Source::new(file.path());
+        (file, source)
+    }
+
+    /// Line, raw bytes and number of fields of every record.
+    fn records(bytes: &[u8]) -> Vec<(u64, String, usize)> {
+        let (_file, source) = source(bytes);
+        let mut records = source.records(&hasher()).expect("opened");
+        let mut found = Vec::new();
+        while let Some(fields) = records.next().expect("read").map(ByteRecord::len) {
+            let raw = records.raw().expect("read again");
+            let text = String::from_utf8(raw.bytes).expect("UTF-8");
+            found.push((raw.line, text, fields));
+        }
+        found
+    }
+
+    #[test]
+    fn e08_lines_are_those_of_the_file_and_bytes_are_kept() {
+        let text = "\u{FEFF}\"a\",b\r\n1,\"two\r\nlines\"\r\n\r\n\r\n3, \"4\" \r\n\"5\"x,6,7\n8,9";
+        assert_eq!(
+            records(text.as_bytes()),
+            [
+                (1, "\"a\",b".to_owned(), 2),
+                (2, "1,\"two\r\nlines\"".to_owned(), 2),
+                (6, "3, \"4\" ".to_owned(), 2),
+                (7, "\"5\"x,6,7".to_owned(), 3),
+                (8, "8,9".to_owned(), 2),
+            ]
+        );
+    }
+
+    #[test]
+    fn e09_both_passes_see_the_same_content() {
+        let (_file, source) = source(b"a,b\r\n1,2\r\n");
+        let content = source.content(&hasher()).expect("read");
+        let mut records = source.records(&hasher()).expect("opened");
+        while records.next().expect("read").is_some() {}
+        assert_eq!(content.bytes, 10);
+        assert_eq!(records.macs(), content.macs);
+    }
+
+    #[test]
+    fn e08_a_quotation_mark_that_nobody_closed_is_seen() {
+        for (text, open) in [
+            ("a\n\"b", true),
+            ("a\n\"b\"\"", true),
+            ("a\n\"b\"", false),
+            ("a\n\"b\"\n", false),
+            ("a\n\"b\"c\"", false),
+            ("a\nb\"", false),
+            ("a\nb,\"c\n\nd\n", true),
+        ] {
+            let (_file, source) = source(text.as_bytes());
+            let mut records = source.records(&hasher()).expect("opened");
+            let mut last = false;
+            while records.next().expect("read").is_some() {
+                last = records.left_open().expect("read again");
+            }
+            assert_eq!(last, open, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn e08_a_record_without_end_is_not_read_into_memory() {
+        let mut text = b"a,b\n1,2\n\"".to_vec();
+        text.resize(3 << 20, b'x');
+        let (_file, source) = source(&text);
+        let mut records = source.records(&hasher()).expect("opened");
+        let sentence = loop {
+            match records.next() {
+                Ok(record) => assert!(record.is_some(), "the end was reached"),
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!(sentence.contains("starts on line 3 of"), "{sentence}");
+        assert!(sentence.ends_with("nothing was stored"), "{sentence}");
+    }
+}

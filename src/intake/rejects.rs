@@ -1,0 +1,141 @@
+//! The rejects file: rows that could not come in, with the reason, for whoever mends them.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::IntakeError;
+use super::reader::Raw;
+
+/// Beside the upload: `people.csv` gives `people.rejects.csv`.
+pub(super) fn path_beside(file: &Path) -> PathBuf {
+    let is_csv = file
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+    let stem = if is_csv {
+        file.file_stem()
+    } else {
+        file.file_name()
+    };
+    let mut name = stem.unwrap_or_default().to_owned();
+    name.push(".rejects.csv");
+    file.with_file_name(name)
+}
+
+/// Writes the file when the first row comes; there is none without rows.
+pub(super) struct Rejects {
+    path: PathBuf,
+    header: Vec<u8>,
+    writer: Option<BufWriter<File>>,
+    /// Rows written.
+    pub rows: u64,
+    keep: bool,
+}
+
+impl Rejects {
+    /// Removes what an earlier upload of that file left.
+    pub(super) fn begin(path: PathBuf, header: Vec<u8>) -> Result<Self, IntakeError> {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failure(&path, &error)),
+            _ => Ok(Self {
+                path,
+                header,
+                writer: None,
+                rows: 0,
+                keep: false,
+            }),
+        }
+    }
+
+    /// Adds a row, its bytes as they stood in the file.
+    pub(super) fn add(&mut self, raw: &Raw, reason: &str) -> Result<(), IntakeError> {
+        self.write(raw, reason)
+            .map_err(|error| failure(&self.path, &error))?;
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn write(&mut self, raw: &Raw, reason: &str) -> io::Result<()> {
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => {
+                // It holds personal data: for its owner only, and never through somebody's link.
+                let file = OpenOptions::new()
+                    .write(true)
+                    .create_new(true)
+                    .mode(0o600)
+                    .open(&self.path)?;
+                let writer = none.insert(BufWriter::new(file));
+                writer.write_all(b"line,reason,")?;
+                writer.write_all(&self.header)?;
+                writer.write_all(b"\n")?;
+                writer
+            }
+        };
+        write!(writer, "{},{},", raw.line, quoted(reason))?;
+        writer.write_all(&raw.bytes)?;
+        writer.write_all(b"\n")
+    }
+
+    /// Writes everything to disk.
+    pub(super) fn finish(&mut self) -> Result<(), IntakeError> {
+        let Some(writer) = &mut self.writer else {
+            return Ok(());
+        };
+        writer
+            .flush()
+            .and_then(|()| writer.get_ref().sync_all())
+            .map_err(|error| failure(&self.path, &error))
+    }
+
+    /// The upload is through: the file stays. Its path, if there is one.
+    pub(super) fn keep(mut self) -> Option<PathBuf> {
+        self.keep = true;
+        self.writer.is_some().then(|| self.path.clone())
+    }
+}
+
+impl Drop for Rejects {
+    /// An upload that failed was not taken at all, so no part of it was rejected.
+    fn drop(&mut self) {
+        if !self.keep && self.writer.is_some() {
+            // What is left of it is replaced by the next attempt.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A reason names a column, whose name may hold anything.
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\r', '\n']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+fn failure(path: &Path, error: &io::Error) -> IntakeError {
+    IntakeError::File(format!(
+        "cannot write the rejected rows to {}: {}",
+        path.display(),
+        error.kind()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e08_the_rejects_file_stands_beside_the_upload() {
+        for (file, rejects) in [
+            ("people.csv", "people.rejects.csv"),
+            ("/in/people.CSV", "/in/people.rejects.csv"),
+            ("people", "people.rejects.csv"),
+            ("people.txt", "people.txt.rejects.csv"),
+        ] {
+            assert_eq!(path_beside(Path::new(file)), Path::new(rejects));
+        }
+    }
+}

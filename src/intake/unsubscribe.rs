@@ -1,0 +1,150 @@
+//! Somebody unsubscribes (U5): the hash is stored, and every row of that address is marked.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::domain::email::NormalizedEmail;
+use crate::store::{StoreError, Transaction, suppressions, tenants, with_retry};
+
+use super::recognition::{Addressed, Pages};
+use super::{Intake, Tenant};
+
+const DOING: &str = "unsubscribing an address";
+
+/// What an `unsubscribe` did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unsubscribed {
+    /// Whether the address was not suppressed before.
+    pub newly_suppressed: bool,
+    /// Participants marked.
+    pub marked: u64,
+    /// Their queued invitations, which became `expired`.
+    pub invitations_expired: u64,
+}
+
+/// Unsubscribes an address at a tenant. Reads all of the tenant's participants: there is no index on
+/// the address, which the anonymizer would have to maintain.
+///
+/// # Errors
+///
+/// The database's; nothing was changed then.
+pub async fn unsubscribe(
+    intake: &Intake,
+    tenant: &Tenant,
+    address: &NormalizedEmail,
+) -> Result<Unsubscribed, StoreError> {
+    with_retry(&intake.retry, || attempt(intake, tenant, address)).await
+}
+
+async fn attempt(
+    intake: &Intake,
+    tenant: &Tenant,
+    address: &NormalizedEmail,
+) -> Result<Unsubscribed, StoreError> {
+    let transaction = intake.database.begin_long(DOING).await?;
+    match fill(&transaction, intake, tenant, address).await {
+        Ok(done) => {
+            transaction.commit().await?;
+            Ok(done)
+        }
+        Err(error) => {
+            // What failed first counts; a connection that is gone has rolled back by itself.
+            let _ = transaction.rollback().await;
+            Err(error)
+        }
+    }
+}
+
+async fn fill(
+    transaction: &Transaction,
+    intake: &Intake,
+    tenant: &Tenant,
+    address: &NormalizedEmail,
+) -> Result<Unsubscribed, StoreError> {
+    // First of all, so that an import that commits before us is scanned, and one that commits after
+    // us looks again.
+    tenants::lock(transaction, tenant.id).await?;
+    let at = intake.now(transaction).await?;
+    let mut done = Unsubscribed {
+        newly_suppressed: suppress(transaction, intake, tenant, address, at).await?,
+        ..Unsubscribed::default()
+    };
+    let mut pages = Pages::of(tenant.id, "unsubscribed_at IS NULL AND email IS NOT NULL");
+    while let Some(page) = pages.next(transaction).await? {
+        let same = page
+            .iter()
+            .filter(|row| NormalizedEmail::normalize(&row.email).as_ref() == Some(address));
+        for row in same {
+            if mark(transaction, tenant, row, at).await? {
+                done.marked += 1;
+                done.invitations_expired += expire(transaction, tenant, row.id).await?;
+            }
+        }
+    }
+    if done != Unsubscribed::default() {
+        tenants::count_unsubscribe(transaction, tenant.id).await?;
+    }
+    Ok(done)
+}
+
+/// Stores the hash under the active key; one under a retained key is replaced, its month kept (U9).
+async fn suppress(
+    transaction: &Transaction,
+    intake: &Intake,
+    tenant: &Tenant,
+    address: &NormalizedEmail,
+    at: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let hasher = intake.keyring.for_tenant(tenant.id);
+    let hashes = hasher.hash_all(address);
+    let Some((active, retained)) = hashes.split_first() else {
+        return Ok(false);
+    };
+    let mut known = false;
+    for old in retained {
+        if let Some(month) = suppressions::month(transaction, tenant.id, old).await? {
+            suppressions::replace(transaction, tenant.id, old, active, &month).await?;
+            known = true;
+        }
+    }
+    let month = at.format("%Y-%m").to_string();
+    let new = suppressions::record(transaction, tenant.id, active, &month).await?;
+    Ok(new && !known)
+}
+
+/// Marks a participant, unless its address or its mark changed since it was read.
+async fn mark(
+    transaction: &Transaction,
+    tenant: &Tenant,
+    row: &Addressed,
+    at: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let marked = transaction
+        .execute(
+            "UPDATE participant SET unsubscribed_at = :at WHERE tenant_id = :tenant AND id = :id \
+             AND email = :email AND unsubscribed_at IS NULL",
+            &[
+                ("at", at.into()),
+                ("tenant", tenant.id.0.into()),
+                ("id", row.id.into()),
+                ("email", row.email.as_str().into()),
+            ],
+        )
+        .await?;
+    Ok(marked == 1)
+}
+
+/// Calls off what is queued for a participant.
+async fn expire(
+    transaction: &Transaction,
+    tenant: &Tenant,
+    participant: Uuid,
+) -> Result<u64, StoreError> {
+    transaction
+        .execute(
+            "UPDATE invitation SET state = 'expired' WHERE tenant_id = :tenant \
+             AND participant_id = :id AND state = 'queued'",
+            &[("tenant", tenant.id.0.into()), ("id", participant.into())],
+        )
+        .await
+}
