@@ -1,33 +1,106 @@
-//! An address that comes again after everything else about its owner has gone.
+//! An address that comes again after everything else about its owner has gone (U6), through the
+//! same door as every upload.
 
-use crate::domain::email::NormalizedEmail;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use sea_orm::FromQueryResult;
+
 use crate::engine::Engine;
-use crate::ids::TenantId;
-use crate::store::{StoreError, suppressions};
+use crate::intake::import::{ImportOptions, import};
+use crate::intake::mapping::MappingOptions;
+use crate::intake::{Intake, IntakeError, Tenant};
 
-/// Whether each of `addresses` belongs to somebody who unsubscribed at `tenant`.
-///
-/// The one place that knows how the demo asks: by the look-up that every upload makes.
-pub(super) async fn recognise(
+use super::DemoError;
+use super::seed::Seeded;
+
+/// Name of the upload, which is left for whoever wants to look.
+const FILE_NAME: &str = "uploaded-again.csv";
+
+/// What became of an uploaded address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Received {
+    /// Stored as unsubscribed.
+    pub(super) unsubscribed: bool,
+    /// Gets an invitation.
+    pub(super) invited: bool,
+}
+
+/// Uploads `addresses` for `tenant` from a file in `directory`, and says what became of each.
+/// Empty if they were not all taken.
+pub(super) async fn upload(
     engine: &Engine,
-    tenant: TenantId,
+    tenant: &Seeded,
     addresses: &[&str],
-) -> Result<Vec<bool>, StoreError> {
-    let hasher = engine.keyring.for_tenant(tenant);
+    directory: &Path,
+) -> Result<Vec<Received>, DemoError> {
+    let file = directory.join(FILE_NAME);
+    let mut text = String::from("email,team\n");
+    for address in addresses {
+        text.push_str(&format!("\"{address}\",Billing\n"));
+    }
+    std::fs::write(&file, text).map_err(|error| cannot_write(&error))?;
+
+    let intake = Intake {
+        database: engine.database.clone(),
+        clock: Arc::clone(&engine.clock),
+        ids: Arc::clone(&engine.ids),
+        keyring: engine.keyring.clone(),
+        retry: engine.retry,
+    };
+    let door = Tenant {
+        id: tenant.tenant,
+        slug: tenant.slug.to_owned(),
+        zone: tenant.zone,
+    };
+    let options = ImportOptions {
+        file,
+        mapping: MappingOptions::default(),
+        accepted_at: None,
+        again: false,
+    };
+    let imported = import(&intake, &door, &options, &|_, _| {}).await?;
+    let Some(upload) = imported.upload_id else {
+        return Ok(Vec::new());
+    };
     let transaction = engine
         .database
-        .begin_read("looking addresses up for the demo")
+        .begin_read("looking at the demo's upload")
         .await?;
-    let mut recognised = Vec::with_capacity(addresses.len());
+    let mut received = Vec::with_capacity(addresses.len());
     for address in addresses {
-        let mut found = false;
-        if let Some(email) = NormalizedEmail::normalize(address) {
-            for hash in hasher.hash_all(&email) {
-                found |= suppressions::contains(&transaction, tenant, &hash).await?;
-            }
-        }
-        recognised.push(found);
+        // Values are stored as they came, so the address finds its row.
+        let row = transaction
+            .row::<Row>(
+                "SELECT CASE WHEN unsubscribed_at IS NULL THEN 0 ELSE 1 END AS unsubscribed, \
+                 COUNT(CASE WHEN state = 'queued' THEN 1 END) AS queued FROM participant \
+                 LEFT JOIN invitation ON invitation.tenant_id = participant.tenant_id \
+                 AND invitation.participant_id = participant.id \
+                 WHERE participant.tenant_id = :tenant AND upload_id = :upload \
+                 AND email = :address GROUP BY participant.id, unsubscribed_at",
+                &[
+                    ("tenant", tenant.tenant.0.into()),
+                    ("upload", upload.into()),
+                    ("address", (*address).into()),
+                ],
+            )
+            .await?;
+        received.extend(row.map(|row| Received {
+            unsubscribed: row.unsubscribed == 1,
+            invited: row.queued > 0,
+        }));
     }
     transaction.rollback().await?;
-    Ok(recognised)
+    Ok(received)
+}
+
+fn cannot_write(error: &io::Error) -> DemoError {
+    IntakeError::File(format!("cannot write {FILE_NAME}: {}", error.kind())).into()
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    unsubscribed: i64,
+    queued: i64,
 }

@@ -217,10 +217,10 @@ fn proof(page: &mut Page, story: &Story) {
         story.policy.tenant, story.returning_person
     ));
     for again in &story.uploaded_again {
-        let verdict = if again.recognised {
-            "recognised as unsubscribed: no invitation"
-        } else {
-            "not known: somebody else"
+        let verdict = match (again.recognised, again.invited) {
+            (true, false) => "recognised: stored as unsubscribed, not invited",
+            (false, true) => "not known: somebody else, invited",
+            _ => "NOT AS IT SHOULD BE",
         };
         page.line(&format!("  \"{}\"  {verdict}", again.address));
     }
