@@ -247,8 +247,12 @@ fn proof(page: &mut Page, story: &Story) {
         story.period,
         story.second_run_rows
     ));
-    for problem in &story.problems {
-        page.line(&format!("  NOT AS IT SHOULD BE: {problem}"));
+    if !story.problems.is_empty() {
+        // Each is a line on stderr; here they could fill more than the screen.
+        let count = story.problems.len();
+        page.line(&format!(
+            "  {count} THINGS ARE NOT AS THEY SHOULD BE; see the errors."
+        ));
     }
 }
 
@@ -259,9 +263,8 @@ fn next(page: &mut Page, story: &Story, scene: &Scene) {
         .map(|person| person.id)
         .unwrap_or_default();
     page.heading(&format!(
-        "Left for you in {}: {} people placed, and these commands",
-        scene.directory.display(),
-        story.people.len()
+        "The database is yours to explore, in {}:",
+        scene.directory.display()
     ));
     let command = format!(
         "{} --config {}",
