@@ -10,8 +10,8 @@
 //! - [`telemetry`]: what the service tells about itself.
 //! - [`store`]: the way to the database.
 //! - [`engine`]: finds what is owed, and erases it.
-//! - [`demo`]: invented people, and the run of the specification's example on them.
 //! - [`intake`]: uploads, and recognising who unsubscribed.
+//! - [`demo`]: invented people, and the run of the specification's example on them.
 //! - [`cli`]: the commands.
 
 pub mod cli;

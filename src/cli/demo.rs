@@ -63,7 +63,7 @@ pub async fn demo(session: &Session, arguments: DemoArguments) -> Result<Exit, F
     let mut random = StdRng::seed_from_u64(SEED);
     let tenants = demo::seed(&engine, arguments.participants, session.now(), &mut random).await?;
     let seeded_seconds = started.elapsed().as_secs_f64();
-    let play = demo::play(&engine, &tenants);
+    let play = demo::play(&engine, &tenants, &scene.directory);
     let story = progress::shown(&engine, "running", play).await?;
     engine.database.close().await;
     match session.format {
@@ -214,6 +214,7 @@ impl From<DemoError> for Failure {
         match error {
             DemoError::Engine(error) => error.into(),
             DemoError::Store(error) => error.into(),
+            DemoError::Intake(error) => error.into(),
             DemoError::Tenants(error) => error.into(),
         }
     }

@@ -4,6 +4,7 @@
 //! What must happen is reckoned from the rows as they are made and from the cutoffs alone, never
 //! from the engine's own counts: a demo that believed the engine would show nothing.
 
+use std::path::Path;
 use std::time::Instant;
 
 use thiserror::Error;
@@ -13,13 +14,14 @@ use crate::domain::period::{Months, Period, due_instant};
 use crate::engine::due::{Scope, UnknownTenants};
 use crate::engine::report::{Outcome, PassEntry};
 use crate::engine::{Engine, EngineError, pass, verify};
+use crate::intake::IntakeError;
 use crate::store::StoreError;
 
 mod names;
 mod observe;
 mod people;
 mod population;
-mod recognize;
+mod recognise;
 mod rows;
 mod seed;
 mod story;
@@ -42,6 +44,9 @@ pub enum DemoError {
     /// The database's.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The upload's.
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
     /// A tenant that was just made is not there.
     #[error(transparent)]
     Tenants(#[from] UnknownTenants),
@@ -52,12 +57,17 @@ fn period() -> Period {
     Period::new(2024, 4).expect("a month of the calendar")
 }
 
-/// Runs the period on what [`seed`] made, looks at it before and after, and verifies it.
+/// Runs the period on what [`seed`] made, looks at it before and after, uploads an address again
+/// (from a file that it writes into `directory`), and verifies everything.
 ///
 /// # Errors
 ///
 /// What keeps the demo from going on. What went on, but wrongly, is in [`Story::problems`].
-pub async fn play(engine: &Engine, tenants: &[Seeded]) -> Result<Story, DemoError> {
+pub async fn play(
+    engine: &Engine,
+    tenants: &[Seeded],
+    directory: &Path,
+) -> Result<Story, DemoError> {
     let [example, ..] = tenants else {
         return Err(UnknownTenants(vec![seed::EXAMPLE.to_owned()]).into());
     };
@@ -81,7 +91,7 @@ pub async fn play(engine: &Engine, tenants: &[Seeded]) -> Result<Story, DemoErro
     let conversation_after = observe::conversation(engine, example.tenant, shown).await?;
     let seen = observe::people(engine, example).await?;
     let again = pass::run(engine, &scope).await??;
-    let uploaded_again = upload_again(engine, example).await?;
+    let uploaded_again = upload_again(engine, example, directory).await?;
     let verification = verify::verify(engine, &scope).await??;
 
     let mut story = Story {
@@ -124,17 +134,25 @@ pub async fn play(engine: &Engine, tenants: &[Seeded]) -> Result<Story, DemoErro
     Ok(story)
 }
 
-async fn upload_again(engine: &Engine, example: &Seeded) -> Result<Vec<UploadedAgain>, DemoError> {
+async fn upload_again(
+    engine: &Engine,
+    example: &Seeded,
+    directory: &Path,
+) -> Result<Vec<UploadedAgain>, DemoError> {
     let addresses = [(RETURNING_EMAIL, true), (NEWCOMER_EMAIL, false)];
     let texts = addresses.map(|(address, _)| address);
-    let recognized = recognize::recognize(engine, example.tenant, &texts).await?;
+    let received = recognise::upload(engine, example, &texts, directory).await?;
+    let mut received = received.into_iter();
     Ok(addresses
         .into_iter()
-        .zip(recognized)
-        .map(|((address, expected), recognized)| UploadedAgain {
-            address: address.escape_debug().to_string(),
-            recognized,
-            expected,
+        .map(|(address, must_be_recognised)| {
+            let received = received.next();
+            UploadedAgain {
+                address: address.escape_debug().to_string(),
+                must_be_recognised,
+                recognised: received.is_some_and(|row| row.unsubscribed),
+                invited: received.is_some_and(|row| row.invited),
+            }
         })
         .collect())
 }
@@ -282,10 +300,11 @@ impl Story {
             problems.push("the conversation changed".to_owned());
         }
         for again in &self.uploaded_again {
-            if again.recognized != again.expected {
+            let must = again.must_be_recognised;
+            if (again.recognised, again.invited) != (must, !must) {
                 problems.push(format!(
-                    "{}: recognized: {}",
-                    again.address, again.recognized
+                    "{}: recognised: {}, invited: {}",
+                    again.address, again.recognised, again.invited
                 ));
             }
         }

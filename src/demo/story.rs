@@ -140,8 +140,10 @@ pub struct ScoreFacts {
 pub struct UploadedAgain {
     /// As it stood in the file, escaped.
     pub address: String,
-    /// Known as unsubscribed.
-    pub recognized: bool,
-    /// It had to be.
-    pub expected: bool,
+    /// It belongs to somebody who unsubscribed.
+    pub must_be_recognised: bool,
+    /// Stored as unsubscribed.
+    pub recognised: bool,
+    /// An invitation is queued.
+    pub invited: bool,
 }

@@ -25,7 +25,7 @@ fn it_shows_the_example_in_a_screen_and_leaves_a_database_to_explore() {
         "until 2023-03-31 (before 2023-03-31T22:00:00Z)",
         "2024-02-29T22:59:59.999999Z",
         "(anonymized), 0 of 5 personal fields stored",
-        "recognized as unsubscribed",
+        "recognised: stored as unsubscribed, not invited",
         "all tenants: 6 of 6 ok. A second run of 2024-04 changed 0 rows.",
         "runs list",
         "policy history example",

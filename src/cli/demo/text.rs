@@ -217,10 +217,10 @@ fn proof(page: &mut Page, story: &Story) {
         story.policy.tenant, story.returning_person
     ));
     for again in &story.uploaded_again {
-        let verdict = if again.recognized {
-            "recognized as unsubscribed: no invitation"
-        } else {
-            "not known: somebody else"
+        let verdict = match (again.recognised, again.invited) {
+            (true, false) => "recognised: stored as unsubscribed, not invited",
+            (false, true) => "not known: somebody else, invited",
+            _ => "NOT AS IT SHOULD BE",
         };
         page.line(&format!("  \"{}\"  {verdict}", again.address));
     }
@@ -247,8 +247,12 @@ fn proof(page: &mut Page, story: &Story) {
         story.period,
         story.second_run_rows
     ));
-    for problem in &story.problems {
-        page.line(&format!("  NOT AS IT SHOULD BE: {problem}"));
+    if !story.problems.is_empty() {
+        // Each is a line on stderr; here they could fill more than the screen.
+        let count = story.problems.len();
+        page.line(&format!(
+            "  {count} THINGS ARE NOT AS THEY SHOULD BE; see the errors."
+        ));
     }
 }
 
@@ -259,9 +263,8 @@ fn next(page: &mut Page, story: &Story, scene: &Scene) {
         .map(|person| person.id)
         .unwrap_or_default();
     page.heading(&format!(
-        "Left for you in {}: {} people placed, and these commands",
-        scene.directory.display(),
-        story.people.len()
+        "The database is yours to explore, in {}:",
+        scene.directory.display()
     ));
     let command = format!(
         "{} --config {}",
