@@ -1,7 +1,7 @@
 //! What is read back equals the file.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::Write;
 
 use chrono::{DateTime, Utc};
 use entity::participant_metadata;
@@ -104,7 +104,7 @@ fn people_csv() -> Vec<u8> {
     if let Ok(bytes) = std::fs::read(&path) {
         return bytes;
     }
-    // Said whatever the test runner does with the output of a test that passes.
+    // Past the test's captured output, so that it is seen even when the test passes.
     let _ = writeln!(
         std::io::stderr(),
         "people.csv is not there: the round trip uses 2,000 people made by the test"
