@@ -14,6 +14,7 @@ mod progress;
 mod run;
 mod runs;
 pub mod session;
+mod tenant;
 mod verify;
 
 use exit::{Exit, Failure};
@@ -63,6 +64,9 @@ enum Command {
     /// Show past runs
     #[command(subcommand)]
     Runs(runs::RunsCommand),
+    /// Add, list and show tenants
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
 }
 
 /// Runs the command line of this process.
@@ -116,5 +120,6 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Plan(arguments) => run::plan(&session, arguments).await,
         Command::Verify(arguments) => verify::verify(&session, arguments).await,
         Command::Runs(command) => runs::runs(&session, command).await,
+        Command::Tenant(command) => tenant::tenant(&session, command).await,
     }
 }
