@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 mod demo;
 pub mod exit;
 pub mod output;
+mod policy;
 mod progress;
 mod run;
 mod runs;
@@ -67,6 +68,9 @@ enum Command {
     /// Add, list and show tenants
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
+    /// Set, show and explain the periods after which a tenant's data goes
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
 }
 
 /// Runs the command line of this process.
@@ -121,5 +125,6 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Verify(arguments) => verify::verify(&session, arguments).await,
         Command::Runs(command) => runs::runs(&session, command).await,
         Command::Tenant(command) => tenant::tenant(&session, command).await,
+        Command::Policy(command) => policy::policy(&session, command).await,
     }
 }
