@@ -11,12 +11,14 @@ mod demo;
 pub mod exit;
 mod import;
 pub mod output;
+mod policy;
 mod progress;
 mod run;
 mod runs;
 pub mod session;
 mod suppression;
 mod unsubscribe;
+mod tenant;
 mod verify;
 
 use exit::{Exit, Failure};
@@ -73,6 +75,12 @@ enum Command {
     /// Ask about people who unsubscribed
     #[command(subcommand)]
     Suppression(suppression::SuppressionCommand),
+    /// Add, list and show tenants
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
+    /// Set, show and explain the periods after which a tenant's data goes
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
 }
 
 /// Runs the command line of this process.
@@ -129,5 +137,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Import(arguments) => import::import(&session, arguments).await,
         Command::Unsubscribe(arguments) => unsubscribe::unsubscribe(&session, arguments).await,
         Command::Suppression(command) => suppression::suppression(&session, command).await,
+        Command::Tenant(command) => tenant::tenant(&session, command).await,
+        Command::Policy(command) => policy::policy(&session, command).await,
     }
 }

@@ -4,6 +4,7 @@
 //! - [`period`]: months, and the instant at which a month's run is due.
 //! - [`cutoff`]: which `added_at` a run may touch, and the ages that this guarantees.
 //! - [`policy`]: a tenant's terms, how they are written, and which version rules.
+//! - [`forecast`]: in which period something first happens.
 //! - [`subject`]: what belongs to a participant, and [`counts`] of what was done with it.
 //! - [`email`] and [`suppression`]: how somebody who unsubscribed is recognised again.
 //! - [`run_state`]: where a tenant-run stands.
@@ -11,6 +12,7 @@
 pub mod counts;
 pub mod cutoff;
 pub mod email;
+pub mod forecast;
 pub mod period;
 pub mod policy;
 pub mod run_state;

@@ -1,0 +1,347 @@
+//! `policy set`: adds a version and says whom it will take first.
+
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use clap::Args;
+use serde::Serialize;
+
+use crate::clock::truncate_to_microseconds;
+use crate::domain::cutoff::Cutoffs;
+use crate::domain::forecast::Calendar;
+use crate::domain::period::{Months, ScheduleHour, Zone, newest_due_period};
+use crate::domain::policy::{Terms, Version, parse_anonymize, parse_quarantine, parse_retain};
+use crate::domain::run_state::RunState;
+use crate::engine::context::database_now;
+use crate::engine::recount;
+use crate::engine::stage::Stage;
+use crate::ids::TenantId;
+use crate::store::{Database, Transaction, policies, runs, tenants};
+
+use super::super::exit::{Exit, Failure};
+use super::super::output::{self, Format};
+use super::super::session::{Session, require_tenant};
+use super::super::tenant::facts;
+use super::{Dates, VersionDocument, until_text, version_facts};
+
+/// Longest name and longest reason, as the database stores them.
+const BY_CHARACTERS_MAX: usize = 255;
+const REASON_CHARACTERS_MAX: usize = 1000;
+
+/// Arguments of `policy set`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "An option that is left out keeps the value of the newest version. Versions are \
+    added and never changed; the highest version that is effective when a period is due rules that \
+    period, so that a policy set on 10 April first acts on 1 May. Anonymization takes 1m to 1200m \
+    and must be shorter than retention, which takes 12m to 1200m; 1y is 12m.\n\nExamples:\n  \
+    retentiond policy set acme --anonymize 1m --retain 1y --reason \"contract of 2024\"\n  \
+    retentiond policy set acme --retain none --effective-from 2025-01-01\n  \
+    retentiond policy set acme --quarantine 40d --accept-long-quarantine"
+)]
+pub struct SetArguments {
+    /// Slug of the tenant
+    #[arg(value_name = "SLUG")]
+    slug: String,
+
+    /// Months or years after which personal data goes: 1m, 1y, or none
+    #[arg(long, value_name = "PERIOD", allow_hyphen_values = true)]
+    anonymize: Option<String>,
+
+    /// Months or years after which everything goes: 12m, 1y, or none
+    #[arg(long, value_name = "PERIOD", allow_hyphen_values = true)]
+    retain: Option<String>,
+
+    /// Days for which somebody who was invited is left alone: 28d, or none
+    #[arg(long, value_name = "DAYS", allow_hyphen_values = true)]
+    quarantine: Option<String>,
+
+    /// Accept a quarantine longer than the anonymization period guarantees; the history records it
+    #[arg(long)]
+    accept_long_quarantine: bool,
+
+    /// From when on it counts: a day (from its start in the tenant's zone) or an RFC 3339 instant;
+    /// may lie in the past [default: now]
+    #[arg(long, value_name = "DATE")]
+    effective_from: Option<String>,
+
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+
+    /// Who decided it, for the history [default: $USER or $LOGNAME]
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
+/// The terms that were given; `None` = left out.
+struct Changes {
+    anonymize: Option<Option<Months>>,
+    retain: Option<Option<Months>>,
+    quarantine: Option<Option<u32>>,
+    accept_long_quarantine: bool,
+}
+
+impl Changes {
+    fn read(arguments: &SetArguments) -> Result<Self, Failure> {
+        let given = [
+            &arguments.anonymize,
+            &arguments.retain,
+            &arguments.quarantine,
+            &arguments.effective_from,
+            &arguments.reason,
+        ];
+        if given.iter().all(|option| option.is_none()) && !arguments.accept_long_quarantine {
+            return Err(Failure::usage(
+                "nothing to set: give at least one of --anonymize, --retain, --quarantine, \
+                 --accept-long-quarantine, --effective-from and --reason",
+            ));
+        }
+        let anonymize = arguments.anonymize.as_deref().map(parse_anonymize);
+        let retain = arguments.retain.as_deref().map(parse_retain);
+        let quarantine = arguments.quarantine.as_deref().map(parse_quarantine);
+        Ok(Self {
+            anonymize: anonymize.transpose().map_err(Failure::usage)?,
+            retain: retain.transpose().map_err(Failure::usage)?,
+            quarantine: quarantine.transpose().map_err(Failure::usage)?,
+            accept_long_quarantine: arguments.accept_long_quarantine,
+        })
+    }
+
+    /// P12: what was left out stays as the newest version has it.
+    fn on_top_of(&self, newest: Option<&Version>) -> Result<Terms, Failure> {
+        let kept = newest.map(|version| version.terms);
+        Terms::new(
+            self.anonymize
+                .unwrap_or(kept.and_then(|terms| terms.anonymize_after)),
+            self.retain.unwrap_or(kept.and_then(|terms| terms.retain)),
+            self.quarantine
+                .unwrap_or(kept.and_then(|terms| terms.quarantine_days)),
+            self.accept_long_quarantine || kept.is_some_and(|terms| terms.long_quarantine_accepted),
+        )
+        .map_err(Failure::usage)
+    }
+}
+
+/// `policy set`.
+pub(super) async fn set(session: &Session, arguments: SetArguments) -> Result<Exit, Failure> {
+    let changes = Changes::read(&arguments)?;
+    let reason = arguments.reason.clone().unwrap_or_default();
+    let created_by = arguments.by.clone().unwrap_or_else(user);
+    within("--reason", &reason, REASON_CHARACTERS_MAX)?;
+    within("--by", &created_by, BY_CHARACTERS_MAX)?;
+    let config = session.config()?;
+    let hour = ScheduleHour::try_from(config.schedule.hour).map_err(Failure::usage)?;
+    let database = session.database(&config).await?;
+
+    let transaction = database.begin("setting a policy").await?;
+    let row = require_tenant(&transaction, &arguments.slug).await?;
+    let zone: Zone = row.time_zone.parse().map_err(Failure::failed)?;
+    let tenant = TenantId(row.id);
+    tenants::lock(&transaction, tenant).await?;
+    let mut versions = policies::versions(&transaction, tenant)
+        .await?
+        .map_err(Failure::failed)?;
+    let newest = versions.last();
+    let now = session.now().min(database_now(&transaction).await?);
+    let version = Version {
+        number: newest.map_or(1, |version| version.number + 1),
+        terms: changes.on_top_of(newest)?,
+        effective_from: match &arguments.effective_from {
+            Some(text) => effective_from(text, zone)?,
+            None => now,
+        },
+        created_at: now,
+        created_by,
+        reason,
+    };
+    policies::add(&transaction, tenant, &version).await?;
+    transaction.commit().await?;
+
+    versions.push(version.clone());
+    let outlook = outlook(&database, tenant, zone, hour, &versions, &version, now)
+        .await
+        .map_err(|failure| {
+            Failure::new(
+                Exit::Partly,
+                format_args!(
+                    "version {} is set, but whom it will take cannot be counted: {}",
+                    version.number, failure.sentence
+                ),
+            )
+        })?;
+    database.close().await;
+    print(session.format, &row.slug, &version, &outlook)?;
+    Ok(Exit::Done)
+}
+
+/// The day's start in the tenant's zone, or the instant.
+fn effective_from(text: &str, zone: Zone) -> Result<DateTime<Utc>, Failure> {
+    const YEARS: std::ops::RangeInclusive<i32> = 1900..=2099;
+    let instant = match text.parse::<NaiveDate>() {
+        Ok(date) if YEARS.contains(&date.year()) => Some(zone.first_instant_of(date)),
+        Ok(_) => None,
+        Err(_) => DateTime::parse_from_rfc3339(text)
+            .ok()
+            .map(|instant| truncate_to_microseconds(instant.to_utc()))
+            .filter(|instant| YEARS.contains(&instant.year())),
+    };
+    instant.ok_or_else(|| {
+        Failure::usage(format_args!(
+            "--effective-from {text:?} is neither a day nor an instant of the years 1900 to 2099: \
+             write 2024-05-01, or 2024-05-01T00:00:00Z"
+        ))
+    })
+}
+
+fn within(option: &str, text: &str, characters_max: usize) -> Result<(), Failure> {
+    if text.chars().count() > characters_max || text.chars().any(char::is_control) {
+        return Err(Failure::usage(format_args!(
+            "{option} must be one line of at most {characters_max} characters"
+        )));
+    }
+    Ok(())
+}
+
+/// Who runs this, as far as the environment says.
+fn user() -> String {
+    ["USER", "LOGNAME"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .map(|name| {
+            let printable = name.chars().filter(|character| !character.is_control());
+            printable.take(BY_CHARACTERS_MAX).collect::<String>()
+        })
+        .find(|name| !name.is_empty())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// What a version will do first.
+struct Outlook {
+    dates: Dates,
+    would_anonymize: u64,
+    would_purge: u64,
+}
+
+/// The first period that the version rules, and whom it would take if that were now. `None` when
+/// it will rule none.
+async fn outlook(
+    database: &Database,
+    tenant: TenantId,
+    zone: Zone,
+    hour: ScheduleHour,
+    versions: &[Version],
+    version: &Version,
+    now: DateTime<Utc>,
+) -> Result<Option<Outlook>, Failure> {
+    let transaction = database
+        .begin_read("counting what a policy would take")
+        .await?;
+    let calendar = open_calendar(&transaction, tenant, zone, hour, now).await?;
+    let outlook = match calendar.first_ruled_by(versions, version.number) {
+        None => None,
+        Some(period) => {
+            let cutoffs = Cutoffs::of(period, zone, &version.terms);
+            let count = |stage| recount::eligible(&transaction, tenant, stage, cutoffs);
+            Some(Outlook {
+                would_anonymize: count(Stage::Anonymize).await?,
+                would_purge: count(Stage::Purge).await?,
+                dates: Dates::of(period, calendar.due(period), zone, cutoffs),
+            })
+        }
+    };
+    transaction.rollback().await?;
+    Ok(outlook)
+}
+
+/// The tenant's calendar from the first period on for which a version can still be chosen: the
+/// newest due one unless its run is over or has pinned its version.
+pub(super) async fn open_calendar(
+    transaction: &Transaction,
+    tenant: TenantId,
+    zone: Zone,
+    hour: ScheduleHour,
+    now: DateTime<Utc>,
+) -> Result<Calendar, Failure> {
+    let newest_due = newest_due_period(now, zone, hour);
+    let run = runs::find(transaction, tenant, newest_due).await?;
+    let settled = run.is_some_and(|run| {
+        run.policy_version.is_some()
+            || matches!(
+                run.state.parse(),
+                Ok(RunState::Completed | RunState::Superseded)
+            )
+    });
+    Ok(Calendar {
+        zone,
+        hour,
+        first: if settled {
+            newest_due.next()
+        } else {
+            newest_due
+        },
+    })
+}
+
+/// What `policy set` prints in JSON.
+#[derive(Serialize)]
+struct SetDocument<'a> {
+    tenant: &'a str,
+    #[serde(flatten)]
+    version: VersionDocument,
+    #[serde(flatten)]
+    dates: Option<&'a Dates>,
+    would_anonymize: Option<u64>,
+    would_purge: Option<u64>,
+}
+
+fn print(
+    format: Format,
+    slug: &str,
+    version: &Version,
+    outlook: &Option<Outlook>,
+) -> Result<(), Failure> {
+    if format == Format::Json {
+        return output::print_json(&SetDocument {
+            tenant: slug,
+            version: VersionDocument::of(version),
+            dates: outlook.as_ref().map(|outlook| &outlook.dates),
+            would_anonymize: outlook.as_ref().map(|outlook| outlook.would_anonymize),
+            would_purge: outlook.as_ref().map(|outlook| outlook.would_purge),
+        });
+    }
+    let mut lines = vec![("tenant", slug.to_owned())];
+    lines.extend(version_facts(version));
+    match outlook {
+        None => lines.push(("first acts on", "no period before the year 2100".to_owned())),
+        Some(outlook) => {
+            let dates = &outlook.dates;
+            let due = output::instant(dates.due);
+            let stage = |until, cutoff: Option<_>, count: u64| match cutoff {
+                None => until_text(until),
+                Some(cutoff) => format!(
+                    "{} (cutoff {}): {count} now",
+                    until_text(until),
+                    output::instant(cutoff)
+                ),
+            };
+            lines.extend([
+                (
+                    "first acts on",
+                    format!("period {}, due {due}", dates.period),
+                ),
+                (
+                    "will anonymize",
+                    stage(
+                        dates.anonymize_until,
+                        dates.anonymize_cutoff,
+                        outlook.would_anonymize,
+                    ),
+                ),
+                (
+                    "will delete",
+                    stage(dates.purge_until, dates.purge_cutoff, outlook.would_purge),
+                ),
+            ]);
+        }
+    }
+    output::print(&facts(&lines))
+}
