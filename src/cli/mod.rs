@@ -9,6 +9,8 @@ use clap::{Parser, Subcommand};
 
 mod demo;
 pub mod exit;
+mod keys;
+mod migrate;
 pub mod output;
 mod progress;
 mod run;
@@ -63,6 +65,12 @@ enum Command {
     /// Show past runs
     #[command(subcommand)]
     Runs(runs::RunsCommand),
+    /// Make, check and rotate the keys of the suppression hashes
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Make or check the database's schema
+    #[command(subcommand)]
+    Migrate(migrate::MigrateCommand),
 }
 
 /// Runs the command line of this process.
@@ -116,5 +124,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Plan(arguments) => run::plan(&session, arguments).await,
         Command::Verify(arguments) => verify::verify(&session, arguments).await,
         Command::Runs(command) => runs::runs(&session, command).await,
+        Command::Keys(command) => keys::keys(&session, command).await,
+        Command::Migrate(command) => migrate::migrate(&session, command).await,
     }
 }
