@@ -10,6 +10,8 @@ use clap::{Parser, Subcommand};
 mod demo;
 pub mod exit;
 mod import;
+mod keys;
+mod migrate;
 pub mod output;
 mod policy;
 mod progress;
@@ -17,8 +19,8 @@ mod run;
 mod runs;
 pub mod session;
 mod suppression;
-mod unsubscribe;
 mod tenant;
+mod unsubscribe;
 mod verify;
 
 use exit::{Exit, Failure};
@@ -81,6 +83,12 @@ enum Command {
     /// Set, show and explain the periods after which a tenant's data goes
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Make, check and rotate the keys of the suppression hashes
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Make or check the database's schema
+    #[command(subcommand)]
+    Migrate(migrate::MigrateCommand),
 }
 
 /// Runs the command line of this process.
@@ -139,5 +147,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Suppression(command) => suppression::suppression(&session, command).await,
         Command::Tenant(command) => tenant::tenant(&session, command).await,
         Command::Policy(command) => policy::policy(&session, command).await,
+        Command::Keys(command) => keys::keys(&session, command).await,
+        Command::Migrate(command) => migrate::migrate(&session, command).await,
     }
 }

@@ -15,7 +15,7 @@ use crate::engine::pace::Pace;
 use crate::ids::{RandomIds, SharedIds, TenantId};
 use crate::intake::{Intake, Tenant};
 use crate::keyring;
-use crate::store::{self, Database, RetryPolicy, Transaction, keys, schema, tenants};
+use crate::store::{self, Database, RetryPolicy, StoreError, Transaction, keys, schema, tenants};
 
 use super::exit::Failure;
 use super::output::Format;
@@ -60,7 +60,16 @@ impl Session {
     ///
     /// Exit code 1 or 2.
     pub async fn connect(&self, config: &Config) -> Result<Database, Failure> {
-        Ok(store::connect(&config.database, config.engine.lease_duration).await?)
+        Ok(self.open(config).await?)
+    }
+
+    /// As [`Session::connect`], for commands that can do without the database.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn open(&self, config: &Config) -> Result<Database, StoreError> {
+        store::connect(&config.database, config.engine.lease_duration).await
     }
 
     /// Opens the database and refuses a schema that is not this version's.

@@ -47,6 +47,17 @@ impl DatabaseUrl {
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
+
+    /// A SQLite file that is not there: opening it would create it, which looking must not do.
+    #[must_use]
+    pub fn names_missing_file(&self) -> bool {
+        // Checked by its scheme, because sqlx would take any text for a file's name.
+        self.expose().starts_with("sqlite:")
+            && self
+                .expose()
+                .parse::<SqliteConnectOptions>()
+                .is_ok_and(|options| !options.get_filename().exists())
+    }
 }
 
 fn readable_by<O: ConnectOptions>(url: &str) -> bool {
@@ -176,6 +187,19 @@ mod tests {
             // Whether or not it can be used.
             let shown = DatabaseUrl(SecretString::from(url)).to_string();
             assert_eq!(shown, expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn only_a_sqlite_file_can_be_missing() {
+        for (url, missing) in [
+            ("postgres://db/platform", false),
+            ("mysql://db/platform", false),
+            ("sqlite://no/such.db?mode=rwc", true),
+            ("sqlite://Cargo.toml?mode=ro", false),
+        ] {
+            let parsed = DatabaseUrl::parse(url).unwrap_or_else(|| panic!("{url} is a URL"));
+            assert_eq!(parsed.names_missing_file(), missing, "{url}");
         }
     }
 

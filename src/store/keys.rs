@@ -5,6 +5,7 @@
 //! every command that uses keys compares first.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use thiserror::Error;
 
 use crate::domain::suppression::Keyring;
@@ -49,7 +50,7 @@ pub enum KeyCheckError {
 }
 
 /// How the keyring relates to the database.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KeyStatus {
     /// Id of the key.
     pub key_id: String,

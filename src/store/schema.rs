@@ -31,6 +31,35 @@ pub struct SchemaStatus {
     pub unknown: Vec<String>,
 }
 
+impl SchemaStatus {
+    /// Of a database that is not there yet.
+    #[must_use]
+    pub fn of_nothing() -> Self {
+        Self::comparing(Vec::new())
+    }
+
+    fn comparing(applied: Vec<String>) -> Self {
+        let ours: Vec<String> = Migrator::migrations()
+            .iter()
+            .map(|migration| migration.name().to_owned())
+            .collect();
+        let known: BTreeSet<&String> = ours.iter().collect();
+        Self {
+            pending: ours
+                .iter()
+                .filter(|name| !applied.contains(name))
+                .cloned()
+                .collect(),
+            unknown: applied
+                .iter()
+                .filter(|name| !known.contains(name))
+                .cloned()
+                .collect(),
+            applied,
+        }
+    }
+}
+
 /// Why the schema cannot be used.
 #[derive(Debug, Error)]
 pub enum SchemaError {
@@ -68,24 +97,7 @@ pub async fn status(database: &Database) -> Result<SchemaStatus, StoreError> {
         .run(applied_migrations(transaction.orm()))
         .await?;
     transaction.rollback().await?;
-    let ours: Vec<String> = Migrator::migrations()
-        .iter()
-        .map(|migration| migration.name().to_owned())
-        .collect();
-    let known: BTreeSet<&String> = ours.iter().collect();
-    Ok(SchemaStatus {
-        pending: ours
-            .iter()
-            .filter(|name| !applied.contains(name))
-            .cloned()
-            .collect(),
-        unknown: applied
-            .iter()
-            .filter(|name| !known.contains(name))
-            .cloned()
-            .collect(),
-        applied,
-    })
+    Ok(SchemaStatus::comparing(applied))
 }
 
 async fn applied_migrations(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {

@@ -1,0 +1,199 @@
+//! `keys generate`, `keys check` and `keys rotate`: the keyring file. Secrets are never shown.
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::keyring::{self, KeyringFileError};
+use crate::store::keys::{self, KeyCheckError, KeyStatus};
+use crate::store::{Database, ErrorClass, StoreError, schema, suppressions};
+
+use super::exit::{Exit, Failure};
+use super::output::{self, Format};
+use super::run::say;
+use super::session::Session;
+
+/// Verbs of `keys`.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Write a new keyring file with one key, mode 0600; never over another
+    #[command(
+        after_help = "For a new database only: a database that has seen other keys refuses \
+        (exit code 4), because people who unsubscribed would not be recognised any more. Keep a \
+        backup of the file."
+    )]
+    Generate,
+    /// Check the keyring file, and compare it with the database
+    Check,
+    /// Add a new key and make it the active one; the old ones stay for look-ups
+    #[command(
+        after_help = "Every host needs the new file, and a running service reads it when it \
+        starts. Never remove an old key: stored hashes can be found with their own key only."
+    )]
+    Rotate,
+}
+
+/// `keys`.
+pub async fn keys(session: &Session, command: KeysCommand) -> Result<Exit, Failure> {
+    let config = session.config()?;
+    match command {
+        KeysCommand::Generate => generate(session, &config).await,
+        KeysCommand::Check => check(session, &config).await,
+        KeysCommand::Rotate => rotate(session, &config).await,
+    }
+}
+
+async fn generate(session: &Session, config: &Config) -> Result<Exit, Failure> {
+    let path = &config.suppression.keyring_file;
+    // Said before the database is waited for; what counts is that `keyring::generate` looks again.
+    if path.symlink_metadata().is_ok() {
+        return Err(KeyringFileError::AlreadyExists { path: path.clone() }.into());
+    }
+    match known_keys(session, config).await {
+        Ok(known) if known.is_empty() => {}
+        Ok(known) => {
+            return Err(Failure::refused(format_args!(
+                "this database was started with other keys ({}), and with a new keyring people who \
+                 unsubscribed would not be recognised; restore the original keyring file to {}",
+                known.join(", "),
+                path.display()
+            )));
+        }
+        Err(error) => warn_not_asked(&error),
+    }
+    let key_id = keyring::generate(path, &mut rand::rng(), session.now())?;
+    print_key(session, config, key_id.as_str())?;
+    Ok(Exit::Done)
+}
+
+/// Ids of the keys that the database has seen; none where it has not been made yet.
+async fn known_keys(session: &Session, config: &Config) -> Result<Vec<String>, StoreError> {
+    let Some(database) = existing(session, config).await? else {
+        return Ok(Vec::new());
+    };
+    let transaction = database.begin_read("asking for known keys").await?;
+    let known = match suppressions::known_keys(&transaction).await {
+        Ok(known) => known,
+        // An older schema, from before there were any.
+        Err(error) if error.class() == ErrorClass::Schema => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    transaction.rollback().await?;
+    database.close().await;
+    Ok(known.into_iter().map(|key| key.key_id).collect())
+}
+
+/// The database, if it is there and has a schema. Creates neither.
+async fn existing(session: &Session, config: &Config) -> Result<Option<Database>, StoreError> {
+    if config.database.url.names_missing_file() {
+        return Ok(None);
+    }
+    let database = session.open(config).await?;
+    if schema::status(&database).await?.applied.is_empty() {
+        database.close().await;
+        return Ok(None);
+    }
+    Ok(Some(database))
+}
+
+async fn check(session: &Session, config: &Config) -> Result<Exit, Failure> {
+    let keyring = keyring::load(&config.suppression.keyring_file)?;
+    let database = session.database(config).await?;
+    let statuses = keys::check(&database, &keyring).await?;
+    database.close().await;
+    print_statuses(session, config, &statuses)?;
+    Ok(Exit::Done)
+}
+
+async fn rotate(session: &Session, config: &Config) -> Result<Exit, Failure> {
+    let path = &config.suppression.keyring_file;
+    let keyring = keyring::load(path)?;
+    let database = match existing(session, config).await {
+        Ok(database) => database,
+        Err(error) => {
+            warn_not_asked(&error);
+            None
+        }
+    };
+    if let Some(database) = &database {
+        schema::ensure_current(database).await?;
+        keys::check(database, &keyring).await?;
+    }
+    let key_id = keyring::rotate(path, &mut rand::rng(), session.now())?;
+    print_key(session, config, key_id.as_str())?;
+    if let Some(database) = database {
+        let keyring = keyring::load(path)?;
+        match keys::check_and_register(&database, &keyring, session.now()).await {
+            Ok(()) => {}
+            // The first command that uses the key makes it known all the same.
+            Err(KeyCheckError::Store(error)) => say(&format!(
+                "warning: the keys are rotated, but the database does not know the new one yet: \
+                 {error}"
+            )),
+            Err(error) => return Err(error.into()),
+        }
+        database.close().await;
+    }
+    Ok(Exit::Done)
+}
+
+fn warn_not_asked(error: &StoreError) {
+    say(&format!(
+        "warning: the keyring was not compared with the database ({error}); run `retentiond keys \
+         check` when it can be reached"
+    ));
+}
+
+#[derive(Serialize)]
+struct KeyDocument<'a> {
+    keyring_file: String,
+    key_id: &'a str,
+}
+
+/// A new key: where it is and what it is called.
+fn print_key(session: &Session, config: &Config, key_id: &str) -> Result<(), Failure> {
+    let keyring_file = config.suppression.keyring_file.display().to_string();
+    match session.format {
+        Format::Json => output::print_json(&KeyDocument {
+            keyring_file,
+            key_id,
+        }),
+        Format::Table => {
+            let mut table = output::table(&["keyring file", "active key"]);
+            table.add_row([keyring_file.as_str(), key_id]);
+            output::print(&output::table_text(&table))
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct CheckDocument<'a> {
+    keyring_file: String,
+    keys: &'a [KeyStatus],
+}
+
+fn print_statuses(
+    session: &Session,
+    config: &Config,
+    statuses: &[KeyStatus],
+) -> Result<(), Failure> {
+    match session.format {
+        Format::Json => output::print_json(&CheckDocument {
+            keyring_file: config.suppression.keyring_file.display().to_string(),
+            keys: statuses,
+        }),
+        Format::Table => {
+            let yes_or_no = |yes| if yes { "yes" } else { "no" };
+            let mut table = output::table(&["key", "active", "known", "in use"]);
+            for status in statuses {
+                table.add_row([
+                    status.key_id.as_str(),
+                    yes_or_no(status.active),
+                    yes_or_no(status.known),
+                    yes_or_no(status.in_use),
+                ]);
+            }
+            output::print(&output::table_text(&table))
+        }
+    }
+}
