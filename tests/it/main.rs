@@ -14,6 +14,7 @@ mod house;
 mod intake;
 mod least_privilege;
 mod log_reference;
+mod on_disk;
 mod policies;
 mod privacy;
 mod run_command;
