@@ -7,9 +7,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod calendar;
 mod demo;
 pub mod exit;
 pub mod output;
+mod participant;
 mod policy;
 mod progress;
 mod run;
@@ -71,6 +73,9 @@ enum Command {
     /// Set, show and explain the periods after which a tenant's data goes
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Show what is still stored of one participant, and what happens to it when
+    #[command(subcommand)]
+    Participant(participant::ParticipantCommand),
 }
 
 /// Runs the command line of this process.
@@ -126,5 +131,6 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Runs(command) => runs::runs(&session, command).await,
         Command::Tenant(command) => tenant::tenant(&session, command).await,
         Command::Policy(command) => policy::policy(&session, command).await,
+        Command::Participant(command) => participant::participant(&session, command).await,
     }
 }
