@@ -7,12 +7,14 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod calendar;
 mod demo;
 pub mod exit;
 mod import;
 mod keys;
 mod migrate;
 pub mod output;
+mod participant;
 mod policy;
 mod progress;
 mod run;
@@ -89,6 +91,9 @@ enum Command {
     /// Make or check the database's schema
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
+    /// Show what is still stored of one participant, and what happens to it when
+    #[command(subcommand)]
+    Participant(participant::ParticipantCommand),
 }
 
 /// Runs the command line of this process.
@@ -149,5 +154,6 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Policy(command) => policy::policy(&session, command).await,
         Command::Keys(command) => keys::keys(&session, command).await,
         Command::Migrate(command) => migrate::migrate(&session, command).await,
+        Command::Participant(command) => participant::participant(&session, command).await,
     }
 }

@@ -34,13 +34,15 @@ impl Calendar {
 
     /// The first period whose run takes a participant in one stage, with the version that rules it.
     ///
-    /// `cutoff` picks the stage. A period that is due already takes what both its ruling version and
+    /// `cutoff` picks the stage; `pinned` holds the cutoffs of the first period if its run has
+    /// pinned any. A period that is due already takes what both its ruling version and
     /// the current one allow (P10); a later one what rules it by then, as far as is known now.
     #[must_use]
     pub fn first_taking(
         self,
         versions: &[Version],
         now: DateTime<Utc>,
+        pinned: Option<Cutoffs>,
         added_at: DateTime<Utc>,
         cutoff: impl Fn(Cutoffs) -> Option<DateTime<Utc>>,
     ) -> Option<Period> {
@@ -51,7 +53,10 @@ impl Calendar {
                     Cutoffs::of(*period, self.zone, &version.terms)
                 })
             };
-            let ruling = cutoffs(due);
+            let ruling = match pinned {
+                Some(pinned) if *period == self.first => pinned,
+                _ => cutoffs(due),
+            };
             let in_force = if due <= now {
                 ruling.older_of(cutoffs(now))
             } else {
@@ -121,7 +126,9 @@ mod tests {
         let versions = [version(1, 1, "2023-01-01T00:00:00Z")];
         let first = |added_at: &str| {
             let now = at("2024-04-02T00:00:00Z");
-            calendar().first_taking(&versions, now, at(added_at), |cutoffs| cutoffs.anonymize)
+            calendar().first_taking(&versions, now, None, at(added_at), |cutoffs| {
+                cutoffs.anonymize
+            })
         };
         assert_eq!(first("2024-02-29T22:59:59.999999Z"), period("2024-04"));
         assert_eq!(first("2024-02-29T23:00:00Z"), period("2024-05"));
@@ -135,10 +142,14 @@ mod tests {
         ];
         let now = at("2024-04-02T00:00:00Z");
         let found =
-            calendar().first_taking(&versions, now, at("2024-02-10T00:00:00Z"), |c| c.anonymize);
+            calendar().first_taking(&versions, now, None, at("2024-02-10T00:00:00Z"), |c| {
+                c.anonymize
+            });
         assert_eq!(found, period("2024-06"));
         let never =
-            calendar().first_taking(&versions, now, at("2024-02-10T00:00:00Z"), |c| c.purge);
+            calendar().first_taking(&versions, now, None, at("2024-02-10T00:00:00Z"), |c| {
+                c.purge
+            });
         assert_eq!(never, None);
     }
 }

@@ -1,9 +1,7 @@
-//! Policy versions, through their entity. They are added, never changed.
+//! Policy versions. They are added, never changed.
 
 use entity::policy;
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder,
-};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::domain::policy::{PolicyError, Terms, Version};
 use crate::ids::TenantId;
@@ -58,21 +56,34 @@ pub async fn add(
     tenant: TenantId,
     version: &Version,
 ) -> Result<(), StoreError> {
-    let row = policy::ActiveModel {
-        tenant_id: Set(tenant.0),
-        version: Set(version.number),
-        anonymize_after_months: Set(version.terms.anonymize_after.map(|months| months.as_i32())),
-        retain_months: Set(version.terms.retain.map(|months| months.as_i32())),
-        quarantine_days: Set(version
-            .terms
-            .quarantine_days
-            .map(|days| i32::try_from(days).unwrap_or(i32::MAX))),
-        long_quarantine_accepted: Set(version.terms.long_quarantine_accepted),
-        effective_from: Set(version.effective_from),
-        created_at: Set(version.created_at),
-        created_by: Set(version.created_by.clone()),
-        reason: Set(version.reason.clone()),
-    };
-    transaction.run(row.insert(transaction.orm())).await?;
+    let terms = &version.terms;
+    let quarantine_days = terms
+        .quarantine_days
+        .map(|days| i32::try_from(days).unwrap_or(i32::MAX));
+    // Not through the entity: on MariaDB it binds a TIMESTAMP, which a date far back or far ahead
+    // is none of.
+    transaction
+        .execute(
+            "INSERT INTO policy (tenant_id, version, anonymize_after_months, retain_months, \
+             quarantine_days, long_quarantine_accepted, effective_from, created_at, created_by, \
+             reason) VALUES (:tenant, :version, :anonymize, :retain, :quarantine, :accepted, \
+             :effective_from, :created_at, :created_by, :reason)",
+            &[
+                ("tenant", tenant.0.into()),
+                ("version", version.number.into()),
+                (
+                    "anonymize",
+                    terms.anonymize_after.map(|months| months.as_i32()).into(),
+                ),
+                ("retain", terms.retain.map(|months| months.as_i32()).into()),
+                ("quarantine", quarantine_days.into()),
+                ("accepted", terms.long_quarantine_accepted.into()),
+                ("effective_from", version.effective_from.into()),
+                ("created_at", version.created_at.into()),
+                ("created_by", version.created_by.clone().into()),
+                ("reason", version.reason.clone().into()),
+            ],
+        )
+        .await?;
     Ok(())
 }

@@ -20,3 +20,4 @@ mod privacy;
 mod run_command;
 mod schedule;
 mod scratch_databases;
+mod tenant_policy;

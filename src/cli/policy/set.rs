@@ -6,16 +6,15 @@ use serde::Serialize;
 
 use crate::clock::truncate_to_microseconds;
 use crate::domain::cutoff::Cutoffs;
-use crate::domain::forecast::Calendar;
-use crate::domain::period::{Months, ScheduleHour, Zone, newest_due_period};
+use crate::domain::period::{Months, ScheduleHour, Zone};
 use crate::domain::policy::{Terms, Version, parse_anonymize, parse_quarantine, parse_retain};
-use crate::domain::run_state::RunState;
 use crate::engine::context::database_now;
 use crate::engine::recount;
 use crate::engine::stage::Stage;
 use crate::ids::TenantId;
-use crate::store::{Database, Transaction, policies, runs, tenants};
+use crate::store::{Database, policies, tenants};
 
+use super::super::calendar::Standing;
 use super::super::exit::{Exit, Failure};
 use super::super::output::{self, Format};
 use super::super::session::{Session, require_tenant};
@@ -235,7 +234,9 @@ async fn outlook(
     let transaction = database
         .begin_read("counting what a policy would take")
         .await?;
-    let calendar = open_calendar(&transaction, tenant, zone, hour, now).await?;
+    let calendar = Standing::read(&transaction, tenant, zone, hour, now)
+        .await?
+        .unpinned();
     let outlook = match calendar.first_ruled_by(versions, version.number) {
         None => None,
         Some(period) => {
@@ -250,35 +251,6 @@ async fn outlook(
     };
     transaction.rollback().await?;
     Ok(outlook)
-}
-
-/// The tenant's calendar from the first period on for which a version can still be chosen: the
-/// newest due one unless its run is over or has pinned its version.
-pub(super) async fn open_calendar(
-    transaction: &Transaction,
-    tenant: TenantId,
-    zone: Zone,
-    hour: ScheduleHour,
-    now: DateTime<Utc>,
-) -> Result<Calendar, Failure> {
-    let newest_due = newest_due_period(now, zone, hour);
-    let run = runs::find(transaction, tenant, newest_due).await?;
-    let settled = run.is_some_and(|run| {
-        run.policy_version.is_some()
-            || matches!(
-                run.state.parse(),
-                Ok(RunState::Completed | RunState::Superseded)
-            )
-    });
-    Ok(Calendar {
-        zone,
-        hour,
-        first: if settled {
-            newest_due.next()
-        } else {
-            newest_due
-        },
-    })
 }
 
 /// What `policy set` prints in JSON.

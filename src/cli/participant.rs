@@ -1,0 +1,345 @@
+//! `participant show`: what is still stored of somebody, and what happens next. Names of fields and
+//! counts only, never a value.
+
+use chrono::{DateTime, Utc};
+use clap::Subcommand;
+use entity::tenant;
+use sea_orm::FromQueryResult;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::domain::cutoff::Cutoffs;
+use crate::domain::period::{Months, Period, ScheduleHour, Zone};
+use crate::domain::policy::version_at;
+use crate::domain::subject::{CHILD_TABLES, PERSONAL_COLUMNS};
+use crate::engine::context::database_now;
+use crate::ids::TenantId;
+use crate::store::{Transaction, policies, tenants};
+
+use super::calendar::Standing;
+use super::exit::{Exit, Failure};
+use super::output::{self, Format};
+use super::session::{Session, require_tenant};
+use super::tenant::facts;
+
+/// The answer for an id that is nobody's.
+const NOT_STORED: &str = "not stored: never known, or deleted";
+
+/// Verbs of `participant`.
+#[derive(Debug, Subcommand)]
+pub enum ParticipantCommand {
+    /// Show which fields are still stored (never their values), and when they go or went
+    #[command(
+        after_help = "Of somebody who was deleted nothing is known any more, so an unknown id and a \
+        deleted one look alike: \"not stored\". That is an answer, not a failure (exit code 0).\n\n\
+        Example:\n  retentiond participant show 018df3a0-5b1c-7d52-9a53-0f6f3f1c2b11 --tenant acme"
+    )]
+    Show {
+        /// Id of the participant
+        #[arg(value_name = "ID")]
+        id: Uuid,
+        /// Only look at this tenant's [default: all tenants]
+        #[arg(long, value_name = "SLUG")]
+        tenant: Option<String>,
+    },
+}
+
+/// `participant`.
+pub async fn participant(session: &Session, command: ParticipantCommand) -> Result<Exit, Failure> {
+    let ParticipantCommand::Show { id, tenant } = command;
+    let config = session.config()?;
+    let hour = ScheduleHour::try_from(config.schedule.hour).map_err(Failure::usage)?;
+    let database = session.database(&config).await?;
+    let transaction = database.begin_read("looking for a participant").await?;
+    let candidates = match tenant {
+        Some(slug) => vec![require_tenant(&transaction, &slug).await?],
+        None => tenants::list(&transaction).await?,
+    };
+    // Keys begin with the tenant, and an id may, in principle, stand with several.
+    let mut found = Vec::new();
+    for tenant in candidates {
+        if let Some(row) = find(&transaction, TenantId(tenant.id), id).await? {
+            found.push(report(session, &transaction, hour, &tenant, id, row).await?);
+        }
+    }
+    transaction.rollback().await?;
+    database.close().await;
+    print(session.format, id, &found)?;
+    Ok(Exit::Done)
+}
+
+/// A row without its values: they do not even leave the database.
+#[derive(FromQueryResult)]
+struct Row {
+    upload_id: Uuid,
+    added_at: DateTime<Utc>,
+    unsubscribed_at: Option<DateTime<Utc>>,
+    anonymized_at: Option<DateTime<Utc>>,
+}
+
+async fn find(
+    transaction: &Transaction,
+    tenant: TenantId,
+    id: Uuid,
+) -> Result<Option<Row>, Failure> {
+    let row = transaction
+        .row::<Row>(
+            "SELECT upload_id, added_at, unsubscribed_at, anonymized_at FROM participant \
+             WHERE tenant_id = :tenant AND id = :id",
+            &[("tenant", tenant.0.into()), ("id", id.into())],
+        )
+        .await?;
+    Ok(row)
+}
+
+/// Names of the personal fields that are stored.
+async fn fields_stored(
+    transaction: &Transaction,
+    tenant: TenantId,
+    id: Uuid,
+) -> Result<Vec<&'static str>, Failure> {
+    let mut stored = Vec::new();
+    for column in PERSONAL_COLUMNS {
+        // COUNT leaves NULL out, and the value where it is.
+        let sql = format!(
+            "SELECT COUNT({column}) AS n FROM participant WHERE tenant_id = :tenant AND id = :id"
+        );
+        let values = [("tenant", tenant.0.into()), ("id", id.into())];
+        if transaction.number(&sql, &values).await? > 0 {
+            stored.push(column);
+        }
+    }
+    Ok(stored)
+}
+
+async fn children(
+    transaction: &Transaction,
+    tenant: TenantId,
+    table: &'static str,
+    id: Uuid,
+) -> Result<i64, Failure> {
+    let count = transaction
+        .number(
+            &format!(
+                "SELECT COUNT(*) AS n FROM {table} WHERE tenant_id = :tenant AND participant_id = :id"
+            ),
+            &[("tenant", tenant.0.into()), ("id", id.into())],
+        )
+        .await?;
+    Ok(count)
+}
+
+#[derive(FromQueryResult)]
+struct Run {
+    run_id: Uuid,
+}
+
+/// The run that anonymized whoever was anonymized at that instant; `None` = no run recorded it.
+async fn anonymizing_run(
+    transaction: &Transaction,
+    tenant: TenantId,
+    anonymized_at: DateTime<Utc>,
+) -> Result<Option<Uuid>, Failure> {
+    let run = transaction
+        .row::<Run>(
+            "SELECT run_id FROM run_batch WHERE tenant_id = :tenant AND stage = 'anonymize' \
+             AND written_at = :at ORDER BY run_id LIMIT 1",
+            &[("tenant", tenant.0.into()), ("at", anonymized_at.into())],
+        )
+        .await?;
+    Ok(run.map(|run| run.run_id))
+}
+
+/// When a stage takes the participant.
+#[derive(Clone, Copy, Serialize)]
+struct Ahead {
+    period: Period,
+    due: DateTime<Utc>,
+    already_due: bool,
+}
+
+/// What is known of a participant, as JSON has it.
+#[derive(Serialize)]
+struct Report {
+    stored: bool,
+    tenant: String,
+    id: Uuid,
+    upload_id: Uuid,
+    added_at: DateTime<Utc>,
+    fields_stored: Vec<&'static str>,
+    metadata: i64,
+    answers: i64,
+    messages: i64,
+    invitations: i64,
+    unsubscribed: bool,
+    policy_version: Option<i32>,
+    anonymize_after_months: Option<u16>,
+    retain_months: Option<u16>,
+    anonymized_at: Option<DateTime<Utc>>,
+    anonymized_by_run: Option<Uuid>,
+    anonymize: Option<Ahead>,
+    purge: Option<Ahead>,
+}
+
+async fn report(
+    session: &Session,
+    transaction: &Transaction,
+    hour: ScheduleHour,
+    row: &tenant::Model,
+    id: Uuid,
+    participant: Row,
+) -> Result<Report, Failure> {
+    let tenant = TenantId(row.id);
+    let zone: Zone = row.time_zone.parse().map_err(Failure::failed)?;
+    let versions = policies::versions(transaction, tenant)
+        .await?
+        .map_err(Failure::failed)?;
+    let now = session.now().min(database_now(transaction).await?);
+    let standing = Standing::read(transaction, tenant, zone, hour, now).await?;
+    let (calendar, pinned) = standing.unfinished();
+    let added_at = participant.added_at;
+    let ahead = |cutoff: fn(Cutoffs) -> Option<DateTime<Utc>>| {
+        let period = calendar.first_taking(&versions, now, pinned, added_at, cutoff)?;
+        let due = calendar.due(period);
+        Some(Ahead {
+            period,
+            due,
+            already_due: due <= now,
+        })
+    };
+    let purge = ahead(|cutoffs| cutoffs.purge);
+    // P4: nobody is anonymized who goes altogether by then.
+    let anonymize = ahead(|cutoffs| cutoffs.anonymize).filter(|anonymize| {
+        participant.anonymized_at.is_none()
+            && purge.is_none_or(|purge| anonymize.period < purge.period)
+    });
+    let anonymized_by_run = match participant.anonymized_at {
+        Some(at) => anonymizing_run(transaction, tenant, at).await?,
+        None => None,
+    };
+    let mut counts = [0; CHILD_TABLES.len()];
+    for (count, table) in counts.iter_mut().zip(CHILD_TABLES) {
+        *count = children(transaction, tenant, table, id).await?;
+    }
+    let [metadata, answers, messages, invitations] = counts;
+    let current = version_at(&versions, now);
+    Ok(Report {
+        stored: true,
+        tenant: row.slug.clone(),
+        id,
+        upload_id: participant.upload_id,
+        added_at,
+        fields_stored: fields_stored(transaction, tenant, id).await?,
+        metadata,
+        answers,
+        messages,
+        invitations,
+        unsubscribed: participant.unsubscribed_at.is_some(),
+        policy_version: current.map(|version| version.number),
+        anonymize_after_months: current
+            .and_then(|version| version.terms.anonymize_after)
+            .map(Months::get),
+        retain_months: current
+            .and_then(|version| version.terms.retain)
+            .map(Months::get),
+        anonymized_at: participant.anonymized_at,
+        anonymized_by_run,
+        anonymize,
+        purge,
+    })
+}
+
+fn print(format: Format, id: Uuid, found: &[Report]) -> Result<(), Failure> {
+    if found.is_empty() {
+        return match format {
+            Format::Json => output::print_json(&serde_json::json!({
+                "stored": false,
+                "id": id,
+                "sentence": NOT_STORED,
+            })),
+            Format::Table => output::print_line(NOT_STORED),
+        };
+    }
+    if format == Format::Json {
+        return match found {
+            [report] => output::print_json(report),
+            several => output::print_json(&serde_json::json!({
+                "stored": true,
+                "id": id,
+                "participants": several,
+            })),
+        };
+    }
+    for (position, report) in found.iter().enumerate() {
+        if position > 0 {
+            output::print_line("")?;
+        }
+        output::print(&facts(&report_facts(report)))?;
+    }
+    Ok(())
+}
+
+fn report_facts(report: &Report) -> Vec<(&'static str, String)> {
+    let months = |months: Option<u16>| months.map_or("never".to_owned(), |m| format!("after {m}m"));
+    let rule = match report.policy_version {
+        None => "no policy counts now".to_owned(),
+        Some(number) => format!(
+            "version {number}: anonymize {}, delete {}",
+            months(report.anonymize_after_months),
+            months(report.retain_months)
+        ),
+    };
+    let ahead = |ahead: Option<Ahead>, otherwise: &str| match ahead {
+        None => otherwise.to_owned(),
+        Some(Ahead {
+            period,
+            due,
+            already_due,
+        }) => format!(
+            "{} (period {period}){}",
+            output::instant(due),
+            if already_due {
+                ": already due, the next pass does it"
+            } else {
+                ""
+            }
+        ),
+    };
+    let anonymized = match (report.anonymized_at, report.anonymized_by_run) {
+        (Some(at), Some(run)) => format!("done at {} by run {run}", output::instant(at)),
+        (Some(at), None) => format!("done at {}; no run recorded it", output::instant(at)),
+        (None, _) if report.purge.is_some() => ahead(report.anonymize, "not before it is deleted"),
+        (None, _) => ahead(report.anonymize, "never, as the policies stand"),
+    };
+    vec![
+        ("participant", report.id.to_string()),
+        ("tenant", report.tenant.clone()),
+        ("upload", report.upload_id.to_string()),
+        ("added", output::instant(report.added_at)),
+        (
+            "fields stored",
+            if report.fields_stored.is_empty() {
+                "none of the five".to_owned()
+            } else {
+                report.fields_stored.join(", ")
+            },
+        ),
+        (
+            "also stored",
+            format!(
+                "metadata {}, answers {}, messages {}, invitations {}",
+                report.metadata, report.answers, report.messages, report.invitations
+            ),
+        ),
+        (
+            "unsubscribed",
+            if report.unsubscribed { "yes" } else { "no" }.to_owned(),
+        ),
+        ("policy", rule),
+        ("anonymized", anonymized),
+        (
+            "deleted",
+            ahead(report.purge, "never, as the policies stand"),
+        ),
+    ]
+}

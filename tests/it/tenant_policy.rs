@@ -1,0 +1,367 @@
+//! `tenant`, `policy` and `participant` from outside: what they accept, refuse, keep and print.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::support::binary::Finished;
+use crate::support::{Binary, Person, Scratch, World};
+
+const EXAMPLE: [&str; 6] = [
+    "tenant",
+    "add",
+    "example",
+    "--time-zone",
+    "Europe/Brussels",
+    "--name=Example",
+];
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("one JSON document")
+}
+
+/// A command that succeeds, as JSON.
+fn call(binary: &Binary, arguments: &[&str]) -> Value {
+    let arguments = [&["--output", "json"], arguments].concat();
+    json(&binary.run(&arguments).expect_code(0).stdout)
+}
+
+/// A command that is refused in one sentence on one line, which holds all of `parts`.
+#[track_caller]
+fn refused(finished: Finished, parts: &[&str]) {
+    let finished = finished.expect_code(2);
+    assert_eq!(finished.stdout, "");
+    let error = &finished.stderr;
+    assert!(
+        error.starts_with("error: ") && error.trim_end().lines().count() == 1,
+        "{error}"
+    );
+    for part in parts {
+        assert!(error.contains(part), "{part:?} is not in: {error}");
+    }
+}
+
+fn time(value: &Value) -> DateTime<Utc> {
+    value.as_str().expect("a time").parse().expect("RFC 3339")
+}
+
+async fn empty(scratch: Scratch) -> (World, Binary) {
+    let world = World::new(scratch, "2024-04-02T00:00:00Z").await;
+    let binary = world.binary();
+    (world, binary)
+}
+
+on_every_database! {
+    async fn tenants_are_added_listed_and_shown(scratch: Scratch) {
+        let (_world, binary) = empty(scratch).await;
+        let added = call(&binary, &EXAMPLE);
+        assert_eq!(added["slug"], "example");
+        assert_eq!(added["time_zone"], "Europe/Brussels");
+        assert!(added["policy_version"].is_null());
+        refused(binary.run(&EXAMPLE), &["\"example\"", "taken"]);
+        let long = "a".repeat(64);
+        for slug in ["", "Acme", "a_b", "caf\u{e9}", "a b", long.as_str()] {
+            refused(
+                binary.run(&["tenant", "add", slug, "--time-zone", "UTC"]),
+                &["cannot be a slug", "1 to 63"],
+            );
+        }
+        binary.run(&["tenant", "add", &long[1..], "--time-zone", "UTC"]).expect_code(0);
+        refused(
+            binary.run(&["tenant", "add", "b", "--time-zone", "europe/brussels"]),
+            &["did you mean Europe/Brussels?"],
+        );
+        let listed = call(&binary, &["tenant", "list"]);
+        let slugs: Vec<_> = listed["tenants"].as_array().expect("tenants").iter().map(|t| t["slug"].clone()).collect();
+        assert_eq!(slugs, [Value::from(&long[1..]), "example".into()]);
+        let shown = call(&binary, &["tenant", "show", "example"]);
+        assert_eq!(shown["name"], "Example");
+        assert_eq!(shown["participants"], 0);
+        refused(binary.run(&["tenant", "show", "nobody"]), &["no tenant", "\"nobody\""]);
+    }
+
+    async fn p05_impossible_periods_are_refused(scratch: Scratch) {
+        let (_world, binary) = empty(scratch).await;
+        call(&binary, &EXAMPLE);
+        for (option, value, parts) in [
+            ("--anonymize", "0m", &["0m", "at least 1", "1m"][..]),
+            ("--anonymize", "-1m", &["-1m", "nearest allowed value is 1m"]),
+            ("--anonymize", "0.5m", &["0.5m", "whole number of months"]),
+            ("--anonymize", "30d", &["30d", "whole number of months", "1m"]),
+            ("--anonymize", "6w", &["6w", "nearest allowed value is 1m"]),
+            ("--anonymize", "1201m", &["1201m", "nearest allowed value is 1200m"]),
+            ("--retain", "11m", &["11m", "at least 12", "12m"]),
+            ("--retain", "101y", &["101y", "nearest allowed value is 1200m"]),
+            ("--retain", "soon", &["soon", "cannot be read"]),
+        ] {
+            refused(binary.run(&["policy", "set", "example", option, value]), parts);
+            refused(binary.run(&["policy", "explain", "--time-zone", "UTC", option, value]), parts);
+        }
+        refused(
+            binary.run(&["policy", "set", "example", "--anonymize", "12m", "--retain", "1y"]),
+            &["12m", "shorter than the retention", "11m"],
+        );
+        refused(binary.run(&["policy", "set", "example"]), &["nothing to set", "--anonymize"]);
+        refused(binary.run(&["policy", "set", "example", "--by", "me"]), &["nothing to set"]);
+        refused(
+            binary.run(&["policy", "set", "example", "--anonymize", "1m", "--effective-from", "1/5/2024"]),
+            &["1/5/2024", "2024-05-01"],
+        );
+        refused(binary.run(&["policy", "set", "nobody", "--anonymize", "1m"]), &["\"nobody\""]);
+        let history = call(&binary, &["policy", "history", "example"]);
+        assert_eq!(history["versions"].as_array().map(Vec::len), Some(0));
+    }
+
+    async fn p06_months_and_years_are_stored_in_months(scratch: Scratch) {
+        let (_world, binary) = empty(scratch).await;
+        call(&binary, &EXAMPLE);
+        for (anonymize, retain) in [("1m", "12m"), ("1m", "1y"), ("11m", "1y")] {
+            let set = call(&binary, &["policy", "set", "example", "--anonymize", anonymize, "--retain", retain]);
+            assert_eq!(set["retain_months"], 12);
+            assert_eq!(format!("{}m", set["anonymize_after_months"]), anonymize);
+        }
+    }
+
+    async fn p07_a_quarantine_longer_than_guaranteed_must_be_accepted(scratch: Scratch) {
+        let (_world, binary) = empty(scratch).await;
+        call(&binary, &EXAMPLE);
+        for (anonymize, days) in [("1m", 28), ("2m", 59), ("3m", 89)] {
+            let guaranteed = format!("{days}d");
+            let longer = format!("{}d", days + 1);
+            let set = ["policy", "set", "example", "--anonymize", anonymize, "--quarantine"];
+            refused(
+                binary.run(&[&set[..], &[&longer]].concat()),
+                &[&longer, &guaranteed, "--accept-long-quarantine"],
+            );
+            let accepted = call(&binary, &[&set[..], &[&guaranteed]].concat());
+            assert_eq!(accepted["long_quarantine_accepted"], false);
+            assert_eq!(accepted["quarantine_days"], days);
+        }
+        refused(binary.run(&["policy", "set", "example", "--quarantine", "1.5d"]), &["1.5d", "whole number of days"]);
+        refused(binary.run(&["policy", "set", "example", "--quarantine", "1m"]), &["1m", "days"]);
+        let set = call(
+            &binary,
+            &["policy", "set", "example", "--quarantine", "100d", "--accept-long-quarantine"],
+        );
+        assert_eq!(set["long_quarantine_accepted"], true);
+        // P12: both are kept.
+        let kept = call(&binary, &["policy", "set", "example", "--retain", "2y"]);
+        assert_eq!(kept["long_quarantine_accepted"], true);
+        assert_eq!(kept["quarantine_days"], 100);
+        let table = binary.run(&["policy", "history", "example"]).expect_code(0).stdout;
+        assert!(table.contains("100d (accepted as long)"), "{table}");
+    }
+
+    async fn p08_history_shows_who_when_and_why(scratch: Scratch) {
+        let (world, _) = empty(scratch).await;
+        let binary = world.binary().env("LOGNAME", "carol").env("USER", "bob");
+        call(&binary, &EXAMPLE);
+        call(&binary, &["policy", "set", "example", "--anonymize", "1m", "--reason", "contract"]);
+        call(&binary, &["policy", "set", "example", "--retain", "1y", "--by", "dpo", "--effective-from", "2024-01-01"]);
+        call(&binary, &["policy", "set", "example", "--anonymize", "none", "--effective-from", "2090-01-01T00:00:00+02:00"]);
+        let history = call(&binary, &["policy", "history", "example"]);
+        let versions = history["versions"].as_array().expect("versions");
+        assert_eq!(versions.len(), 3);
+        let facts: Vec<_> = versions.iter().map(|v| (v["version"].clone(), v["created_by"].clone(), v["reason"].clone(), v["backdated"].clone())).collect();
+        assert_eq!(facts[0], (1.into(), "bob".into(), "contract".into(), false.into()));
+        assert_eq!(facts[1], (2.into(), "dpo".into(), "".into(), true.into()));
+        assert_eq!(versions[0]["effective_from"], versions[0]["created_at"]);
+        assert_eq!(versions[0]["retain_months"], Value::Null);
+        // The start of the day in Brussels.
+        assert_eq!(versions[1]["effective_from"], "2023-12-31T23:00:00Z");
+        assert_eq!(versions[2]["effective_from"], "2089-12-31T22:00:00Z");
+        let shown = call(&binary, &["policy", "show", "example"]);
+        assert_eq!(shown["current"], versions[1]);
+        assert_eq!(shown["later"][0], versions[2]);
+        let table = binary.run(&["policy", "history", "example"]).expect_code(0).stdout;
+        assert!(table.contains("backdated") && table.contains("contract"), "{table}");
+        let unknown = world.binary();
+        let set = call(&unknown, &["policy", "set", "example", "--anonymize", "2m"]);
+        assert_eq!(set["created_by"], "unknown");
+    }
+
+    async fn p12_what_is_left_out_is_kept_and_the_first_period_is_told(scratch: Scratch) {
+        let (world, binary) = empty(scratch).await;
+        let tenant = world.tenant("example", "Europe/Brussels").await;
+        world.person(tenant, person("2010-01-15T12:00:00Z")).await;
+        let recent = "2024-02-15T12:00:00Z";
+        world.person(tenant, person(recent)).await;
+        let first = call(
+            &binary,
+            &["policy", "set", "example", "--anonymize", "1m", "--retain", "10y", "--quarantine", "28d"],
+        );
+        assert_eq!(first["version"], 1);
+        assert_eq!(first["backdated"], false);
+        // P9: set now, it first acts on the 1st of the next month.
+        assert!(time(&first["due"]) > time(&first["created_at"]));
+        assert_eq!(first["would_anonymize"], 1);
+        assert_eq!(first["would_purge"], 1);
+        let later = call(&binary, &["policy", "set", "example", "--effective-from", "2060-03-10"]);
+        assert_eq!(later["version"], 2);
+        assert_eq!(later["period"], "2060-04");
+        assert_eq!(later["anonymize_after_months"], 1);
+        assert_eq!(later["retain_months"], 120);
+        assert_eq!(later["quarantine_days"], 28);
+        assert_eq!(later["effective_from"], "2060-03-09T23:00:00Z");
+        assert_eq!(later["anonymize_until"], "2060-02-29");
+        assert_eq!(later["anonymize_cutoff"], "2060-02-29T23:00:00Z");
+        assert_eq!(later["purge_until"], "2050-03-31");
+        assert_eq!(later["would_purge"], 2);
+        assert_eq!(later["would_anonymize"], 0);
+        // Dated back, it acts on the newest due period, which nobody has run yet.
+        let back = call(&binary, &["policy", "set", "example", "--retain", "none", "--effective-from", "2020-01-01"]);
+        assert_eq!(back["backdated"], true);
+        assert!(time(&back["due"]) <= time(&back["created_at"]));
+        assert!(back["retain_months"].is_null() && back["purge_until"].is_null());
+        assert_eq!(back["would_anonymize"], 2);
+        assert_eq!(back["would_purge"], 0);
+        let due = back["period"].as_str().expect("a period").to_owned();
+        binary.run(&["run"]).expect_code(0);
+        let after = call(&binary, &["policy", "set", "example", "--anonymize", "2m", "--effective-from", "2020-01-01"]);
+        assert!(after["period"].as_str().expect("a period") > due.as_str(), "{after}");
+        let table = binary
+            .run(&["policy", "set", "example", "--effective-from", "2060-03-10", "--anonymize", "1m"])
+            .expect_code(0)
+            .stdout;
+        assert!(table.contains("until 2060-02-29 inclusive") && table.contains("period 2060-04"), "{table}");
+    }
+
+    async fn participant_show_tells_what_is_stored_and_when_it_goes(scratch: Scratch) {
+        let (world, binary) = empty(scratch).await;
+        let tenant = world.tenant("example", "Europe/Brussels").await;
+        world.tenant("other", "UTC").await;
+        world.policy(tenant, Some(1), Some(120), "2023-01-01T00:00:00Z").await;
+        let old = world.person(tenant, person("2024-02-15T12:00:00Z")).await.to_string();
+        let gone = world.person(tenant, person("2010-02-15T12:00:00Z")).await.to_string();
+        let ahead = world.person(tenant, Person { unsubscribed_at: None, ..person("2035-02-10T12:00:00Z") }).await.to_string();
+        let outputs = |id: &str| {
+            let table = binary.run(&["participant", "show", id]).expect_code(0);
+            let text = binary.run(&["participant", "show", id, "--output", "json"]).expect_code(0);
+            for output in [&table.stdout, &text.stdout, &table.stderr, &text.stderr] {
+                for value in ["Ann", "Peeters", "example.org"] {
+                    assert!(!output.contains(value), "{output}");
+                }
+            }
+            (table.stdout, json(&text.stdout))
+        };
+        let (table, shown) = outputs(&old);
+        assert!(table.contains("already due") && table.contains("first_name, last_name"), "{table}");
+        assert_eq!(shown["stored"], true);
+        assert_eq!(shown["tenant"], "example");
+        assert_eq!(shown["unsubscribed"], true);
+        assert_eq!(shown["policy_version"], 1);
+        assert_eq!(shown["added_at"], "2024-02-15T12:00:00Z");
+        let counts = ["metadata", "answers", "messages", "invitations"].map(|name| shown[name].as_u64());
+        assert_eq!(counts, crate::support::CHILDREN.map(Some));
+        assert_eq!(shown["anonymize"]["already_due"], true);
+        assert_eq!(shown["purge"]["period"], "2034-03");
+        let (_, shown) = outputs(&gone);
+        assert!(shown["anonymize"].is_null());
+        assert_eq!(shown["purge"]["already_due"], true);
+        let (_, shown) = outputs(&ahead);
+        assert_eq!(shown["unsubscribed"], false);
+        assert_eq!(shown["anonymize"]["due"], "2035-03-31T22:00:00Z");
+        assert_eq!(shown["anonymize"]["already_due"], false);
+        assert_eq!(shown["purge"]["due"], "2045-02-28T23:00:00Z");
+
+        binary.run(&["run"]).expect_code(0);
+        let (table, shown) = outputs(&old);
+        assert_eq!(shown["fields_stored"], Value::Array(Vec::new()));
+        let run = shown["anonymized_by_run"].as_str().expect("a run").to_owned();
+        assert!(table.contains(&run) && table.contains("none of the five"), "{table}");
+        binary.run(&["runs", "show", &run]).expect_code(0);
+        let (table, shown) = outputs(&gone);
+        assert_eq!(table, "not stored: never known, or deleted\n");
+        assert_eq!(shown["stored"], false);
+        let elsewhere = call(&binary, &["participant", "show", &ahead, "--tenant", "other"]);
+        assert_eq!(elsewhere["stored"], false);
+        assert_eq!(call(&binary, &["participant", "show", &ahead, "--tenant", "example"])["stored"], true);
+        refused(binary.run(&["participant", "show", &ahead, "--tenant", "nobody"]), &["\"nobody\""]);
+    }
+}
+
+fn person(added_at: &str) -> Person<'_> {
+    Person {
+        added_at,
+        email: Some("ann@example.org"),
+        unsubscribed_at: Some("2024-01-01T00:00:00Z"),
+    }
+}
+
+fn explain(arguments: &[&str]) -> Value {
+    // No database, and a configuration that nobody could load.
+    let binary = Binary::new().env("RETENTIOND_CONFIG", "missing.toml");
+    call(&binary, &[&["policy", "explain"], arguments].concat())
+}
+
+#[test]
+fn d01_explain_the_example() {
+    let arguments = [
+        "--time-zone",
+        "Europe/Brussels",
+        "--anonymize",
+        "1m",
+        "--retain",
+        "1y",
+        "--period",
+        "2024-04",
+    ];
+    let explained = explain(&arguments);
+    for (key, expected) in [
+        ("period", "2024-04"),
+        ("due", "2024-03-31T22:00:00Z"),
+        ("anonymize_cutoff", "2024-02-29T23:00:00Z"),
+        ("anonymize_until", "2024-02-29"),
+        ("purge_cutoff", "2023-03-31T22:00:00Z"),
+        ("purge_until", "2023-03-31"),
+    ] {
+        assert_eq!(explained[key], expected, "{key}");
+    }
+    assert_eq!(explained["anonymize_guaranteed_days"], 28);
+    assert_eq!(explained["anonymize_longest_days"], 62);
+    assert_eq!(explained["purge_guaranteed_days"], 365);
+    let binary = Binary::new();
+    let table = binary
+        .run(&[&["policy", "explain"], &arguments[..]].concat())
+        .expect_code(0)
+        .stdout;
+    assert!(table.contains("until 2024-02-29 inclusive"), "{table}");
+    assert!(table.contains("until 2023-03-31 inclusive"), "{table}");
+    assert_eq!(
+        std::fs::read_dir(binary.directory())
+            .expect("the directory")
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn d08_due_instants_via_explain() {
+    for (zone, due) in [
+        ("Pacific/Kiritimati", "2024-03-31T10:00:00Z"),
+        ("Pacific/Pago_Pago", "2024-04-01T11:00:00Z"),
+    ] {
+        let explained = explain(&[
+            "--time-zone",
+            zone,
+            "--period",
+            "2024-04",
+            "--anonymize",
+            "none",
+        ]);
+        assert_eq!(explained["due"], due);
+        assert!(explained["anonymize_cutoff"].is_null() && explained["purge_until"].is_null());
+    }
+    let six = explain(&["--time-zone", "UTC", "--period", "2024-04", "--hour", "6"]);
+    assert_eq!(six["due"], "2024-04-01T06:00:00Z");
+    let binary = Binary::new();
+    refused(
+        binary.run(&["policy", "explain", "--time-zone", "UTC", "--hour", "24"]),
+        &["24", "0 to 23"],
+    );
+    refused(
+        binary.run(&["policy", "explain", "--time-zone", "Nowhere"]),
+        &["Nowhere", "time zone"],
+    );
+    let newest = explain(&["--time-zone", "UTC"]);
+    assert!(newest["period"].is_string());
+}
