@@ -7,9 +7,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod completions;
+mod config;
 mod demo;
 pub mod exit;
 mod keys;
+mod man;
 mod migrate;
 pub mod output;
 mod progress;
@@ -71,6 +74,13 @@ enum Command {
     /// Make or check the database's schema
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Print the completions of a shell
+    Completions(completions::CompletionsArguments),
+    /// Print the manual page
+    Man,
 }
 
 /// Runs the command line of this process.
@@ -126,5 +136,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Runs(command) => runs::runs(&session, command).await,
         Command::Keys(command) => keys::keys(&session, command).await,
         Command::Migrate(command) => migrate::migrate(&session, command).await,
+        Command::Config(command) => config::config(&session, command),
+        Command::Completions(arguments) => completions::completions(&arguments),
+        Command::Man => man::man(),
     }
 }
