@@ -8,10 +8,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod calendar;
+mod completions;
+mod config;
 mod demo;
 pub mod exit;
 mod import;
 mod keys;
+mod man;
 mod migrate;
 pub mod output;
 mod participant;
@@ -94,6 +97,13 @@ enum Command {
     /// Show what is still stored of one participant, and what happens to it when
     #[command(subcommand)]
     Participant(participant::ParticipantCommand),
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Print the completions of a shell
+    Completions(completions::CompletionsArguments),
+    /// Print the manual page
+    Man,
 }
 
 /// Runs the command line of this process.
@@ -155,5 +165,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Keys(command) => keys::keys(&session, command).await,
         Command::Migrate(command) => migrate::migrate(&session, command).await,
         Command::Participant(command) => participant::participant(&session, command).await,
+        Command::Config(command) => config::config(&session, command),
+        Command::Completions(arguments) => completions::completions(&arguments),
+        Command::Man => man::man(),
     }
 }
