@@ -44,7 +44,10 @@ async fn erased_values_are_gone_from_the_files_of_sqlite() {
             world.person(tenant, person).await;
         }
     }
-    assert!(hits(world.scratch.url()) >= 400, "the search finds what is there");
+    assert!(
+        hits(world.scratch.url()) >= 400,
+        "the search finds what is there"
+    );
     world
         .binary()
         .run(&["run", "--period", "2024-04"])
