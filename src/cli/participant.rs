@@ -37,7 +37,7 @@ pub enum ParticipantCommand {
     Show {
         /// Id of the participant
         #[arg(value_name = "ID")]
-        id: Uuid,
+        id: String,
         /// Only look at this tenant's [default: all tenants]
         #[arg(long, value_name = "SLUG")]
         tenant: Option<String>,
@@ -47,6 +47,13 @@ pub enum ParticipantCommand {
 /// `participant`.
 pub async fn participant(session: &Session, command: ParticipantCommand) -> Result<Exit, Failure> {
     let ParticipantCommand::Show { id, tenant } = command;
+    // Not repeated in the error: somebody may have written an address (E10).
+    let id: Uuid = id.parse().map_err(|_| {
+        Failure::usage(
+            "the id given is no participant's: write a UUID, for example \
+             018df3a0-5b1c-7d52-9a53-0f6f3f1c2b11",
+        )
+    })?;
     let config = session.config()?;
     let hour = ScheduleHour::try_from(config.schedule.hour).map_err(Failure::usage)?;
     let database = session.database(&config).await?;

@@ -272,6 +272,9 @@ on_every_database! {
         let (table, shown) = outputs(&gone);
         assert_eq!(table, "not stored: never known, or deleted\n");
         assert_eq!(shown["stored"], false);
+        let address = binary.run(&["participant", "show", "ann@example.org"]);
+        assert!(!address.stderr.contains("example.org"), "{}", address.stderr);
+        refused(address, &["write a UUID"]);
         let elsewhere = call(&binary, &["participant", "show", &ahead, "--tenant", "other"]);
         assert_eq!(elsewhere["stored"], false);
         assert_eq!(call(&binary, &["participant", "show", &ahead, "--tenant", "example"])["stored"], true);
