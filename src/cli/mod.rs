@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 mod calendar;
@@ -125,15 +126,17 @@ fn start(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failure> {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are data; anything else is usage. Nothing more can be done if the
-            // stream is gone.
+            if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+                // Nothing more can be done if the stream is gone.
+                let _ = error.print();
+                return Ok(Exit::Usage);
+            }
+            if error.use_stderr() {
+                return Err(Failure::usage(one_line(&error)));
+            }
+            // Help and version are data. Nothing more can be done if the stream is gone.
             let _ = error.print();
-            let exit = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            };
-            return Ok(exit);
+            return Ok(Exit::Done);
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -147,6 +150,25 @@ fn start(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failure> {
             ))
         })?;
     runtime.block_on(dispatch(cli))
+}
+
+/// A usage error as one line. What was typed may be an address that belongs on standard input, so
+/// anything that looks like one is not repeated.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let said = text.split("Usage:").next().unwrap_or_default();
+    let said = said.trim_start_matches("error: ");
+    let words: Vec<&str> = said
+        .split_whitespace()
+        .map(|word| {
+            if word.contains('@') {
+                "(not shown)"
+            } else {
+                word
+            }
+        })
+        .collect();
+    format!("{}; see `retentiond --help`", words.join(" "))
 }
 
 async fn dispatch(cli: Cli) -> Result<Exit, Failure> {

@@ -258,7 +258,7 @@ async fn intake(
 }
 
 /// The commands that erase, count and show, through the real binary.
-fn run_the_commands(url: &str) {
+fn run_the_commands(url: &str) -> Binary {
     let binary = Binary::new().env("RETENTIOND__DATABASE__URL", url);
     let secret = "5a".repeat(32);
     std::fs::OpenOptions::new()
@@ -306,6 +306,59 @@ fn run_the_commands(url: &str) {
     binary.run(&["runs", "list"]).expect_code(0);
     let run_id = done["tenants"][0]["run_id"].as_str().expect("the run's id");
     binary.run(&["runs", "show", run_id]).expect_code(0);
+    binary
+}
+
+/// The commands that set up, take in and answer, through the real binary.
+fn set_up_and_take_in(binary: &Binary) {
+    let upload = binary.directory().join("people.csv");
+    std::fs::write(
+        &upload,
+        "first_name,email,team\nBram,bram@example.org,north\n",
+    )
+    .expect("an upload");
+    for arguments in [
+        &["migrate", "status"][..],
+        &["keys", "check"],
+        &["keys", "rotate"],
+        &[
+            "tenant",
+            "add",
+            "fresh",
+            "--name",
+            "Fresh",
+            "--time-zone",
+            "UTC",
+        ],
+        &["tenant", "list"],
+        &["tenant", "show", "fresh"],
+        &[
+            "policy",
+            "set",
+            "fresh",
+            "--anonymize",
+            "1m",
+            "--retain",
+            "1y",
+        ],
+        &["policy", "show", "fresh"],
+        &["policy", "history", "fresh"],
+        &["import", "people.csv", "--tenant", "fresh"],
+    ] {
+        binary.run(arguments).expect_code(0);
+    }
+    let address = b"bram@example.org\n";
+    binary
+        .run_with_stdin(&["unsubscribe", "--tenant", "fresh"], address)
+        .expect_code(0);
+    let checked = binary
+        .run_with_stdin(&["suppression", "check", "--tenant", "fresh"], address)
+        .expect_code(0);
+    assert_eq!(checked.stdout, "1\tsuppressed\n");
+    let again = ["import", "people.csv", "--tenant", "fresh", "--again"];
+    binary.run(&again).expect_code(0);
+    let unknown = "018df718-957f-746e-a74c-63dd8f766166";
+    binary.run(&["participant", "show", unknown]).expect_code(0);
 }
 
 /// What the commands that do not erase ask of the store.
@@ -432,7 +485,7 @@ async fn rights_are_enough_and_no_more(database: Scratch) {
     let tenant_id = seed(&as_owner).await;
 
     let url = service.url(&database);
-    tokio::task::spawn_blocking({
+    let binary = tokio::task::spawn_blocking({
         let url = url.clone();
         move || run_the_commands(&url)
     })
@@ -452,6 +505,9 @@ async fn rights_are_enough_and_no_more(database: Scratch) {
         );
     }
 
+    tokio::task::spawn_blocking(move || set_up_and_take_in(&binary))
+        .await
+        .expect("the commands work");
     use_the_store(&url, TenantId(tenant_id)).await;
     let as_service = service.connect(&database).await;
     let (upload_id, participant_id) = (Uuid::now_v7(), Uuid::now_v7());
