@@ -18,3 +18,4 @@ mod privacy;
 mod run_command;
 mod schedule;
 mod scratch_databases;
+mod setup_commands;
