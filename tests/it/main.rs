@@ -19,3 +19,4 @@ mod run_command;
 mod schedule;
 mod scratch_databases;
 mod setup_commands;
+mod unusable_databases;
