@@ -10,6 +10,7 @@ mod d11_time_zones;
 mod dates;
 mod demo;
 mod erasure;
+mod help;
 mod house;
 mod least_privilege;
 mod log_reference;
