@@ -4,7 +4,7 @@ pub mod binary;
 pub mod database;
 pub mod world;
 
-pub use binary::Binary;
+pub use binary::{Binary, Finished};
 pub use database::{Backend, Scratch, scratch};
 pub use world::{CHILDREN, Person, World, at};
 
