@@ -89,7 +89,7 @@ async fn refuses(world: &World, binary: &Binary, code: i32, why: &str) {
     let sentences: Vec<&str> = refused
         .stderr
         .lines()
-        .filter(|line| line.starts_with("error: "))
+        .filter(|line| line.contains("\"event\":\"run_refused\""))
         .collect();
     assert_eq!(sentences.len(), 1, "{}", refused.stderr);
     assert!(sentences[0].contains(why), "{}", refused.stderr);
