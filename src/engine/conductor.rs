@@ -7,8 +7,8 @@ use backon::Retryable;
 use crate::domain::counts::Counts;
 use crate::domain::run_state::RunState;
 use crate::domain::subject::CHILD_TABLES;
+use crate::store::StoreError;
 use crate::store::runs::{self, Failure};
-use crate::store::{Disposition, StoreError};
 
 use super::batch::{ClaimedRun, cutoffs_in_force};
 use super::context::Engine;
@@ -207,12 +207,7 @@ async fn record_end(
     };
     let recorded = record
         .retry(engine.retry.backoff())
-        .when(|error| {
-            matches!(
-                error.class().disposition(),
-                Disposition::Retry | Disposition::Reconnect
-            )
-        })
+        .when(|error| error.class().may_pass())
         .await?;
     if recorded {
         Ok(())

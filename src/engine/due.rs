@@ -55,6 +55,28 @@ pub struct Scope {
 #[error("no tenant has the slug {}; see `retentiond tenant list`", .0.join(", "))]
 pub struct UnknownTenants(pub Vec<String>);
 
+/// Looks what is due within `scope` now, by slug; the progress of the engine expects as many tenants.
+///
+/// # Errors
+///
+/// The database's, or a clock skew; the inner one when a slug is unknown.
+pub async fn look(
+    engine: &Engine,
+    scope: &Scope,
+) -> Result<Result<Vec<Candidate>, UnknownTenants>, EngineError> {
+    let now = engine.read_clocks().await?;
+    let transaction = engine
+        .database
+        .begin_read("looking for what is due")
+        .await?;
+    let found = candidates(engine, &transaction, scope, now).await?;
+    transaction.rollback().await?;
+    if let Ok(found) = &found {
+        engine.progress.expect_tenants(found.len());
+    }
+    Ok(found)
+}
+
 /// The candidates of a scope, by slug.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use crate::store::{Disposition, runs};
 use super::claim::{Claim, claim, record_failed_claim};
 use super::conductor::drive;
 use super::context::Engine;
-use super::due::{Candidate, Scope, UnknownTenants, candidates};
+use super::due::{Candidate, Scope, UnknownTenants, look};
 use super::error::EngineError;
 use super::report::{Outcome, PassEntry, TenantReport};
 
@@ -29,18 +29,19 @@ pub async fn run(
     engine: &Engine,
     scope: &Scope,
 ) -> Result<Result<Vec<PassEntry>, UnknownTenants>, EngineError> {
-    let now = engine.read_clocks().await?;
-    let transaction = engine
-        .database
-        .begin_read("looking for what is due")
-        .await?;
-    let owed = candidates(engine, &transaction, scope, now).await?;
-    transaction.rollback().await?;
-    let owed = match owed {
-        Ok(owed) => owed,
-        Err(unknown) => return Ok(Err(unknown)),
+    let owed = match look(engine, scope).await {
+        Ok(Ok(owed)) => owed,
+        Ok(Err(unknown)) => return Ok(Err(unknown)),
+        Err(error) => {
+            if let EngineError::ClockSkew { .. } = &error {
+                tracing::error!(event = "clock_skew", class = error.class(), "{error}");
+            }
+            return Err(error);
+        }
     };
-    engine.progress.expect_tenants(owed.len());
+    // What stops this pass must not stop the next one.
+    let mut engine = engine.clone();
+    engine.stop = engine.stop.child_token();
     let places = Arc::new(Semaphore::new(engine.workers));
     let mut tasks = JoinSet::new();
     let mut entries = Vec::with_capacity(owed.len());

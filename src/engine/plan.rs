@@ -7,7 +7,7 @@ use crate::store::{policies, runs};
 
 use super::claim::ruling_version;
 use super::context::{Engine, database_now};
-use super::due::{Candidate, Scope, UnknownTenants, candidates};
+use super::due::{Candidate, Scope, UnknownTenants, look};
 use super::error::EngineError;
 use super::recount;
 use super::report::TenantReport;
@@ -30,15 +30,10 @@ pub async fn plan(
     engine: &Engine,
     scope: &Scope,
 ) -> Result<Result<Vec<PlanEntry>, UnknownTenants>, EngineError> {
-    let now = engine.read_clocks().await?;
-    let transaction = engine.database.begin_read("planning").await?;
-    let found = candidates(engine, &transaction, scope, now).await?;
-    transaction.rollback().await?;
-    let found = match found {
+    let found = match look(engine, scope).await? {
         Ok(found) => found,
         Err(unknown) => return Ok(Err(unknown)),
     };
-    engine.progress.expect_tenants(found.len());
     let mut entries = Vec::with_capacity(found.len());
     for candidate in found {
         let report = plan_one(engine, &candidate).await;

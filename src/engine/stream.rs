@@ -155,12 +155,7 @@ async fn find_committed(
     };
     let (held, found, cursor) = look_up
         .retry(engine.retry.backoff())
-        .when(|error| {
-            matches!(
-                error.class().disposition(),
-                Disposition::Retry | Disposition::Reconnect
-            )
-        })
+        .when(|error| error.class().may_pass())
         .await?;
     if !held {
         return Err(EngineError::LeaseLost);

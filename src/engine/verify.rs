@@ -12,7 +12,7 @@ use crate::domain::subject::CHILD_TABLES;
 use crate::store::{Dialect, Transaction, batches, policies, runs};
 
 use super::context::{Engine, database_now};
-use super::due::{Candidate, Scope, UnknownTenants, candidates};
+use super::due::{Candidate, Scope, UnknownTenants, look};
 use super::error::EngineError;
 use super::recount;
 use super::stage::Stage;
@@ -79,15 +79,10 @@ pub async fn verify(
     engine: &Engine,
     scope: &Scope,
 ) -> Result<Result<Vec<Verification>, UnknownTenants>, EngineError> {
-    let now = engine.read_clocks().await?;
-    let transaction = engine.database.begin_read("verifying").await?;
-    let found = candidates(engine, &transaction, scope, now).await?;
-    transaction.rollback().await?;
-    let found = match found {
+    let found = match look(engine, scope).await? {
         Ok(found) => found,
         Err(unknown) => return Ok(Err(unknown)),
     };
-    engine.progress.expect_tenants(found.len());
     let mut verifications = Vec::with_capacity(found.len());
     for candidate in found {
         verifications.push(match verify_one(engine, &candidate).await {

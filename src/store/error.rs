@@ -87,6 +87,15 @@ impl ErrorClass {
         }
     }
 
+    /// Whether the whole transaction may succeed when it is tried again as it is.
+    #[must_use]
+    pub fn may_pass(self) -> bool {
+        matches!(
+            self.disposition(),
+            Disposition::Retry | Disposition::Reconnect
+        )
+    }
+
     /// What happened and what to do, for people.
     fn sentence(self) -> &'static str {
         match self {
