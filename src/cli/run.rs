@@ -84,9 +84,9 @@ async fn run_logged(
     if exit == Exit::Partly && all_failed {
         exit = Exit::Failed;
     }
-    if entries.iter().any(may_have_erased)
-        && let Err(error) = pass::clean_up(&engine).await
-    {
+    // Also when there was nothing left to do: an earlier run may have been killed before it came
+    // here, or found the log in use.
+    if let Err(error) = pass::clean_up(&engine).await {
         report_clean_up(&error);
         exit = exit.or(Exit::Partly);
     }
@@ -96,11 +96,6 @@ async fn run_logged(
     }
     engine.database.close().await;
     Ok(exit)
-}
-
-/// Whether the write-ahead log may hold values that this pass erased.
-fn may_have_erased(entry: &PassEntry) -> bool {
-    !matches!(entry.outcome, Outcome::AlreadyCompleted | Outcome::NoPolicy)
 }
 
 #[derive(Serialize)]

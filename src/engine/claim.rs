@@ -56,33 +56,41 @@ pub enum Claim {
 pub async fn claim(engine: &Engine, candidate: &Candidate) -> Result<Claim, EngineError> {
     let mut pauses = engine.retry.backoff().build();
     loop {
-        let transaction = engine.database.begin("claiming a run").await?;
-        let error = match claim_in(engine, candidate, &transaction).await {
-            Ok((claim, superseded)) => match transaction.commit().await {
-                Ok(()) => {
-                    if superseded > 0 {
-                        tracing::info!(
-                            event = "tenant_run_superseded",
-                            tenant = candidate.slug,
-                            period = %candidate.period,
-                            runs = superseded,
-                            "older unfinished runs are superseded by this period"
-                        );
-                    }
-                    return Ok(claim);
+        let error = match attempt(engine, candidate).await {
+            Ok((claim, superseded)) => {
+                if superseded > 0 {
+                    tracing::info!(
+                        event = "tenant_run_superseded",
+                        tenant = candidate.slug,
+                        period = %candidate.period,
+                        runs = superseded,
+                        "older unfinished runs are superseded by this period"
+                    );
                 }
-                Err(error) => EngineError::from(error),
-            },
-            Err(error) => {
-                let _ = transaction.rollback().await;
-                error
+                return Ok(claim);
             }
+            Err(error) => error,
         };
         // After a lost reply the run may be ours under a token that we forget now. Its lease
         // expires, and whoever comes then takes it up.
         match (error.disposition(), pauses.next()) {
             (Disposition::Retry, Some(pause)) => tokio::time::sleep(pause).await,
             _ => return Err(error),
+        }
+    }
+}
+
+/// One attempt, from BEGIN (which on SQLite waits for the write lock) to COMMIT.
+async fn attempt(engine: &Engine, candidate: &Candidate) -> Result<(Claim, u64), EngineError> {
+    let transaction = engine.database.begin("claiming a run").await?;
+    match claim_in(engine, candidate, &transaction).await {
+        Ok(done) => {
+            transaction.commit().await?;
+            Ok(done)
+        }
+        Err(error) => {
+            let _ = transaction.rollback().await;
+            Err(error)
         }
     }
 }
@@ -117,6 +125,15 @@ async fn claim_in(
     let superseded =
         runs::supersede_before(transaction, candidate.tenant, candidate.period).await?;
     let Some(ruling) = ruling else {
+        // It may have been recorded as failed, before anybody saw that there is no policy.
+        runs::finish_unclaimed(
+            transaction,
+            candidate.tenant,
+            run.id,
+            RunState::NoPolicy,
+            None,
+        )
+        .await?;
         return Ok((Claim::NoPolicy { run_id: run.id }, superseded));
     };
     let lease = Lease {
@@ -261,6 +278,13 @@ pub async fn record_failed_claim(
         return Ok(None);
     }
     let transaction = engine.database.begin("recording a failed claim").await?;
+    let now = engine.now(engine.clock.now(), database_now(&transaction).await?)?;
+    if candidate.due_at > now || newer_run(&transaction, candidate).await?.is_some() {
+        // What would have been refused is not owed: it did not fail. And a record of a month to
+        // come would pass for a newer run, and forbid every period before it.
+        transaction.rollback().await?;
+        return Ok(None);
+    }
     runs::create(
         &transaction,
         engine.ids.next(),
@@ -271,13 +295,9 @@ pub async fn record_failed_claim(
     )
     .await?;
     let run = runs::find(&transaction, candidate.tenant, candidate.period).await?;
-    if let Some(run) = &run
-        && [RunState::Pending, RunState::Failed]
-            .map(RunState::name)
-            .contains(&run.state.as_str())
-    {
+    if let Some(run) = &run {
         let failure = failure_of(error, run.attempts);
-        runs::finish(
+        runs::finish_unclaimed(
             &transaction,
             candidate.tenant,
             run.id,

@@ -1,7 +1,6 @@
 //! Somebody unsubscribes (U5): the hash is stored, and every row of that address is marked.
 
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 
 use crate::domain::email::NormalizedEmail;
 use crate::store::{StoreError, Transaction, suppressions, tenants, with_retry};
@@ -69,7 +68,8 @@ async fn fill(
         newly_suppressed: suppress(transaction, intake, tenant, address, at).await?,
         ..Unsubscribed::default()
     };
-    let mut pages = Pages::of(tenant.id, "unsubscribed_at IS NULL AND email IS NOT NULL");
+    // Those that the platform marked in SQL too: their invitations may still be queued.
+    let mut pages = Pages::of(tenant.id, "email IS NOT NULL");
     while let Some(page) = pages.next(transaction).await? {
         let same = page
             .iter()
@@ -77,8 +77,8 @@ async fn fill(
         for row in same {
             if mark(transaction, tenant, row, at).await? {
                 done.marked += 1;
-                done.invitations_expired += expire(transaction, tenant, row.id).await?;
             }
+            done.invitations_expired += expire(transaction, tenant, row).await?;
         }
     }
     if done != Unsubscribed::default() {
@@ -134,17 +134,22 @@ async fn mark(
     Ok(marked == 1)
 }
 
-/// Calls off what is queued for a participant.
+/// Calls off what is queued for a participant, unless its address changed since it was read.
 async fn expire(
     transaction: &Transaction,
     tenant: &Tenant,
-    participant: Uuid,
+    row: &Addressed,
 ) -> Result<u64, StoreError> {
     transaction
         .execute(
             "UPDATE invitation SET state = 'expired' WHERE tenant_id = :tenant \
-             AND participant_id = :id AND state = 'queued'",
-            &[("tenant", tenant.id.0.into()), ("id", participant.into())],
+             AND participant_id = :id AND state = 'queued' AND EXISTS \
+             (SELECT 1 FROM participant WHERE tenant_id = :tenant AND id = :id AND email = :email)",
+            &[
+                ("tenant", tenant.id.0.into()),
+                ("id", row.id.into()),
+                ("email", row.email.as_str().into()),
+            ],
         )
         .await
 }

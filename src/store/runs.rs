@@ -190,7 +190,7 @@ pub async fn start(
 }
 
 /// Ends a run in `state`. For [`RunState::Failed`], with the class and code of the failure and the
-/// pause until it is taken up again.
+/// pause until it is taken up again. The caller holds the run's lease.
 ///
 /// # Errors
 ///
@@ -202,6 +202,34 @@ pub async fn finish(
     state: RunState,
     failure: Option<&Failure>,
 ) -> Result<(), StoreError> {
+    end(transaction, tenant, run_id, state, failure, "1 = 1").await
+}
+
+/// As [`finish`], for a caller without the lease: changes nothing once somebody has claimed the run
+/// or it has ended. The statement itself looks, because both can happen at any moment before it.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn finish_unclaimed(
+    transaction: &Transaction,
+    tenant: TenantId,
+    run_id: Uuid,
+    state: RunState,
+    failure: Option<&Failure>,
+) -> Result<(), StoreError> {
+    let unclaimed = "state IN ('pending', 'failed')";
+    end(transaction, tenant, run_id, state, failure, unclaimed).await
+}
+
+async fn end(
+    transaction: &Transaction,
+    tenant: TenantId,
+    run_id: Uuid,
+    state: RunState,
+    failure: Option<&Failure>,
+    condition: &str,
+) -> Result<(), StoreError> {
     let dialect = transaction.dialect();
     let retry_at = match failure {
         Some(_) => dialect.now_plus_seconds(),
@@ -209,7 +237,8 @@ pub async fn finish(
     };
     let sql = format!(
         "UPDATE tenant_run SET state = :state, finished_at = {}, retry_at = {retry_at}, \
-         failure_class = :class, failure_code = :code WHERE tenant_id = :tenant AND id = :run",
+         failure_class = :class, failure_code = :code WHERE tenant_id = :tenant AND id = :run \
+         AND {condition}",
         dialect.now(),
     );
     transaction

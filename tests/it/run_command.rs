@@ -1,8 +1,9 @@
 //! `run`, `plan`, `verify` and `runs` from outside: exit codes, and what programs read.
 
+use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use serde_json::Value;
 
-use crate::support::{Person, Scratch, World};
+use crate::support::{Backend, Person, Scratch, World, scratch};
 
 fn person(added_at: &str) -> Person<'_> {
     Person {
@@ -100,4 +101,41 @@ on_every_database! {
         world.sql("UPDATE run_lease SET token = (SELECT id FROM tenant_run WHERE tenant_run.id = run_lease.run_id), expires_at = '2090-01-01 00:00:00'").await;
         binary.run(&["run", "--period", "2024-04", "--tenant", "example"]).expect_code(5);
     }
+}
+
+#[tokio::test]
+async fn a_write_ahead_log_that_was_in_use_is_emptied_by_the_next_run() {
+    let (world, _) = example(scratch(Backend::Sqlite).await).await;
+    let binary = world
+        .binary()
+        .env("RETENTIOND__DATABASE__LOCK_TIMEOUT", "10ms")
+        .env("RETENTIOND__ENGINE__RETRY_ATTEMPTS", "0");
+    let url = world.scratch.url();
+    let file = url
+        .trim_start_matches("sqlite://")
+        .trim_end_matches("?mode=rwc");
+    let log_bytes = || {
+        let log = std::fs::metadata(format!("{file}-wal"));
+        log.expect("the log, as long as we are connected").len()
+    };
+    // A reader, a backup say, that is still looking at the state before the run.
+    let reader = world.db.begin().await.expect("begin");
+    reader
+        .query_all_raw(Statement::from_string(
+            DbBackend::Sqlite,
+            "SELECT email FROM participant",
+        ))
+        .await
+        .expect("a snapshot");
+    let done = binary.run(&["run", "--period", "2024-04"]).expect_code(3);
+    assert!(
+        done.stderr.contains("write_ahead_log_in_use"),
+        "{}",
+        done.stderr
+    );
+    reader.rollback().await.expect("rollback");
+    assert!(log_bytes() > 0);
+    // Nothing is left to erase but what the log holds.
+    binary.run(&["run", "--period", "2024-04"]).expect_code(0);
+    assert_eq!(log_bytes(), 0);
 }

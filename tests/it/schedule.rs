@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
+use retentiond::domain::run_state::RunState;
 use retentiond::engine::report::Outcome;
 use retentiond::engine::{EngineError, pass};
+use retentiond::store;
 use retentiond::store::leases::Lease;
+use retentiond::store::runs::{self, Failure};
+use sea_orm::{ConnectionTrait, TransactionTrait};
 
+use crate::support::world::database_config;
 use crate::support::{Person, Scratch, World, at};
 
 fn person(added_at: &str) -> Person<'_> {
@@ -121,6 +126,64 @@ on_every_database! {
         world.sql(&format!("UPDATE tenant SET time_zone = 'UTC' WHERE id = {}", bad.0)).await;
         world.run_and_prove().await;
         assert!(world.find(bad, lost).await.expect("kept").email.is_none());
+    }
+
+    async fn s04_a_claim_that_fails_before_the_due_instant_blocks_no_period(scratch: Scratch) {
+        let (world, tenant) = example(scratch, "2024-04-03T00:00:00Z").await;
+        world.person(tenant, person("2023-11-02T12:00:00Z")).await;
+        world.sql("UPDATE tenant SET time_zone = 'Nowhere'").await;
+        world.run_period("2099-01").await;
+        assert!(world.run_record(tenant, "2099-01").await.is_none(), "S8: not owed yet");
+        world.sql("UPDATE tenant SET time_zone = 'Europe/Brussels'").await;
+        let entries = world.run().await;
+        assert!(matches!(entries[0].outcome, Outcome::Done), "{entries:?}");
+        // Nor does a month leave a trace that a newer completed run covers.
+        world.sql("UPDATE tenant SET time_zone = 'Nowhere'").await;
+        world.run_period("2023-05").await;
+        assert!(world.run_record(tenant, "2023-05").await.is_none(), "covered");
+    }
+
+    async fn s04_a_failed_claim_is_not_recorded_over_a_run_that_ended(scratch: Scratch) {
+        let (world, tenant) = example(scratch, "2024-04-03T00:00:00Z").await;
+        world.person(tenant, person("2023-11-02T12:00:00Z")).await;
+        world.run_and_prove().await;
+        let run = world.run_record(tenant, "2024-04").await.expect("a record");
+        // What a slow process would write that saw the run while it was still pending.
+        let transaction = world.engine.database.begin("a test").await.expect("begin");
+        let failure = Failure { class: "conflict", code: None, retry_after_seconds: 60.0 };
+        runs::finish_unclaimed(&transaction, tenant, run.id, RunState::Failed, Some(&failure))
+            .await
+            .expect("an update");
+        transaction.commit().await.expect("commit");
+        assert_eq!(world.run_record(tenant, "2024-04").await.expect("a record"), run);
+    }
+
+    async fn s04_a_claim_waits_for_a_lock_as_often_as_a_batch(scratch: Scratch) {
+        let (mut world, tenant) = example(scratch, "2024-04-03T00:00:00Z").await;
+        world.person(tenant, person("2023-11-02T12:00:00Z")).await;
+        let mut config = database_config(&world.scratch);
+        config.lock_timeout = Duration::from_millis(50);
+        world.engine.database = store::connect(&config, Duration::from_secs(60)).await.expect("open");
+        // On SQLite the lock that an import, say, holds; on MariaDB that of a foreign key.
+        let other = world.db.begin().await.expect("begin");
+        other.execute_unprepared("UPDATE tenant SET name = 'Example'").await.expect("a lock");
+        let (entries, ()) = tokio::join!(world.run(), async {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            other.commit().await.expect("commit");
+        });
+        assert!(matches!(entries[0].outcome, Outcome::Done), "{entries:?}");
+    }
+
+    async fn p03_a_run_that_failed_before_its_policy_was_read_says_no_policy(scratch: Scratch) {
+        let world = World::new(scratch, "2024-04-03T00:00:00Z").await;
+        let tenant = world.tenant("example", "Nowhere").await;
+        world.run().await;
+        assert_eq!(world.run_record(tenant, "2024-04").await.expect("a record").state, "failed");
+        world.sql("UPDATE tenant SET time_zone = 'UTC'").await;
+        assert!(matches!(world.run().await[0].outcome, Outcome::NoPolicy));
+        let run = world.run_record(tenant, "2024-04").await.expect("a record");
+        assert_eq!((run.state.as_str(), run.failure_class, run.retry_at), ("no_policy", None, None));
+        assert!(world.verify(None).await[0].ok);
     }
 
     async fn s05_two_passes_at_once_do_every_run_once(scratch: Scratch) {

@@ -119,6 +119,19 @@ on_every_database! {
 }
 
 on_every_database! {
+    async fn u05_whoever_the_platform_marked_gets_no_invitation_after_unsubscribing(database: Scratch) {
+        let world = World::on(&database).await;
+        world.upload("a.csv", "email\nann@example.be\nbob@example.be\n").expect_code(0);
+        world.execute("UPDATE participant SET unsubscribed_at = added_at WHERE email = 'ann@example.be'").await;
+        let marked = world.participants().await;
+        let done = json(&world.unsubscribe("acme", "ann@example.be").expect_code(0));
+        assert_eq!((&done["marked"], &done["invitations_expired"]), (&0.into(), &1.into()));
+        assert_eq!((world.invitations("expired").await, world.invitations("queued").await), (1, 1));
+        assert!(world.participants().await == marked, "the platform's own date stays");
+    }
+}
+
+on_every_database! {
     async fn u07_no_hash_of_anybody_else(database: Scratch) {
         let world = World::on(&database).await;
         world.upload("a.csv", "email\nann@example.be\nbob@example.be\n").expect_code(0);
