@@ -276,11 +276,11 @@ struct Line {
 async fn aggregates(world: &World, tenant: TenantId) -> Vec<Line> {
     let t = tenant.0;
     let sum = match world.scratch.backend() {
-        crate::support::Backend::MariaDb => "CAST(SUM(answer.score) AS SIGNED)",
+        Backend::MariaDb => "CAST(SUM(answer.score) AS SIGNED)",
         _ => "CAST(SUM(answer.score) AS BIGINT)",
     };
     let none = match world.scratch.backend() {
-        crate::support::Backend::MariaDb => "CAST(NULL AS SIGNED)",
+        Backend::MariaDb => "CAST(NULL AS SIGNED)",
         _ => "CAST(NULL AS BIGINT)",
     };
     let queries = [
@@ -299,7 +299,7 @@ async fn aggregates(world: &World, tenant: TenantId) -> Vec<Line> {
              AND participant_metadata.participant_id = answer.participant_id \
              WHERE answer.tenant_id = {t} AND participant_metadata.{} = 'team' \
              GROUP BY participant_metadata.value ORDER BY participant_metadata.value",
-            if world.scratch.backend() == crate::support::Backend::MariaDb {
+            if world.scratch.backend() == Backend::MariaDb {
                 "`key`"
             } else {
                 "\"key\""
