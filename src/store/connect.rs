@@ -1,6 +1,6 @@
 //! Opening the database, and opening transactions on it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::Executor;
 use sea_orm::{
@@ -33,6 +33,9 @@ struct Timeouts {
 
 /// Time that a reply may take on top of what the server itself enforces.
 const REPLY_MARGIN: Duration = Duration::from_secs(5);
+
+/// Pause before a SQLite file that was busy is opened again.
+const OPEN_PAUSE: Duration = Duration::from_millis(20);
 
 /// Opens the database of the configuration. A SQLite file is created when its URL says `mode=rwc`.
 ///
@@ -77,12 +80,26 @@ pub async fn connect(
             .synchronous(sea_orm::sqlx::sqlite::SqliteSynchronous::Full)
             .pragma("secure_delete", "ON")
     });
-    let pool = within(
-        config.connect_timeout + REPLY_MARGIN,
-        DOING,
-        SeaDatabase::connect(options),
-    )
-    .await?;
+    let started = Instant::now();
+    let pool = loop {
+        let opened = within(
+            config.connect_timeout + REPLY_MARGIN,
+            DOING,
+            SeaDatabase::connect(options.clone()),
+        )
+        .await;
+        match opened {
+            // SQLite's busy timeout does not cover the switch of a new file to write-ahead logging:
+            // of two processes that open it at once, one is told at once that it is busy.
+            Err(error)
+                if error.class() == ErrorClass::LockTimeout
+                    && started.elapsed() < config.lock_timeout =>
+            {
+                tokio::time::sleep(OPEN_PAUSE).await;
+            }
+            opened => break opened?,
+        }
+    };
     let dialect = Dialect::of(pool.get_database_backend());
     let database = Database {
         pool,

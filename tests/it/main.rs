@@ -22,5 +22,6 @@ mod run_command;
 mod schedule;
 mod scratch_databases;
 mod setup_commands;
+mod sqlite_opening;
 mod tenant_policy;
 mod unusable_databases;
