@@ -90,7 +90,11 @@ impl From<ConfigError> for Failure {
 
 impl From<KeyringFileError> for Failure {
     fn from(error: KeyringFileError) -> Self {
-        Self::usage(error)
+        match error {
+            // A keyring is never overwritten: recognition would be lost with it.
+            KeyringFileError::AlreadyExists { .. } => Self::refused(error),
+            error => Self::usage(error),
+        }
     }
 }
 

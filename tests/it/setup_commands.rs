@@ -181,7 +181,7 @@ on_every_database! {
         let mode = fs::metadata(&file).expect("the keyring file").permissions().mode();
         assert_eq!(mode & 0o7777, 0o600);
         let text = fs::read_to_string(&file).expect("the keyring file");
-        let again = binary.run(&["keys", "generate"]).expect_code(2);
+        let again = binary.run(&["keys", "generate"]).expect_code(4);
         assert!(again.stderr.starts_with("error: ") && again.stderr.lines().count() == 1);
         assert_eq!(fs::read_to_string(&file).expect("the keyring file"), text);
         // The schema is there and no key is known: still a new database.

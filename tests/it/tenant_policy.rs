@@ -147,6 +147,11 @@ on_every_database! {
         let kept = call(&binary, &["policy", "set", "example", "--retain", "2y"]);
         assert_eq!(kept["long_quarantine_accepted"], true);
         assert_eq!(kept["quarantine_days"], 100);
+        // What was accepted was accepted for these two periods, and for no others.
+        for changed in [["--quarantine", "300d"], ["--anonymize", "2m"]] {
+            let set = [&["policy", "set", "example"][..], &changed].concat();
+            refused(binary.run(&set), &["--accept-long-quarantine"]);
+        }
         let table = binary.run(&["policy", "history", "example"]).expect_code(0).stdout;
         assert!(table.contains("100d (accepted as long)"), "{table}");
     }

@@ -1,5 +1,7 @@
 //! `policy set`: adds a version and says whom it will take first.
 
+use std::os::unix::fs::MetadataExt;
+
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use clap::Args;
 use serde::Serialize;
@@ -66,7 +68,7 @@ pub struct SetArguments {
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 
-    /// Who decided it, for the history [default: $USER or $LOGNAME]
+    /// Who decided it, for the history [default: $USER, $LOGNAME or the user's number]
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
 }
@@ -105,16 +107,26 @@ impl Changes {
         })
     }
 
-    /// P12: what was left out stays as the newest version has it.
+    /// P12: what was left out stays as the newest version has it. A long quarantine that was
+    /// accepted stays accepted for the periods that it was accepted for, and for no others (P7).
     fn on_top_of(&self, newest: Option<&Version>) -> Result<Terms, Failure> {
         let kept = newest.map(|version| version.terms);
+        let anonymize = self
+            .anonymize
+            .unwrap_or(kept.and_then(|terms| terms.anonymize_after));
+        let quarantine = self
+            .quarantine
+            .unwrap_or(kept.and_then(|terms| terms.quarantine_days));
+        let accepted_before = kept.is_some_and(|terms| {
+            terms.long_quarantine_accepted
+                && terms.anonymize_after == anonymize
+                && terms.quarantine_days == quarantine
+        });
         Terms::new(
-            self.anonymize
-                .unwrap_or(kept.and_then(|terms| terms.anonymize_after)),
+            anonymize,
             self.retain.unwrap_or(kept.and_then(|terms| terms.retain)),
-            self.quarantine
-                .unwrap_or(kept.and_then(|terms| terms.quarantine_days)),
-            self.accept_long_quarantine || kept.is_some_and(|terms| terms.long_quarantine_accepted),
+            quarantine,
+            self.accept_long_quarantine || accepted_before,
         )
         .map_err(Failure::usage)
     }
@@ -210,7 +222,13 @@ fn user() -> String {
             printable.take(BY_CHARACTERS_MAX).collect::<String>()
         })
         .find(|name| !name.is_empty())
-        .unwrap_or_else(|| "unknown".to_owned())
+        .unwrap_or_else(|| {
+            // In a container nobody sets either.
+            std::fs::metadata("/proc/self").map_or_else(
+                |_| "unknown".to_owned(),
+                |process| format!("uid {}", process.uid()),
+            )
+        })
 }
 
 /// What a version will do first.
