@@ -132,6 +132,12 @@ async fn batch_in(
                 added_at: last.added_at,
                 id: last.id,
             });
+            // SQLite compares times as text: in another form than ours, a later one may sort first.
+            if !rows.iter().all(|row| selection.admits(row.added_at)) {
+                return Err(EngineError::NotEligible {
+                    stage: stage.name(),
+                });
+            }
             // 3. Hashes first.
             let mut counts = record_suppressions(transaction, run, &rows).await?;
             // 4. Write, with the full predicate.

@@ -49,6 +49,15 @@ pub enum EngineError {
         /// Rows that the write matched.
         written: u64,
     },
+    /// A time that sorts before the cutoff and is not before it.
+    #[error(
+        "{stage}: the database selected participants whose added_at is not before the cutoff; it \
+         is stored in another form than docs/operating.md describes, and nothing was erased by it"
+    )]
+    NotEligible {
+        /// The stage.
+        stage: &'static str,
+    },
     /// The stages ended, and yet there are rows left.
     #[error("the recount still finds {rows} rows after {rounds} rounds of all stages")]
     Leftover {
@@ -84,6 +93,7 @@ impl EngineError {
             Self::Policy(_) => "policy",
             Self::TimeZone => "time_zone",
             Self::Mismatch { .. } => "mismatch",
+            Self::NotEligible { .. } => "not_eligible",
             Self::Leftover { .. } => "leftover",
             Self::Orphans { .. } => "orphans",
             Self::Stopped => "stopped",

@@ -59,6 +59,12 @@ impl Selection {
         }
     }
 
+    /// Whether a time is one that the stage may touch; the condition in SQL says the same.
+    #[must_use]
+    pub fn admits(&self, added_at: DateTime<Utc>) -> bool {
+        self.floor <= added_at && added_at < self.cutoff
+    }
+
     /// The condition in SQL, on columns of `participant` with `prefix` before their names, with the
     /// parameters `:cutoff` and `:floor`. Both the select and the write of a batch carry it.
     #[must_use]

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use entity::{answer, conversation_message, invitation, participant, participant_metadata};
+use retentiond::engine::report::Outcome;
 use retentiond::ids::TenantId;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{EntityTrait, FromQueryResult, Statement};
 use uuid::Uuid;
 
-use crate::support::{CHILDREN, Person, Scratch, World, at};
+use crate::support::{Backend, CHILDREN, Person, Scratch, World, at, scratch};
 
 const OLD: &str = "2022-06-15T12:00:00Z";
 const MIDDLE: &str = "2023-10-15T12:00:00Z";
@@ -37,6 +38,31 @@ async fn example(scratch: Scratch) -> (World, TenantId) {
         .policy(tenant, Some(1), Some(12), "2023-01-01T00:00:00Z")
         .await;
     (world, tenant)
+}
+
+#[tokio::test]
+async fn e07_a_time_that_only_sorts_before_the_cutoff_is_not_before_it() {
+    // The cutoff is 2024-02-29T23:00:00+00:00. Both are later, and come before it as text.
+    for added_at in ["2024-02-29T18:30:00-05:00", "2024-02-29 23:30:00+00:00"] {
+        let (world, tenant) = example(scratch(Backend::Sqlite).await).await;
+        let young = world.person(tenant, person(YOUNG)).await;
+        world
+            .sql(&format!("UPDATE participant SET added_at = '{added_at}'"))
+            .await;
+        let entries = world.run().await;
+        let kept = world.find(tenant, young).await.expect("kept");
+        assert!(kept.email.is_some(), "{added_at} was erased too early");
+        assert!(
+            matches!(
+                entries[0].outcome,
+                Outcome::Failed {
+                    failure_class: "not_eligible",
+                    ..
+                }
+            ),
+            "{entries:?}"
+        );
+    }
 }
 
 on_every_database! {
@@ -250,11 +276,11 @@ struct Line {
 async fn aggregates(world: &World, tenant: TenantId) -> Vec<Line> {
     let t = tenant.0;
     let sum = match world.scratch.backend() {
-        crate::support::Backend::MariaDb => "CAST(SUM(answer.score) AS SIGNED)",
+        Backend::MariaDb => "CAST(SUM(answer.score) AS SIGNED)",
         _ => "CAST(SUM(answer.score) AS BIGINT)",
     };
     let none = match world.scratch.backend() {
-        crate::support::Backend::MariaDb => "CAST(NULL AS SIGNED)",
+        Backend::MariaDb => "CAST(NULL AS SIGNED)",
         _ => "CAST(NULL AS BIGINT)",
     };
     let queries = [
@@ -273,7 +299,7 @@ async fn aggregates(world: &World, tenant: TenantId) -> Vec<Line> {
              AND participant_metadata.participant_id = answer.participant_id \
              WHERE answer.tenant_id = {t} AND participant_metadata.{} = 'team' \
              GROUP BY participant_metadata.value ORDER BY participant_metadata.value",
-            if world.scratch.backend() == crate::support::Backend::MariaDb {
+            if world.scratch.backend() == Backend::MariaDb {
                 "`key`"
             } else {
                 "\"key\""
