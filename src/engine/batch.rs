@@ -253,9 +253,10 @@ async fn select(
     // An address is read only where a hash of it must stay.
     let sql = format!(
         "SELECT id, added_at, upload_id, unsubscribed_at, \
-         CASE WHEN unsubscribed_at IS NOT NULL THEN email END AS email \
+         CASE WHEN unsubscribed_at IS NOT NULL THEN {} END AS address \
          FROM participant WHERE tenant_id = :tenant AND {} AND {} \
          ORDER BY added_at, id LIMIT :limit {}",
+        dialect.select_address(),
         selection.condition(""),
         dialect.after_cursor(),
         dialect.for_update(page.skip_locked)
@@ -289,10 +290,11 @@ async fn record_suppressions(
     // The same address may stand in several rows; the earliest month counts.
     let mut hashes: HashMap<Suppressed, String> = HashMap::new();
     for row in rows {
-        let (Some(unsubscribed_at), Some(email)) = (row.unsubscribed_at, &row.email) else {
+        let (Some(unsubscribed_at), Some(address)) = (row.unsubscribed_at, &row.address) else {
             continue;
         };
-        match NormalizedEmail::normalize(email) {
+        let address = transaction.dialect().address(address);
+        match address.as_deref().and_then(NormalizedEmail::normalize) {
             Some(email) => {
                 let month = month_of(unsubscribed_at);
                 hashes
@@ -328,7 +330,7 @@ struct SelectedRow {
     added_at: DateTime<Utc>,
     upload_id: Uuid,
     unsubscribed_at: Option<DateTime<Utc>>,
-    email: Option<String>,
+    address: Option<String>,
 }
 
 #[derive(FromQueryResult)]

@@ -222,9 +222,10 @@ async fn collect_hashes(
     hashes: &mut HashSet<Suppressed>,
 ) -> Result<u64, StoreError> {
     let sql = format!(
-        "SELECT id, added_at, email FROM participant WHERE tenant_id = :tenant AND {} AND {} \
-         AND unsubscribed_at IS NOT NULL AND email IS NOT NULL \
+        "SELECT id, added_at, {} AS address FROM participant WHERE tenant_id = :tenant AND {} \
+         AND {} AND unsubscribed_at IS NOT NULL AND email IS NOT NULL \
          ORDER BY added_at, id LIMIT :limit",
+        transaction.dialect().select_address(),
         selection.condition(""),
         transaction.dialect().after_cursor()
     );
@@ -249,7 +250,8 @@ async fn collect_hashes(
             id: last.id,
         };
         for row in &rows {
-            match NormalizedEmail::normalize(&row.email) {
+            let address = transaction.dialect().address(&row.address);
+            match address.as_deref().and_then(NormalizedEmail::normalize) {
                 Some(email) => {
                     hashes.insert(hasher.hash(&email));
                 }
@@ -263,5 +265,5 @@ async fn collect_hashes(
 struct Unsubscribed {
     id: Uuid,
     added_at: DateTime<Utc>,
-    email: String,
+    address: String,
 }

@@ -97,6 +97,25 @@ impl Dialect {
         }
     }
 
+    /// A participant's address, for [`Dialect::address`] to read. In hexadecimal on SQLite, whose
+    /// columns take any value: what is no text would fail the read of the whole page.
+    #[must_use]
+    pub fn select_address(self) -> &'static str {
+        match self {
+            Self::Sqlite => "CASE WHEN email IS NOT NULL THEN hex(email) END",
+            _ => "email",
+        }
+    }
+
+    /// The address that was selected; `None` when it is no text.
+    #[must_use]
+    pub fn address(self, selected: &str) -> Option<String> {
+        match self {
+            Self::Sqlite => String::from_utf8(hex::decode(selected).ok()?).ok(),
+            _ => Some(selected.to_owned()),
+        }
+    }
+
     /// Locks the selected rows until the end of the transaction. SQLite locks the whole database
     /// at the start of a writing transaction instead.
     #[must_use]

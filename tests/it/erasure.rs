@@ -65,6 +65,23 @@ async fn e07_a_time_that_only_sorts_before_the_cutoff_is_not_before_it() {
     }
 }
 
+#[tokio::test]
+async fn u10_an_address_that_is_no_text_is_erased_all_the_same() {
+    for value in ["X'FF00'", "CAST(X'FF40FF' AS TEXT)"] {
+        let (world, tenant) = example(scratch(Backend::Sqlite).await).await;
+        let ann = unsubscribed(MIDDLE, Some("ann@example.org"));
+        let middle = world.person(tenant, ann).await;
+        world
+            .sql(&format!("UPDATE participant SET email = {value}"))
+            .await;
+        let entries = world.run_and_prove().await;
+        assert!(matches!(entries[0].outcome, Outcome::Done), "{entries:?}");
+        assert_eq!(entries[0].report.unhashable, 1);
+        let row = world.find(tenant, middle).await.expect("kept");
+        assert!(row.email.is_none() && row.anonymized_at.is_some());
+    }
+}
+
 on_every_database! {
     async fn e01_e02_anonymization_takes_five_fields_and_calls_off_invitations(scratch: Scratch) {
         let (world, tenant) = example(scratch).await;
