@@ -14,6 +14,10 @@
 //! - [`demo`]: invented people, and the run of the specification's example on them.
 //! - [`cli`]: the commands.
 
+// Laying out the futures of whole commands, which hold those of SeaORM and sqlx, needs more than the
+// 128 levels that the compiler allows by default in an optimised build.
+#![recursion_limit = "256"]
+
 pub mod cli;
 pub mod clock;
 pub mod config;

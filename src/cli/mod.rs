@@ -157,6 +157,10 @@ fn start(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failure> {
 fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let said = text.split("Usage:").next().unwrap_or_default();
+    let said = said
+        .split("For more information")
+        .next()
+        .unwrap_or_default();
     let said = said.trim_start_matches("error: ");
     let words: Vec<&str> = said
         .split_whitespace()

@@ -303,10 +303,10 @@ fn report_facts(report: &Report) -> Vec<(&'static str, String)> {
             due,
             already_due,
         }) => format!(
-            "{} (period {period}){}",
+            "will be, at {} (period {period}){}",
             output::instant(due),
             if already_due {
-                ": already due, the next pass does it"
+                ": due already, the next pass does it"
             } else {
                 ""
             }

@@ -1,6 +1,6 @@
 //! `runs list` and `runs show`: what was due, what was done, and what happens next.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
@@ -61,7 +61,7 @@ struct StageDocument {
     stage: String,
     batches: i64,
     #[serde(flatten)]
-    counts: HashMap<&'static str, u64>,
+    counts: BTreeMap<&'static str, u64>,
 }
 
 /// `runs`.

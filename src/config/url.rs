@@ -1,6 +1,7 @@
 //! The database URL: a secret that can be shown only without its secrets.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use sea_orm::sqlx::ConnectOptions;
 use sea_orm::sqlx::mysql::MySqlConnectOptions;
@@ -51,12 +52,27 @@ impl DatabaseUrl {
     /// A SQLite file that is not there: opening it would create it, which looking must not do.
     #[must_use]
     pub fn names_missing_file(&self) -> bool {
+        self.missing_file().is_some()
+    }
+
+    /// That file, if opening the URL would make it.
+    #[must_use]
+    pub fn missing_file_to_create(&self) -> Option<PathBuf> {
+        let (_, parameters) = self.expose().split_once('?')?;
+        let creates = parameters
+            .split('&')
+            .any(|parameter| parameter == "mode=rwc");
+        self.missing_file().filter(|_| creates)
+    }
+
+    fn missing_file(&self) -> Option<PathBuf> {
         // Checked by its scheme, because sqlx would take any text for a file's name.
-        self.expose().starts_with("sqlite:")
-            && self
-                .expose()
-                .parse::<SqliteConnectOptions>()
-                .is_ok_and(|options| !options.get_filename().exists())
+        if !self.expose().starts_with("sqlite:") {
+            return None;
+        }
+        let options = self.expose().parse::<SqliteConnectOptions>().ok()?;
+        let file = options.get_filename().to_path_buf();
+        (!file.exists()).then_some(file)
     }
 }
 

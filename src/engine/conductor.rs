@@ -85,7 +85,10 @@ async fn stages(engine: &Engine, run: &ClaimedRun, counts: &mut Counts) -> Resul
                 "stage completed"
             );
         }
-        rows = with_heartbeat(engine, run, leftover(engine, run)).await?;
+        rows = (|| with_heartbeat(engine, run, leftover(engine, run)))
+            .retry(engine.retry.backoff())
+            .when(|error| matches!(error, EngineError::Store(error) if error.class().may_pass()))
+            .await?;
         if rows == 0 {
             return Ok(());
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use chrono::SecondsFormat;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -81,7 +82,7 @@ fn panicked(candidate: &Candidate) -> PassEntry {
     }
 }
 
-/// One tenant of the pass.
+/// One tenant of the pass. A full disk, or a clock that is wrong, is everybody's: it stops the pass.
 async fn one(engine: &Engine, candidate: &Candidate) -> PassEntry {
     let started = Instant::now();
     let mut report = TenantReport::new(&candidate.slug, candidate.period, RunState::Pending);
@@ -98,7 +99,6 @@ async fn one(engine: &Engine, candidate: &Candidate) -> PassEntry {
                     .as_ref()
                     .is_some_and(|error| error.disposition() == Disposition::Stop)
                 {
-                    // A full disk, or a clock that is wrong, is everybody's.
                     engine.stop.cancel();
                 }
                 report.set_counts(&counts);
@@ -162,6 +162,9 @@ async fn claim_failed(
         code = error.code(),
         "the run could not be claimed: {error}"
     );
+    if error.disposition() == Disposition::Stop {
+        engine.stop.cancel();
+    }
     report.state = RunState::Failed;
     match record_failed_claim(engine, candidate, error).await {
         Ok(run_id) => report.run_id = run_id,
@@ -219,7 +222,9 @@ fn not_claimed(candidate: &Candidate, claim: Claim, report: &mut TenantReport) -
                 "tenant {}: period {} is not due before {}; nothing may be erased early",
                 candidate.slug,
                 candidate.period,
-                candidate.due_at.to_rfc3339()
+                candidate
+                    .due_at
+                    .to_rfc3339_opts(SecondsFormat::AutoSi, true)
             );
             ("not_due", Outcome::Refused { message })
         }

@@ -1,4 +1,4 @@
-//! The two stages of erasing people, as data: which rows, in which order.
+//! The stages of a run, as data: which rows each may touch, in the order in which they come.
 
 use chrono::{DateTime, Utc};
 

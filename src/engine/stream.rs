@@ -122,7 +122,10 @@ async fn batch_with_retry(
             code = error.code(),
             "batch will be tried again: {error}"
         );
-        tokio::time::sleep(pause).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = engine.stop.cancelled() => return Err(EngineError::Stopped),
+        }
         if disposition == Disposition::SmallerBatch {
             page.rows_max = (page.rows_max / 2).max(1);
         }

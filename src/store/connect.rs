@@ -1,5 +1,8 @@
 //! Opening the database, and opening transactions on it.
 
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::Executor;
@@ -49,6 +52,7 @@ pub async fn connect(
     lease_duration: Duration,
 ) -> Result<Database, StoreError> {
     const DOING: &str = "cannot open the database";
+    make_private_file(config)?;
     let mut options = ConnectOptions::new(config.url.expose().to_owned());
     options
         .max_connections(config.max_connections)
@@ -117,6 +121,27 @@ pub async fn connect(
         Dialect::Postgres => {}
     }
     Ok(database)
+}
+
+/// Makes a new SQLite file that only its owner may read, before SQLite makes it readable for all.
+/// (The files beside it take its mode.) A file that is there keeps the mode that it has.
+fn make_private_file(config: &DatabaseConfig) -> Result<(), StoreError> {
+    let Some(path) = config.url.missing_file_to_create() else {
+        return Ok(());
+    };
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        // Somebody else was faster.
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(StoreError::new(
+            ErrorClass::Address,
+            "cannot make the file of the database",
+        )),
+        _ => Ok(()),
+    }
 }
 
 impl Database {

@@ -249,7 +249,7 @@ on_every_database! {
             (table.stdout, json(&text.stdout))
         };
         let (table, shown) = outputs(&old);
-        assert!(table.contains("already due") && table.contains("first_name, last_name"), "{table}");
+        assert!(table.contains("due already") && table.contains("first_name, last_name"), "{table}");
         assert_eq!(shown["stored"], true);
         assert_eq!(shown["tenant"], "example");
         assert_eq!(shown["unsubscribed"], true);
