@@ -15,6 +15,7 @@ mod house;
 mod intake;
 mod least_privilege;
 mod log_reference;
+mod memory;
 mod on_disk;
 mod policies;
 mod privacy;
