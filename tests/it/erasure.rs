@@ -201,6 +201,43 @@ on_every_database! {
         assert_eq!(world.invitations(other, stays).await, ["queued", "sent"]);
     }
 
+    async fn u01_one_person_in_many_spellings_leaves_one_hash(scratch: Scratch) {
+        let (world, tenant) = example(scratch).await;
+        for email in [
+            "andr\u{e9}@b\u{fc}cher.example",
+            "ANDR\u{c9}@B\u{dc}CHER.example.",
+            "\u{a0}andre\u{301}@xn--bcher-kva.example\u{200b}",
+        ] {
+            world.person(tenant, unsubscribed(MIDDLE, Some(email))).await;
+        }
+        for other in ["andr\u{e9}+x@b\u{fc}cher.example", "andre@b\u{fc}cher.example"] {
+            world.person(tenant, unsubscribed(MIDDLE, Some(other))).await;
+        }
+        for invalid in ["@b\u{fc}cher.example", "andr\u{e9}@", "andr\u{e9}"] {
+            world.person(tenant, unsubscribed(MIDDLE, Some(invalid))).await;
+        }
+        let entries = world.run_and_prove().await;
+        assert_eq!((entries[0].report.suppressions, entries[0].report.unhashable), (3, 3));
+        let hashes = world.suppressions(tenant).await;
+        let expected = world.hash(tenant, "andr\u{e9}@xn--bcher-kva.example");
+        assert_eq!(hashes.iter().filter(|row| row.email_hmac == expected).count(), 1);
+    }
+
+    async fn u03_all_that_stays_is_a_hash_its_key_its_rules_and_a_month(scratch: Scratch) {
+        let (world, tenant) = example(scratch).await;
+        let erased = world.person(tenant, unsubscribed(OLD, Some("ann@example.org"))).await;
+        world.run_and_prove().await;
+        let row = world.suppressions(tenant).await.remove(0);
+        assert_eq!(row.email_hmac.len(), 32);
+        assert_eq!((row.key_id.as_str(), row.norm_version), ("k1", 1));
+        assert_eq!(row.suppressed_month, "2024-01");
+        assert_eq!(row.tenant_id, tenant.0);
+        // The hash is keyed: a plain digest of the address is not it.
+        use sha2::Digest;
+        assert_ne!(row.email_hmac, sha2::Sha256::digest(b"ann@example.org").to_vec());
+        assert!(world.find(tenant, erased).await.is_none());
+    }
+
     async fn u04_u07_u11_a_run_hashes_the_unsubscribed_rows_it_erases_and_no_others(scratch: Scratch) {
         let (world, tenant) = example(scratch).await;
         let other = world.tenant("other", "Europe/Brussels").await;

@@ -405,7 +405,16 @@ impl World {
     }
 
     pub async fn plan(&self) -> Vec<TenantReport> {
-        plan::plan(&self.engine, &Scope::default())
+        self.plan_scope(&Scope::default()).await
+    }
+
+    /// The plan of a named period.
+    pub async fn plan_period(&self, period: &str) -> Vec<TenantReport> {
+        self.plan_scope(&scope(period)).await
+    }
+
+    async fn plan_scope(&self, scope: &Scope) -> Vec<TenantReport> {
+        plan::plan(&self.engine, scope)
             .await
             .expect("a plan")
             .expect("known tenants")
