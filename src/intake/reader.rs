@@ -191,15 +191,17 @@ impl Records {
         Ok(Raw { line, bytes, start })
     }
 
-    /// How the quotation marks stand in the record that was read last.
+    /// How the quotation marks stand in the record that was read last. Whether one is bare is told
+    /// for certain only of a record that is read again.
     pub(super) fn quotes(&self) -> Result<Quotes, IntakeError> {
         let end = self.reader.position().byte();
         let start = self.record.position().map_or(0, Position::byte);
         let values = self.record.as_slice().len() + self.record.len();
-        // Each value and what ends it: no byte is left for a quotation mark. Only at the end of
-        // what was read may the last end be missing, and a mark stand in its place.
+        // Each value and what ends it: no byte is left for a mark that opens or closes one. Only at
+        // the end of what was read may the last end be missing, and a mark stand in its place.
         let plain = u64::try_from(values).is_ok_and(|values| end - start == values);
-        if plain && end != self.reader.get_ref().read_bytes {
+        let at_end = end == self.reader.get_ref().read_bytes;
+        if plain && !at_end && !self.is_read_again() {
             return Ok(Quotes::default());
         }
         // Without its trailing line ends, which do not matter here.
