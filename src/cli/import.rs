@@ -92,9 +92,11 @@ pub async fn import(session: &Session, arguments: ImportArguments) -> Result<Exi
     }
     intake.database.close().await;
     if imported.accepted == 0 {
-        return Err(Failure::failed(
-            "no row of the file could be accepted; nothing was stored",
-        ));
+        return Err(Failure::failed(if imported.rejected == 0 {
+            "the file holds no rows, only a header; nothing was stored"
+        } else {
+            "no row of the file could be accepted; nothing was stored"
+        }));
     }
     Ok(if imported.rejected > 0 {
         Exit::Partly
@@ -116,18 +118,36 @@ fn progress_bar() -> ProgressBar {
     bar
 }
 
-/// Sentences about columns; names only, never values.
+/// Sentences about columns and rows; names and numbers only, never values.
 fn warnings(imported: &Imported) -> Vec<String> {
-    imported
-        .suspicious_columns
-        .iter()
-        .map(|column| {
-            format!(
-                "the column {column:?} looks like personal data; it was stored as metadata, which \
+    let mut warnings = Vec::new();
+    if imported.left_out_columns {
+        warnings.push(
+            "the file begins with the columns line and reason, like a rejects file; they were left \
+             out (give them other names to store them)"
+                .to_owned(),
+        );
+    }
+    let spanning = imported.accepted_spanning_lines;
+    if spanning > 0 {
+        let rows = if spanning == 1 {
+            "row spans"
+        } else {
+            "rows span"
+        };
+        warnings.push(format!(
+            "{spanning} accepted {rows} several lines of the file; if no value has line breaks, a \
+             quotation mark is missing, and people on those lines were not imported"
+        ));
+    }
+    let columns = imported.suspicious_columns.iter();
+    warnings.extend(columns.map(|column| {
+        format!(
+            "the column {column:?} looks like personal data; it was stored as metadata, which \
                  anonymization keeps (use --map to make it a field)"
-            )
-        })
-        .collect()
+        )
+    }));
+    warnings
 }
 
 #[derive(Serialize)]

@@ -16,6 +16,7 @@ use super::reader::{Content, Records, Source};
 use super::recognition::{Pages, Recognition};
 use super::record::Rules;
 use super::rejects::{self, Rejects};
+use super::sieve::{Fate, next_fate};
 use super::times::read_time;
 use super::uploads::{exists, has_content, mark_imported, unsubscribe_count};
 use super::{Intake, IntakeError, Tenant};
@@ -55,6 +56,10 @@ pub struct Imported {
     pub recognised: u64,
     /// The rejects file, if a row was rejected.
     pub rejects_file: Option<PathBuf>,
+    /// Stored rows that stand on several lines of the file.
+    pub accepted_spanning_lines: u64,
+    /// Whether the columns were left out that a rejects file begins with.
+    pub left_out_columns: bool,
     /// E11: columns that became metadata and look like personal data.
     pub suspicious_columns: Vec<String>,
 }
@@ -98,6 +103,7 @@ struct Import<'a> {
 struct Filled {
     accepted_at: DateTime<Utc>,
     accepted: u64,
+    accepted_spanning_lines: u64,
     recognised: u64,
     rejects: Rejects,
     suspicious_columns: Vec<String>,
@@ -137,6 +143,8 @@ impl Import<'_> {
             rejected: filled.rejects.rows,
             recognised: filled.recognised,
             rejects_file: filled.rejects.keep(),
+            accepted_spanning_lines: filled.accepted_spanning_lines,
+            left_out_columns: mapping.leaves_out(),
             suspicious_columns: filled.suspicious_columns,
         })
     }
@@ -150,10 +158,9 @@ impl Import<'_> {
         })?;
         let names: Vec<&[u8]> = header.iter().collect();
         let mapping = Mapping::of(&names, &self.options.mapping)?;
-        if records.left_open()? {
-            return Err(IntakeError::Usage(format!(
-                "the header of {path} opens a quotation mark that is never closed"
-            )));
+        if let Some(fault) = records.quotes()?.fault {
+            let fault = fault.reason();
+            return Err(IntakeError::Usage(format!("the header of {path}: {fault}")));
         }
         Ok(mapping)
     }
@@ -191,16 +198,17 @@ impl Import<'_> {
         let mut rejects = Rejects::begin(rejects_path, records.raw()?.bytes)?;
         let mut looks = vec![Looks::default(); mapping.columns.len()];
         let mut chunk = Chunk::default();
-        let (mut accepted, mut recognised, mut chunks) = (0, 0, 0_u64);
-        while let Some(record) = records.next()? {
-            match rules.judge(record) {
-                Ok(row) if !records.left_open()? => {
+        let (mut accepted, mut accepted_spanning_lines) = (0, 0);
+        let (mut recognised, mut chunks) = (0, 0_u64);
+        while let Some(fate) = next_fate(&mut records, &rules)? {
+            match fate {
+                Fate::Accepted { row, spans_lines } => {
                     row.look(&mut looks);
                     accepted += 1;
+                    accepted_spanning_lines += u64::from(spans_lines);
                     chunk.push(row, mapping);
                 }
-                Ok(_) => rejects.add(&records.raw()?, "a quotation mark is never closed")?,
-                Err(reason) => rejects.add(&records.raw()?, &reason)?,
+                Fate::Rejected { raw, reason } => rejects.add(&raw, &reason)?,
             }
             if chunk.is_full() {
                 recognised += self
@@ -243,6 +251,7 @@ impl Import<'_> {
         Ok(Filled {
             accepted_at,
             accepted,
+            accepted_spanning_lines,
             recognised,
             rejects,
             suspicious_columns,

@@ -17,7 +17,7 @@ impl Looks {
     /// Takes the next value; not empty.
     pub(super) fn see(&mut self, value: &str) {
         self.values += 1;
-        if is_address(value) || (is_telephone(value) && value.trim_start().starts_with('+')) {
+        if is_certain(value) || holds_certain(value) {
             self.certain += 1;
         } else if is_telephone(value) {
             self.likely += 1;
@@ -29,6 +29,19 @@ impl Looks {
     pub(super) fn personal(self) -> bool {
         self.certain > 0 || (self.likely > 0 && self.likely * 2 >= self.values)
     }
+}
+
+fn is_certain(value: &str) -> bool {
+    is_address(value) || (is_telephone(value) && value.trim_start().starts_with('+'))
+}
+
+/// A value of several lines may be lines of the file that a quotation mark swallowed, with all that
+/// stands in them.
+fn holds_certain(value: &str) -> bool {
+    let part_end = |c: char| c.is_whitespace() || ",;:\"<>()".contains(c);
+    value.contains(['\n', '\r'])
+        && (value.split(['\n', '\r', ',', ';']).any(is_certain)
+            || value.split(part_end).any(is_address))
 }
 
 fn is_address(value: &str) -> bool {
@@ -100,6 +113,9 @@ mod tests {
             &["(02) 555 12 12"],
             &["84 23 30", "445 6271"],
             &["02.64.62.52.37"],
+            &["x", "oops\nu1@b.example,x\nu2@b.example,"],
+            &["x", "y", "dear all,\nwrite to <ann@example.be>"],
+            &["x", "y", "call\r\n+32 475 55 12 12"],
         ] {
             assert!(personal(values), "{values:?}");
         }
@@ -112,6 +128,7 @@ mod tests {
             &["1234567", "20240229"],
             &["1250000.50", "0.1234567"],
             &["B-1050 Brussels", "1050"],
+            &["two\nlines", "3\n4"],
             &["@handle", "see a@b.c for more", "me@home"],
             &["082 490 1693", "Sales", "Support"],
         ] {

@@ -11,6 +11,9 @@ pub const FIELDS: [&str; 5] = ["first_name", "last_name", "email", "phone", "cus
 /// Place of the e-mail address in [`FIELDS`].
 pub const EMAIL: usize = 2;
 
+/// What a rejects file begins with.
+pub(super) const REJECTS_COLUMNS: [&str; 2] = ["line", "reason"];
+
 /// What the command line says about columns.
 #[derive(Clone, Debug, Default)]
 pub struct MappingOptions {
@@ -29,6 +32,8 @@ pub(super) enum Target {
     AddedAt,
     /// Metadata, under the column's name.
     Metadata,
+    /// Nowhere: the columns that a rejects file begins with.
+    LeftOut,
 }
 
 /// A header, understood.
@@ -89,13 +94,18 @@ impl Mapping {
             }
             columns.push(name.to_owned());
         }
+        let left_out = left_out(&columns, options);
         let mut seen = HashSet::new();
-        if let Some(twice) = columns.iter().find(|name| !seen.insert(name.as_str())) {
+        if let Some(twice) = columns[left_out..]
+            .iter()
+            .find(|name| !seen.insert(name.as_str()))
+        {
             return Err(usage(format!(
                 "the header names the column {twice:?} twice; give every column a name of its own"
             )));
         }
         let mut targets = vec![Target::Metadata; columns.len()];
+        targets[..left_out].fill(Target::LeftOut);
         let find = |column: &str| columns.iter().position(|name| name == column);
         for (field, column) in &options.map {
             let position = find(column).ok_or_else(|| missing("--map", column))?;
@@ -154,6 +164,11 @@ impl Mapping {
         Ok(())
     }
 
+    /// Whether the file begins like a rejects file, and these columns are not taken.
+    pub(super) fn leaves_out(&self) -> bool {
+        self.targets.contains(&Target::LeftOut)
+    }
+
     /// Columns that become metadata, with their places.
     pub(super) fn metadata(&self) -> impl Iterator<Item = (usize, &str)> {
         self.columns
@@ -163,6 +178,20 @@ impl Mapping {
             .filter(|(_, (_, target))| **target == Target::Metadata)
             .map(|(position, (name, _))| (position, name.as_str()))
     }
+}
+
+/// How many columns to leave out: a file that begins like a rejects file is a corrected one. Rejects
+/// of such a file begin so twice.
+fn left_out(columns: &[String], options: &MappingOptions) -> usize {
+    let wanted = |name: &str| {
+        options.map.iter().any(|(_, column)| column == name)
+            || options.added_at_column.as_deref() == Some(name)
+    };
+    if REJECTS_COLUMNS.into_iter().any(wanted) {
+        return 0;
+    }
+    let pairs = columns.chunks(REJECTS_COLUMNS.len());
+    pairs.take_while(|pair| *pair == REJECTS_COLUMNS).count() * REJECTS_COLUMNS.len()
 }
 
 fn missing(option: &str, column: &str) -> IntakeError {
@@ -215,6 +244,27 @@ mod tests {
             targets(&["Email", " email", "phone"], &[]),
             Ok(vec![Metadata, Metadata, Field(3)])
         );
+    }
+
+    #[test]
+    fn e08_the_columns_of_a_rejects_file_are_left_out_unless_mapped() {
+        use Target::{Field, LeftOut, Metadata};
+        assert_eq!(
+            targets(&["line", "reason", "email"], &[]),
+            Ok(vec![LeftOut, LeftOut, Field(2)])
+        );
+        assert_eq!(
+            targets(&["line", "reason", "line", "reason", "email"], &[]),
+            Ok(vec![LeftOut, LeftOut, LeftOut, LeftOut, Field(2)])
+        );
+        assert_eq!(
+            targets(&["line", "reason", "email"], &["customer_id=line"]),
+            Ok(vec![Field(4), Metadata, Field(2)])
+        );
+        for header in [["email", "line", "reason"], ["reason", "line", "email"]] {
+            let targets = targets(&header, &[]).expect("taken");
+            assert!(!targets.contains(&LeftOut));
+        }
     }
 
     #[test]

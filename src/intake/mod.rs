@@ -13,7 +13,7 @@
 //! would be recognised, and writes nothing.
 //!
 //! What is decided about a file stands in pure code: [`mapping`] (which column is which), [`record`]
-//! (may this row come in, E8), [`times`] and [`looks`] (E11). No error of this room holds a value
+//! (may this row come in, E8), [`quotes`], [`times`] and [`looks`] (E11). No error of this room holds a value
 //! from the file or the database; names of columns and numbers of lines are all it tells (E10).
 
 pub mod check;
@@ -22,13 +22,16 @@ pub mod import;
 mod insert;
 mod looks;
 pub mod mapping;
+mod quotes;
 mod reader;
 mod recognition;
 mod record;
 mod rejects;
+mod sieve;
 mod times;
 pub mod unsubscribe;
 mod uploads;
+mod watched;
 
 use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;

@@ -4,20 +4,19 @@
 //! uploaded again (E9). The second yields its records, and computes the first of the MACs again: a
 //! file that changed in between is not stored under the wrong one.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use csv::ByteRecord;
+use csv::{ByteRecord, Position};
 
-use crate::domain::suppression::{ContentMacs, TenantHasher};
+use crate::domain::suppression::TenantHasher;
 
 use super::IntakeError;
-
-/// A record longer than this is a quotation mark that nobody closed. Reading on would read the rest
-/// of the file into memory.
-const RECORD_BYTES_MAX: u64 = 1 << 20;
+use super::quotes::Quotes;
+use super::watched::{RECORD_BYTES_MAX, Watched};
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
@@ -46,8 +45,10 @@ impl Source {
     /// Opens the file for one pass.
     fn open(&self) -> Result<File, IntakeError> {
         let path = self.path.display();
-        let file = File::open(&self.path)
-            .map_err(|error| usage(format!("cannot open {path}: {}", error.kind())))?;
+        let file = File::open(&self.path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => usage(format!("there is no file {path}")),
+            kind => usage(format!("cannot open {path}: {kind}")),
+        })?;
         let metadata = file
             .metadata()
             .map_err(|error| usage(format!("cannot read {path}: {}", error.kind())))?;
@@ -98,17 +99,13 @@ impl Source {
             .has_headers(false)
             .flexible(true)
             .buffer_capacity(BUFFER_BYTES)
-            .from_reader(Watched {
-                file,
-                macs: hasher.content_macs(),
-                read_bytes: 0,
-                record_start: 0,
-            });
+            .from_reader(Watched::new(file, hasher.content_macs()));
         Ok(Records {
             source: self.clone(),
             file: again,
             reader,
             record: ByteRecord::new(),
+            read_again_until: 0,
         })
     }
 
@@ -121,27 +118,6 @@ impl Source {
     }
 }
 
-/// The file's bytes, watched on their way.
-struct Watched {
-    file: File,
-    macs: ContentMacs,
-    read_bytes: u64,
-    /// Where the record begins that is being read.
-    record_start: u64,
-}
-
-impl Read for Watched {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.read_bytes - self.record_start > RECORD_BYTES_MAX {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        let read = self.file.read(buffer)?;
-        self.macs.update(&buffer[..read]);
-        self.read_bytes += u64::try_from(read).unwrap_or(u64::MAX);
-        Ok(read)
-    }
-}
-
 /// The records of a file, one after the other.
 pub(super) struct Records {
     source: Source,
@@ -149,6 +125,8 @@ pub(super) struct Records {
     file: File,
     reader: csv::Reader<Watched>,
     record: ByteRecord,
+    /// Before this byte, everything is read for the second time or more.
+    read_again_until: u64,
 }
 
 /// The bytes of a record, as they stand in the file.
@@ -157,6 +135,15 @@ pub(super) struct Raw {
     pub line: u64,
     /// Without the end of the line.
     pub bytes: Vec<u8>,
+    /// Where they begin in the file.
+    start: u64,
+}
+
+impl fmt::Debug for Raw {
+    /// E10: never a value.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Raw(line {})", self.line)
+    }
 }
 
 impl Records {
@@ -179,7 +166,7 @@ impl Records {
     /// The bytes and the line of the record that was read last.
     pub(super) fn raw(&self) -> Result<Raw, IntakeError> {
         let position = self.record.position();
-        let (start, mut line) = position.map_or((0, 1), |p| (p.byte(), p.line()));
+        let (mut start, mut line) = position.map_or((0, 1), |p| (p.byte(), p.line()));
         let length = self.reader.position().byte().saturating_sub(start);
         let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
         self.file
@@ -187,6 +174,7 @@ impl Records {
             .map_err(|error| self.source.unreadable(&error))?;
         if start == 0 && bytes.starts_with(b"\xEF\xBB\xBF") {
             bytes.drain(..3);
+            start += 3;
         }
         // The parser leaves the rest of a line's end, and empty lines, to the next record.
         let blank = bytes
@@ -195,21 +183,54 @@ impl Records {
             .count();
         for byte in bytes.drain(..blank) {
             line += u64::from(byte == b'\n');
+            start += 1;
         }
         while matches!(bytes.last(), Some(b'\r' | b'\n')) {
             bytes.pop();
         }
-        Ok(Raw { line, bytes })
+        Ok(Raw { line, bytes, start })
     }
 
-    /// Whether the record that was read last ended with the file inside quotation marks. Only the
-    /// last record of a file can.
-    pub(super) fn left_open(&self) -> Result<bool, IntakeError> {
-        if self.reader.get_ref().read_bytes != self.reader.position().byte() {
-            return Ok(false);
+    /// How the quotation marks stand in the record that was read last. Whether one is bare is told
+    /// for certain only of a record that is read again.
+    pub(super) fn quotes(&self) -> Result<Quotes, IntakeError> {
+        let end = self.reader.position().byte();
+        let start = self.record.position().map_or(0, Position::byte);
+        let values = self.record.as_slice().len() + self.record.len();
+        // Each value and what ends it: no byte is left for a mark that opens or closes one. Only at
+        // the end of what was read may the last end be missing, and a mark stand in its place.
+        let plain = u64::try_from(values).is_ok_and(|values| end - start == values);
+        let at_end = end == self.reader.get_ref().read_bytes;
+        if plain && !at_end && !self.is_read_again() {
+            return Ok(Quotes::default());
         }
         // Without its trailing line ends, which do not matter here.
-        Ok(ends_inside_quotes(&self.raw()?.bytes))
+        Ok(Quotes::of(&self.raw()?.bytes))
+    }
+
+    /// Goes back to the end of the first line of the record that was read last, `raw`, which then
+    /// keeps that line only.
+    pub(super) fn read_again_after_first_line(&mut self, mut raw: Raw) -> Result<Raw, IntakeError> {
+        let line_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let Some(length) = raw.bytes.iter().position(line_end) else {
+            return Ok(raw);
+        };
+        let end = self.reader.position().byte();
+        self.read_again_until = self.read_again_until.max(end);
+        let mut position = Position::new();
+        let offset = u64::try_from(length).unwrap_or_default();
+        position.set_byte(raw.start + offset).set_line(raw.line);
+        self.reader
+            .seek(position)
+            .map_err(|error| self.failure(&error, raw.start))?;
+        raw.bytes.truncate(length);
+        Ok(raw)
+    }
+
+    /// Whether the record that was read last had been swallowed by another one.
+    pub(super) fn is_read_again(&self) -> bool {
+        let start = self.record.position().map_or(0, Position::byte);
+        start < self.read_again_until
     }
 
     /// The MACs of everything read; complete once there is no next record.
@@ -229,7 +250,7 @@ impl Records {
             |line| format!("the record that starts on line {line}"),
         );
         IntakeError::File(format!(
-            "{line} of {} is longer than {} KiB; is a quotation mark missing there?",
+            "{line} of {} is longer than {} KiB, so a quotation mark is probably missing there",
             self.source.path.display(),
             RECORD_BYTES_MAX / 1024
         ))
@@ -255,28 +276,6 @@ impl Records {
             position += u64::try_from(read).unwrap_or(u64::MAX);
         }
     }
-}
-
-/// Follows the parser's rules: a quotation mark opens only at the start of a field, and a doubled
-/// one stands for itself.
-fn ends_inside_quotes(record: &[u8]) -> bool {
-    enum At {
-        Start,
-        Plain,
-        Quoted,
-        QuoteInQuoted,
-    }
-    let mut at = At::Start;
-    for byte in record {
-        at = match (at, byte) {
-            (At::Start, b'"') | (At::QuoteInQuoted, b'"') => At::Quoted,
-            (At::Quoted, b'"') => At::QuoteInQuoted,
-            (At::Quoted, _) => At::Quoted,
-            (_, b',') => At::Start,
-            _ => At::Plain,
-        };
-    }
-    matches!(at, At::Quoted)
 }
 
 fn usage(sentence: String) -> IntakeError {
@@ -346,23 +345,33 @@ mod tests {
     }
 
     #[test]
-    fn e08_a_quotation_mark_that_nobody_closed_is_seen() {
-        for (text, open) in [
-            ("a\n\"b", true),
-            ("a\n\"b\"\"", true),
-            ("a\n\"b\"", false),
-            ("a\n\"b\"\n", false),
-            ("a\n\"b\"c\"", false),
-            ("a\nb\"", false),
-            ("a\nb,\"c\n\nd\n", true),
+    fn e08_lines_that_were_swallowed_are_read_again_and_the_content_is_the_same() {
+        for text in [
+            "a,b\r\n1,\"x\r\n\r\n2,y\r\n3,\"z\"\r\n4,w\r\n",
+            "a,b\n\"1,x\n2,y\n3,z\n",
         ] {
             let (_file, source) = source(text.as_bytes());
             let mut records = source.records(&hasher()).expect("opened");
-            let mut last = false;
+            let mut lines = Vec::new();
             while records.next().expect("read").is_some() {
-                last = records.left_open().expect("read again");
+                let mut raw = records.raw().expect("read again");
+                if records.quotes().expect("read again").fault.is_some() {
+                    raw = records.read_again_after_first_line(raw).expect("sought");
+                }
+                let text = String::from_utf8(raw.bytes).expect("UTF-8");
+                lines.push((raw.line, text, records.is_read_again()));
             }
-            assert_eq!(last, open, "{text:?}");
+            let expected: Vec<(u64, &str)> = (1..)
+                .zip(text.lines())
+                .filter(|(_, line)| !line.is_empty())
+                .collect();
+            let found: Vec<(u64, &str)> = lines.iter().map(|(n, l, _)| (*n, l.as_str())).collect();
+            assert_eq!(found, expected);
+            assert!(lines[2].2 && !lines[0].2);
+            assert_eq!(
+                records.macs(),
+                source.content(&hasher()).expect("read").macs
+            );
         }
     }
 

@@ -8,7 +8,7 @@ use csv::ByteRecord;
 use crate::domain::period::Zone;
 
 use super::looks::Looks;
-use super::mapping::{FIELDS, Mapping, Target};
+use super::mapping::{EMAIL, FIELDS, Mapping, Target};
 use super::times::{TimeError, read_time};
 
 /// Longest values, in characters, in the order of [`FIELDS`]; those of the table's columns.
@@ -80,6 +80,7 @@ impl Rules<'_> {
                     check_length(text, name, FIELD_CHARS_MAX[*field])?;
                     row.fields[*field] = (!text.is_empty()).then(|| text.to_owned());
                 }
+                Target::LeftOut => {}
                 Target::AddedAt => {
                     row.added_at =
                         read_time(text, self.zone, self.now).map_err(|error| match error {
@@ -103,6 +104,12 @@ impl Rules<'_> {
 }
 
 impl Row {
+    /// Whether there is something like an e-mail address in its field.
+    pub(super) fn has_address(&self) -> bool {
+        let email = self.fields[EMAIL].as_deref();
+        email.is_some_and(|email| email.contains('@'))
+    }
+
     /// Notes what the metadata looks like; `looks` has a place for every column.
     pub(super) fn look(&self, looks: &mut [Looks]) {
         for (position, value) in &self.metadata {

@@ -17,6 +17,7 @@ use crate::support::binary::Finished;
 use crate::support::{Binary, Scratch};
 
 mod once;
+mod quotes;
 mod rejects;
 mod round_trip;
 mod unsubscribed;

@@ -46,7 +46,7 @@ on_every_database! {
         let mut expected = expected.into_bytes();
         expected.extend(b"13,email holds a NUL character,nul\0@x,,,2024-02-29\n\
             14,Team is not valid UTF-8,bad@x,\xFF,,2024-02-29\n\
-            15,wrong number of fields: 2 instead of 4,open@x,\"never,,2024-02-29\n");
+            15,a quotation mark is never closed,open@x,\"never,,2024-02-29\n");
         assert_eq!(
             String::from_utf8_lossy(&std::fs::read(&path).expect("read")),
             String::from_utf8_lossy(&expected)
@@ -70,6 +70,9 @@ on_every_database! {
         assert_eq!(refused.stderr, "error: no row of the file could be accepted; nothing was stored\n");
         assert_eq!(json(&refused)["upload_id"], Value::Null);
         assert!(world.path("none.rejects.csv").exists());
+        let refused = world.upload("header.csv", "email,Team\n").expect_code(1);
+        assert!(refused.stderr.contains("holds no rows"), "{}", refused.stderr);
+        assert!(!world.path("header.rejects.csv").exists());
         assert_eq!(world.count_uploads().await, 2);
     }
 }
@@ -85,7 +88,7 @@ on_every_database! {
         world.write("open.csv", "email,\"Team\na@b,c\n");
         world.write("good.csv", "email,when\nsecret@example.be,2024-01-01\n");
         for (name, options, part) in [
-            ("missing.csv", &[][..], "missing.csv"),
+            ("missing.csv", &[][..], "there is no file missing.csv"),
             ("folder.csv", &[], "directory"),
             ("empty.csv", &[], "empty"),
             ("blank.csv", &[], "no header"),
