@@ -77,6 +77,23 @@ on_every_database! {
         assert_eq!(again["tenants"][0]["anonymized"], 0);
     }
 
+    async fn s09_an_hour_that_is_none_is_a_configuration_error(scratch: Scratch) {
+        let (world, _) = example(scratch).await;
+        let before = world.fingerprint().await;
+        for hour in ["24", "-1", "noon"] {
+            let binary = world.binary().env("RETENTIOND__SCHEDULE__HOUR", hour);
+            let refused = binary.run(&["run", "--period", "2024-04"]).expect_code(2);
+            assert!(refused.stderr.starts_with("error: "), "{}", refused.stderr);
+            assert!(
+                refused.stderr.contains("RETENTIOND__SCHEDULE__HOUR"),
+                "{}",
+                refused.stderr
+            );
+            assert_eq!(refused.stderr.lines().count(), 1);
+        }
+        assert_eq!(before, world.fingerprint().await);
+    }
+
     async fn s04_s08_exit_codes_of_run(scratch: Scratch) {
         let (world, tenant) = example(scratch).await;
         let binary = world.binary();
@@ -138,21 +155,4 @@ async fn a_write_ahead_log_that_was_in_use_is_emptied_by_the_next_run() {
     // Nothing is left to erase but what the log holds.
     binary.run(&["run", "--period", "2024-04"]).expect_code(0);
     assert_eq!(log_bytes(), 0);
-
-    async fn s09_an_hour_that_is_none_is_a_configuration_error(scratch: Scratch) {
-        let (world, _) = example(scratch).await;
-        let before = world.fingerprint().await;
-        for hour in ["24", "-1", "noon"] {
-            let binary = world.binary().env("RETENTIOND__SCHEDULE__HOUR", hour);
-            let refused = binary.run(&["run", "--period", "2024-04"]).expect_code(2);
-            assert!(refused.stderr.starts_with("error: "), "{}", refused.stderr);
-            assert!(
-                refused.stderr.contains("RETENTIOND__SCHEDULE__HOUR"),
-                "{}",
-                refused.stderr
-            );
-            assert_eq!(refused.stderr.lines().count(), 1);
-        }
-        assert_eq!(before, world.fingerprint().await);
-    }
 }

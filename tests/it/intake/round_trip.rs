@@ -59,6 +59,49 @@ on_every_database! {
 }
 
 on_every_database! {
+    /// A backdated upload to delete, another one to anonymize: the plan's counts equal the run's.
+    async fn people_csv_is_planned_erased_and_verified(database: Scratch) {
+        let world = World::on(&database).await;
+        let bytes = people_csv();
+        world.write("people.csv", &bytes);
+        let maps: Vec<String> = PEOPLE.iter().map(|(f, c)| format!("{f}={c}")).collect();
+        let maps: Vec<&str> = maps.iter().flat_map(|map| ["--map", map]).collect();
+        let mut rows = 0;
+        for days in [800, 200, 0] {
+            let accepted_at = SystemClock.now() - chrono::TimeDelta::days(days);
+            let accepted_at = accepted_at.to_rfc3339();
+            let options = [&maps[..], &["--again", "--accepted-at", &accepted_at]].concat();
+            rows = json(&world.import("people.csv", &options).expect_code(0))["accepted"]
+                .as_u64()
+                .expect("a number");
+        }
+        let policy = ["policy", "set", "acme", "--anonymize", "1m", "--retain", "1y"];
+        world.binary.run(&[&policy[..], &["--effective-from", "2020-01-01"]].concat()).expect_code(0);
+        // Marked by the platform, so that the run has hashes to write.
+        let marked = "UPDATE participant SET unsubscribed_at = added_at WHERE last_name LIKE 'H%'";
+        ConnectionTrait::execute_unprepared(&world.connection, marked)
+            .await
+            .expect("marked");
+        let tenant = |arguments: &[&str]| {
+            let scope = ["--tenant", "acme", "--output", "json"];
+            let finished = world.binary.run(&[arguments, &scope].concat()).expect_code(0);
+            json(&finished)["tenants"][0].clone()
+        };
+        let (planned, done) = (tenant(&["plan"]), tenant(&["run"]));
+        for (key, value) in planned.as_object().expect("an object") {
+            if !["state", "run_id"].contains(&key.as_str()) {
+                assert_eq!(*value, done[key], "{key}");
+            }
+        }
+        assert_eq!((&done["anonymized"], &done["purged"]), (&rows.into(), &rows.into()));
+        assert!(done["suppressions"].as_u64().is_some_and(|hashes| hashes > 0), "{done}");
+        assert_eq!(done["uploads_removed"], 1);
+        assert_eq!(tenant(&["verify"])["ok"], true);
+        assert_eq!(world.participants().await.len() as u64, 2 * rows);
+    }
+}
+
+on_every_database! {
     /// What `people.csv` has not: control characters, backslashes, quotes, NFD, emoji, case.
     async fn odd_text_comes_back_as_it_was(database: Scratch) {
         let world = World::on(&database).await;
