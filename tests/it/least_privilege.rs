@@ -15,12 +15,14 @@ use retentiond::domain::policy::{Terms, Version};
 use retentiond::domain::suppression::Suppressed;
 use retentiond::ids::TenantId;
 use retentiond::store::{self, policies, suppressions, tenants};
-use sea_orm::{
-    ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Set, Statement,
-};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
 use uuid::Uuid;
 
 use crate::support::{Backend, Binary, Scratch, scratch};
+
+mod people;
+
+use people::{intake, seed};
 
 /// Name of the role in the files.
 const ROLE: &str = "retentiond_run";
@@ -133,128 +135,6 @@ async fn count(connection: &DatabaseConnection, table: &str) -> i64 {
         .expect("a count is one row")
         .try_get_by_index(0)
         .expect("a count is a number")
-}
-
-/// A tenant whose run of 2024-04 has something to do in each stage and each table.
-async fn seed(connection: &DatabaseConnection) -> i64 {
-    let created_at = time("2020-01-01T00:00:00Z");
-    let tenant_id = entity::tenant::ActiveModel {
-        slug: Set("acme".to_owned()),
-        name: Set("Acme".to_owned()),
-        time_zone: Set("Europe/Brussels".to_owned()),
-        created_at: Set(created_at),
-        ..Default::default()
-    }
-    .insert(connection)
-    .await
-    .expect("a tenant is stored")
-    .id;
-    entity::policy::ActiveModel {
-        tenant_id: Set(tenant_id),
-        version: Set(1),
-        anonymize_after_months: Set(Some(1)),
-        retain_months: Set(Some(12)),
-        effective_from: Set(created_at),
-        created_at: Set(created_at),
-        created_by: Set("test".to_owned()),
-        ..Default::default()
-    }
-    .insert(connection)
-    .await
-    .expect("a policy is stored");
-    // The first goes with its upload, the second is anonymized, the third stays.
-    for added_at in [
-        "2023-01-15T12:00:00Z",
-        "2024-01-15T12:00:00Z",
-        "2024-03-15T12:00:00Z",
-    ] {
-        person(connection, tenant_id, time(added_at)).await;
-    }
-    tenant_id
-}
-
-/// What `import` writes, and what follows from it.
-async fn person(connection: &DatabaseConnection, tenant_id: i64, added_at: DateTime<Utc>) {
-    let (upload_id, participant_id) = (Uuid::now_v7(), Uuid::now_v7());
-    intake(connection, tenant_id, upload_id, participant_id, added_at).await;
-    entity::answer::ActiveModel {
-        tenant_id: Set(tenant_id),
-        participant_id: Set(participant_id),
-        id: Set(Uuid::now_v7()),
-        question: Set("How was it?".to_owned()),
-        score: Set(Some(9)),
-        answered_at: Set(added_at),
-        ..Default::default()
-    }
-    .insert(connection)
-    .await
-    .expect("an answer is stored");
-    entity::conversation_message::ActiveModel {
-        tenant_id: Set(tenant_id),
-        participant_id: Set(participant_id),
-        id: Set(Uuid::now_v7()),
-        direction: Set("in".to_owned()),
-        body: Set("Fine.".to_owned()),
-        sent_at: Set(added_at),
-    }
-    .insert(connection)
-    .await
-    .expect("a message is stored");
-}
-
-/// What `import` writes.
-async fn intake(
-    connection: &DatabaseConnection,
-    tenant_id: i64,
-    upload_id: Uuid,
-    participant_id: Uuid,
-    added_at: DateTime<Utc>,
-) {
-    entity::upload::ActiveModel {
-        tenant_id: Set(tenant_id),
-        id: Set(upload_id),
-        file_name: Set("people.csv".to_owned()),
-        content_hmac: Set(vec![0xA5; 32]),
-        row_count: Set(0),
-        accepted_at: Set(added_at),
-        ..Default::default()
-    }
-    .insert(connection)
-    .await
-    .expect("an upload is stored");
-    entity::participant::ActiveModel {
-        tenant_id: Set(tenant_id),
-        id: Set(participant_id),
-        upload_id: Set(upload_id),
-        added_at: Set(added_at),
-        first_name: Set(Some("Ann".to_owned())),
-        email: Set(Some(format!("ann+{participant_id}@example.org"))),
-        unsubscribed_at: Set(Some(added_at)),
-        ..Default::default()
-    }
-    .insert(connection)
-    .await
-    .expect("a participant is stored");
-    entity::participant_metadata::ActiveModel {
-        tenant_id: Set(tenant_id),
-        participant_id: Set(participant_id),
-        key: Set("team".to_owned()),
-        value: Set("north".to_owned()),
-    }
-    .insert(connection)
-    .await
-    .expect("metadata is stored");
-    entity::invitation::ActiveModel {
-        tenant_id: Set(tenant_id),
-        participant_id: Set(participant_id),
-        id: Set(Uuid::now_v7()),
-        state: Set("queued".to_owned()),
-        send_at: Set(added_at),
-        ..Default::default()
-    }
-    .insert(connection)
-    .await
-    .expect("an invitation is stored");
 }
 
 /// The commands that erase, count and show, through the real binary.

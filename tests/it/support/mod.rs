@@ -2,6 +2,7 @@
 
 pub mod binary;
 pub mod database;
+mod proof;
 pub mod world;
 
 pub use binary::{Binary, Finished};
