@@ -121,7 +121,7 @@ async fn leftover(engine: &Engine, run: &ClaimedRun) -> Result<u64, EngineError>
     Ok(rows)
 }
 
-/// Renews the lease while `work`, which writes no batches, takes its time.
+/// Renews the lease while `work`, which only reads, takes its time; a request to stop ends it.
 async fn with_heartbeat<T>(
     engine: &Engine,
     run: &ClaimedRun,
@@ -131,6 +131,8 @@ async fn with_heartbeat<T>(
     loop {
         tokio::select! {
             result = &mut work => return result,
+            // It only reads; what it found so far is of no use to anybody.
+            () = engine.stop.cancelled() => return Err(EngineError::Stopped),
             () = tokio::time::sleep(engine.lease_duration / 3) => {
                 let transaction = engine.database.begin("renewing a lease").await?;
                 let held = run.lease.fence(&transaction).await?;
