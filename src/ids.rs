@@ -28,6 +28,9 @@ pub trait IdSource: Debug + Send + Sync {
 pub type SharedIds = Arc<dyn IdSource>;
 
 /// Ids from the host's clock and random numbers.
+///
+/// The library reads the clock itself, for it also counts the ids of one millisecond, so that they
+/// sort in the order in which they were made. Nothing is decided by that time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RandomIds;
 

@@ -1,9 +1,9 @@
 //! Everything that can destroy data. There is no other room with such a statement.
 //!
 //! Each function runs inside a batch's transaction, after the fence, on rows that the batch has
-//! selected and locked; and each statement repeats the *full* predicate, not ids alone. Without it,
-//! a row that changed between the select and the write would be erased all the same: too early, or
-//! without the hash of somebody who unsubscribed meanwhile.
+//! selected and locked; and each statement that erases repeats the *full* predicate, not ids alone.
+//! Without it, a row that changed between the select and the write would be erased all the same: too
+//! early, or without the hash of somebody who unsubscribed meanwhile.
 //!
 //! `tests/it` searches the source for statements elsewhere.
 
@@ -40,11 +40,17 @@ pub async fn anonymize(
         ("at", at.into()),
     ];
     // Children before parents: nothing may be sent to an address that is about to go.
+    let of_selected = format!(
+        "invitation.state = 'queued' AND EXISTS (SELECT 1 FROM participant \
+         WHERE participant.tenant_id = :tenant AND participant.id = invitation.participant_id \
+         AND {})",
+        selection.condition("participant.")
+    );
     let expire = dialect.update_by_ids(
         "invitation",
         "participant_id",
         "state = 'expired'",
-        "state = 'queued'",
+        &of_selected,
     );
     let invitations_expired = transaction.execute(&expire, &parameters).await?;
     let fields = PERSONAL_COLUMNS
