@@ -11,6 +11,7 @@ pub use sea_orm_migration::MigratorTrait;
 mod columns;
 mod m20261101_000001_create_platform_tables;
 mod m20261101_000002_create_service_tables;
+mod m20261124_000003_index_runs_by_period;
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261101_000001_create_platform_tables::Migration),
             Box::new(m20261101_000002_create_service_tables::Migration),
+            Box::new(m20261124_000003_index_runs_by_period::Migration),
         ]
     }
 }

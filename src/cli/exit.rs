@@ -5,6 +5,7 @@ use std::fmt::Display;
 use crate::config::ConfigError;
 use crate::engine::EngineError;
 use crate::engine::due::UnknownTenants;
+use crate::engine::open::OpenError;
 use crate::intake::IntakeError;
 use crate::keyring::KeyringFileError;
 use crate::store::keys::KeyCheckError;
@@ -127,6 +128,17 @@ impl From<KeyCheckError> for Failure {
         match error {
             KeyCheckError::Store(error) => error.into(),
             error => Self::refused(error),
+        }
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Store(error) => error.into(),
+            OpenError::Schema(error) => error.into(),
+            OpenError::Keyring(error) => error.into(),
+            OpenError::Keys(error) => error.into(),
         }
     }
 }

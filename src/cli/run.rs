@@ -86,8 +86,7 @@ async fn run_logged(
     }
     // Also when there was nothing left to do: an earlier run may have been killed before it came
     // here, or found the log in use.
-    if let Err(error) = pass::clean_up(&engine).await {
-        report_clean_up(&error);
+    if pass::clean_up(&engine).await.is_err() {
         exit = exit.or(Exit::Partly);
     }
     match session.format {
@@ -136,14 +135,6 @@ fn outcome_name(outcome: &Outcome) -> &'static str {
         Outcome::Failed { .. } => "failed",
         Outcome::Stopped => "stopped",
     }
-}
-
-fn report_clean_up(error: &EngineError) {
-    tracing::warn!(
-        event = "write_ahead_log_in_use",
-        class = error.class(),
-        "erased values may still stand in SQLite's write-ahead log; the next run tries again: {error}"
-    );
 }
 
 /// `plan`.

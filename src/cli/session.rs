@@ -4,18 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use tokio_util::sync::CancellationToken;
 
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{Config, environment};
-use crate::domain::period::ScheduleHour;
+use crate::config::{Config, ConfigError, environment};
 use crate::domain::suppression::Keyring;
-use crate::engine::Engine;
-use crate::engine::pace::Pace;
+use crate::engine::{Engine, open};
 use crate::ids::{RandomIds, SharedIds, TenantId};
 use crate::intake::{Intake, Tenant};
 use crate::keyring;
-use crate::store::{self, Database, RetryPolicy, StoreError, Transaction, keys, schema, tenants};
+use crate::store::{self, Database, StoreError, Transaction, keys, tenants};
 
 use super::exit::Failure;
 use super::output::Format;
@@ -51,7 +48,16 @@ impl Session {
     ///
     /// Exit code 2.
     pub fn config(&self) -> Result<Config, Failure> {
-        Ok(Config::load(self.config_file.as_deref(), environment())?)
+        Ok(self.load_config()?)
+    }
+
+    /// As [`Session::config`], for whoever goes on without.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and where.
+    pub fn load_config(&self) -> Result<Config, ConfigError> {
+        Config::load(self.config_file.as_deref(), environment())
     }
 
     /// Opens the database without looking at its schema.
@@ -78,9 +84,7 @@ impl Session {
     ///
     /// Exit code 1, 2 or 4.
     pub async fn database(&self, config: &Config) -> Result<Database, Failure> {
-        let database = self.connect(config).await?;
-        schema::ensure_current(&database).await?;
-        Ok(database)
+        Ok(open::open_database(config).await?)
     }
 
     /// Loads the keyring and compares it with the database (U8).
@@ -100,9 +104,7 @@ impl Session {
     ///
     /// As [`Session::database`] and [`Session::keyring`].
     pub async fn engine(&self, config: &Config) -> Result<Engine, Failure> {
-        let database = self.database(config).await?;
-        let keyring = self.keyring(config, &database).await?;
-        self.engine_on(config, database, keyring)
+        Ok(open::open(config, self.clock.clone(), self.ids.clone()).await?)
     }
 
     /// Opens the engine to look only: a key that the database does not know stays unknown to it.
@@ -111,34 +113,7 @@ impl Session {
     ///
     /// As [`Session::engine`].
     pub async fn reading_engine(&self, config: &Config) -> Result<Engine, Failure> {
-        let database = self.database(config).await?;
-        let keyring = keyring::load(&config.suppression.keyring_file)?;
-        keys::check(&database, &keyring).await?;
-        self.engine_on(config, database, keyring)
-    }
-
-    fn engine_on(
-        &self,
-        config: &Config,
-        database: Database,
-        keyring: Keyring,
-    ) -> Result<Engine, Failure> {
-        Ok(Engine {
-            database,
-            clock: Arc::clone(&self.clock),
-            ids: Arc::clone(&self.ids),
-            keyring,
-            stop: CancellationToken::new(),
-            progress: Arc::default(),
-            holder: holder(),
-            schedule_hour: ScheduleHour::try_from(config.schedule.hour).map_err(Failure::usage)?,
-            clock_skew_max: config.schedule.clock_skew_max,
-            workers: usize::from(config.engine.workers),
-            batch_rows: u64::from(config.engine.batch_rows),
-            lease_duration: config.engine.lease_duration,
-            pace: Arc::new(Pace::new(config.engine.rows_per_second_max)),
-            retry: retry(config),
-        })
+        Ok(open::open_to_look(config, self.clock.clone(), self.ids.clone()).await?)
     }
 
     /// What intake is given.
@@ -149,7 +124,7 @@ impl Session {
             clock: Arc::clone(&self.clock),
             ids: Arc::clone(&self.ids),
             keyring,
-            retry: retry(config),
+            retry: open::retry_policy(&config.engine),
         }
     }
 
@@ -192,20 +167,4 @@ pub async fn require_tenant(
                 "no tenant has the slug {slug:?}; see `retentiond tenant list`"
             ))
         })
-}
-
-fn retry(config: &Config) -> RetryPolicy {
-    RetryPolicy {
-        attempts_max: usize::try_from(config.engine.retry_attempts).unwrap_or(usize::MAX),
-        backoff_initial: config.engine.retry_backoff_initial,
-        backoff_max: config.engine.retry_backoff_max,
-    }
-}
-
-/// Name of this process in leases: host and process id.
-fn holder() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = host.trim();
-    let host = if host.is_empty() { "localhost" } else { host };
-    format!("{host}:{}", std::process::id())
 }

@@ -23,6 +23,18 @@ mod tests;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Zone(Tz);
 
+impl Ord for Zone {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.name().cmp(other.0.name())
+    }
+}
+
+impl PartialOrd for Zone {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 /// A name that no time zone has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` is not a time zone: {advice}")]
@@ -34,6 +46,12 @@ pub struct ZoneError {
 impl Zone {
     /// Coordinated Universal Time.
     pub const UTC: Self = Self(Tz::UTC);
+
+    /// As chrono knows it, for schedulers.
+    #[must_use]
+    pub fn tz(self) -> Tz {
+        self.0
+    }
 
     /// The first existing instant of the local day `date`, or of the next day that exists.
     #[must_use]

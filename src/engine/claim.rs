@@ -296,7 +296,7 @@ pub async fn record_failed_claim(
     .await?;
     let run = runs::find(&transaction, candidate.tenant, candidate.period).await?;
     if let Some(run) = &run {
-        let failure = failure_of(error, run.attempts);
+        let failure = failure_of(error, run.id, run.attempts);
         runs::finish_unclaimed(
             &transaction,
             candidate.tenant,

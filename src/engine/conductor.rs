@@ -9,6 +9,7 @@ use crate::domain::run_state::RunState;
 use crate::domain::subject::CHILD_TABLES;
 use crate::store::StoreError;
 use crate::store::runs::{self, Failure};
+use crate::telemetry::metrics;
 
 use super::batch::{ClaimedRun, cutoffs_in_force};
 use super::context::Engine;
@@ -25,6 +26,8 @@ const ROUNDS_MAX: u32 = 5;
 /// attempt, and why it ended early if it did.
 pub async fn drive(engine: &Engine, run: &ClaimedRun) -> (Counts, Option<EngineError>) {
     let started = Instant::now();
+    let _in_progress = metrics::InProgress::begin();
+    metrics::progressed(engine.clock.now());
     tracing::info!(
         event = "tenant_run_started",
         tenant = run.slug,
@@ -68,10 +71,11 @@ pub async fn drive(engine: &Engine, run: &ClaimedRun) -> (Counts, Option<EngineE
 async fn stages(engine: &Engine, run: &ClaimedRun, counts: &mut Counts) -> Result<(), EngineError> {
     let mut rows = 0;
     for _ in 0..ROUNDS_MAX {
-        for stage in [Stage::Anonymize, Stage::Purge, Stage::Uploads] {
+        for stage in Stage::ALL {
             let started = Instant::now();
             let done = run_stage(engine, run, stage).await?;
             *counts += done;
+            metrics::progressed(engine.clock.now());
             tracing::info!(
                 event = "stage_completed",
                 tenant = run.slug,
@@ -105,7 +109,7 @@ async fn leftover(engine: &Engine, run: &ClaimedRun) -> Result<u64, EngineError>
     let tenant = run.lease.tenant;
     let (_, cutoffs) = cutoffs_in_force(engine, run, &transaction).await?;
     let mut rows = recount::empty_uploads(&transaction, tenant).await?;
-    for stage in [Stage::Anonymize, Stage::Purge] {
+    for stage in Stage::OF_PARTICIPANTS {
         rows += recount::eligible(&transaction, tenant, stage, cutoffs).await?;
     }
     for table in CHILD_TABLES {
@@ -127,22 +131,36 @@ async fn with_heartbeat<T>(
     run: &ClaimedRun,
     work: impl Future<Output = Result<T, EngineError>>,
 ) -> Result<T, EngineError> {
-    let mut work = std::pin::pin!(work);
+    // Beside each other: a heartbeat that waits for a connection must not stop the work that holds
+    // the last one.
+    tokio::select! {
+        result = work => result,
+        // It only reads; what it found so far is of no use to anybody.
+        () = engine.stop.cancelled() => Err(EngineError::Stopped),
+        error = heartbeats(engine, run) => Err(error),
+    }
+}
+
+/// Renews the lease again and again, until that is no longer possible.
+async fn heartbeats(engine: &Engine, run: &ClaimedRun) -> EngineError {
     loop {
-        tokio::select! {
-            result = &mut work => return result,
-            // It only reads; what it found so far is of no use to anybody.
-            () = engine.stop.cancelled() => return Err(EngineError::Stopped),
-            () = tokio::time::sleep(engine.lease_duration / 3) => {
-                let transaction = engine.database.begin("renewing a lease").await?;
-                let held = run.lease.fence(&transaction).await?;
-                transaction.commit().await?;
-                if !held {
-                    return Err(EngineError::LeaseLost);
-                }
-            }
+        tokio::time::sleep(engine.lease_duration / 3).await;
+        match heartbeat(engine, run).await {
+            Ok(true) => {}
+            Ok(false) => return EngineError::LeaseLost,
+            // The next one may succeed. If none does, the lease may go to somebody else; the fence
+            // at the end of the run tells.
+            Err(error) if error.class().may_pass() => {}
+            Err(error) => return error.into(),
         }
     }
+}
+
+async fn heartbeat(engine: &Engine, run: &ClaimedRun) -> Result<bool, StoreError> {
+    let transaction = engine.database.begin("renewing a lease").await?;
+    let held = run.lease.fence(&transaction).await?;
+    transaction.commit().await?;
+    Ok(held)
 }
 
 /// Records the run as completed and gives the lease back, in one transaction.
@@ -170,8 +188,14 @@ async fn end_early(engine: &Engine, run: &ClaimedRun, error: &EngineError, durat
         duration_seconds,
         "tenant-run ended early: {error}"
     );
+    match state {
+        None => metrics::lease_lost(),
+        Some(RunState::Failed) => metrics::failed(error.class()),
+        Some(_) => {}
+    }
     let Some(state) = state else { return };
-    let failure = (state == RunState::Failed).then(|| failure_of(error, run.attempts));
+    let failure =
+        (state == RunState::Failed).then(|| failure_of(error, run.lease.run_id, run.attempts));
     if let Err(error) = record_end(engine, run, state, failure.as_ref()).await {
         // The lease expires, and whoever claims the run then finds it as it is.
         tracing::warn!(

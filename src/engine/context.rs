@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
@@ -68,7 +68,7 @@ impl Engine {
     ) -> Result<DateTime<Utc>, EngineError> {
         let difference = host.signed_duration_since(database).abs();
         // A limit too long for chrono is no limit.
-        if chrono::TimeDelta::from_std(self.clock_skew_max).is_ok_and(|max| difference > max) {
+        if TimeDelta::from_std(self.clock_skew_max).is_ok_and(|max| difference > max) {
             return Err(EngineError::ClockSkew {
                 host,
                 database,
@@ -84,13 +84,24 @@ impl Engine {
     ///
     /// [`EngineError::ClockSkew`], or the database's.
     pub async fn read_clocks(&self) -> Result<DateTime<Utc>, EngineError> {
+        let (host, database) = self.both_clocks().await?;
+        self.now(host, database)
+    }
+
+    /// The host's time and the database's, read one right after the other.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn both_clocks(&self) -> Result<(DateTime<Utc>, DateTime<Utc>), EngineError> {
         let transaction = self
             .database
             .begin_read("reading the database's clock")
             .await?;
         let database = database_now(&transaction).await?;
+        let host = self.clock.now();
         transaction.rollback().await?;
-        self.now(self.clock.now(), database)
+        Ok((host, database))
     }
 }
 

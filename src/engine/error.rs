@@ -81,6 +81,47 @@ pub enum EngineError {
     Stopped,
 }
 
+/// Name of the class of a panic, which is no error of anybody's.
+pub const PANIC: &str = "panic";
+
+/// Classes of the engine's own errors that a run can fail with.
+const OWN_CLASSES: [&str; 7] = [
+    "clock_skew",
+    "policy",
+    "time_zone",
+    "mismatch",
+    "not_eligible",
+    "leftover",
+    "orphans",
+];
+
+/// Every class that a run, or a look at what is owed, can fail with; see [`EngineError::class`].
+#[must_use]
+pub fn failure_classes() -> Vec<&'static str> {
+    let mut classes: Vec<&'static str> = ErrorClass::ALL.map(ErrorClass::name).to_vec();
+    classes.extend(OWN_CLASSES);
+    classes.push(PANIC);
+    classes
+}
+
+/// Every class after which a batch is tried again.
+#[must_use]
+pub fn retry_classes() -> Vec<&'static str> {
+    let retried = |class: &ErrorClass| {
+        !matches!(
+            class.disposition(),
+            Disposition::SkipTenant | Disposition::Stop
+        )
+    };
+    let mut classes: Vec<&'static str> = ErrorClass::ALL
+        .iter()
+        .filter(|class| retried(class))
+        .map(|class| class.name())
+        .collect();
+    classes.push("mismatch");
+    classes
+}
+
 impl EngineError {
     /// Name of the class in logs, metrics and run records.
     #[must_use]
@@ -126,5 +167,39 @@ impl EngineError {
     pub fn leaves_commit_unknown(&self) -> bool {
         matches!(self, Self::Store(error)
             if matches!(error.class(), ErrorClass::Unavailable | ErrorClass::Deadline))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_has_a_series() {
+        let stage = "purge";
+        let errors = [
+            EngineError::TimeZone,
+            EngineError::NotEligible { stage },
+            EngineError::Mismatch {
+                stage,
+                selected: 2,
+                written: 1,
+            },
+            EngineError::Leftover { rows: 1, rounds: 5 },
+            EngineError::Orphans {
+                table: "answer",
+                rows: 1,
+            },
+        ];
+        for error in errors {
+            assert!(failure_classes().contains(&error.class()), "{error}");
+        }
+        assert!(
+            retry_classes()
+                .iter()
+                .all(|class| failure_classes().contains(class))
+        );
+        assert!(retry_classes().contains(&ErrorClass::Conflict.name()));
+        assert!(!retry_classes().contains(&ErrorClass::DiskFull.name()));
     }
 }

@@ -22,6 +22,8 @@ pub mod due;
 pub mod erase;
 pub mod error;
 mod failure;
+pub mod open;
+pub mod overdue;
 pub mod pace;
 pub mod pass;
 pub mod plan;
@@ -29,6 +31,7 @@ pub mod recount;
 pub mod report;
 pub mod stage;
 pub mod stream;
+pub mod survey;
 pub mod verify;
 
 pub use context::Engine;

@@ -1,4 +1,5 @@
-//! One pass over everything that is owed: several tenants at a time, each on its own.
+//! One tenant attended to, and one pass over everything that is owed: several tenants at a time, each
+//! on its own.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,17 +7,19 @@ use std::time::Instant;
 use chrono::SecondsFormat;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::domain::counts::Counts;
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::run_state::RunState;
 use crate::store::{Disposition, runs};
+use crate::telemetry::metrics;
 
 use super::claim::{Claim, claim, record_failed_claim};
 use super::conductor::drive;
 use super::context::Engine;
 use super::due::{Candidate, Scope, UnknownTenants, look};
-use super::error::EngineError;
+use super::error::{EngineError, PANIC};
 use super::report::{Outcome, PassEntry, TenantReport};
 
 /// Runs whatever is owed within `scope` and returns an entry for each tenant, by slug.
@@ -51,12 +54,9 @@ pub async fn run(
         tasks.spawn(async move {
             // The semaphore is never closed; without a place there is no work.
             let _place = places.acquire().await;
-            let fallback = candidate.clone();
-            let task = engine.clone();
-            // A task of its own, so that a panic ends this tenant and no other.
-            let entry = tokio::spawn(async move { one(&task, &candidate).await }).await;
+            let entry = attend(&engine, candidate).await;
             engine.progress.tenant_done();
-            entry.unwrap_or_else(|_| panicked(&fallback))
+            entry
         });
     }
     while let Some(entry) = tasks.join_next().await {
@@ -68,11 +68,27 @@ pub async fn run(
     Ok(Ok(entries))
 }
 
+/// Claims the candidate's run and drives it, in a task of its own: a panic ends this tenant's run and
+/// no other. Whoever drops the future ends the task.
+///
+/// What concerns every tenant (a full disk, a clock that is wrong) cancels `engine.stop`.
+pub async fn attend(engine: &Engine, candidate: Candidate) -> PassEntry {
+    let task = {
+        let (engine, candidate) = (engine.clone(), candidate.clone());
+        tokio::spawn(async move { one(&engine, &candidate).await })
+    };
+    match AbortOnDropHandle::new(task).await {
+        Ok(entry) => entry,
+        Err(_) => panicked(&candidate),
+    }
+}
+
 fn panicked(candidate: &Candidate) -> PassEntry {
+    metrics::failed(PANIC);
     PassEntry {
         report: TenantReport::new(&candidate.slug, candidate.period, RunState::Running),
         outcome: Outcome::Failed {
-            failure_class: "panic",
+            failure_class: PANIC,
             failure_code: None,
             message: "a mistake in retentiond ended this tenant's run; nothing of the batch in \
                       hand was committed; please report it"
@@ -162,6 +178,7 @@ async fn claim_failed(
         code = error.code(),
         "the run could not be claimed: {error}"
     );
+    metrics::failed(error.class());
     if error.disposition() == Disposition::Stop {
         engine.stop.cancel();
     }
@@ -249,10 +266,19 @@ fn not_claimed(candidate: &Candidate, claim: Claim, report: &mut TenantReport) -
 ///
 /// # Errors
 ///
-/// When other connections kept the log in use all the while.
+/// When other connections kept the log in use all the while; the log has been told.
 pub async fn clean_up(engine: &Engine) -> Result<(), EngineError> {
-    crate::store::with_retry(&engine.retry, || engine.database.truncate_write_ahead_log()).await?;
-    Ok(())
+    let emptied =
+        crate::store::with_retry(&engine.retry, || engine.database.truncate_write_ahead_log())
+            .await;
+    emptied.map_err(|error| {
+        tracing::warn!(
+            event = "write_ahead_log_in_use",
+            class = error.class().name(),
+            "erased values may still stand in SQLite's write-ahead log; the next run tries again: {error}"
+        );
+        error.into()
+    })
 }
 
 /// The report of a recorded run.

@@ -17,6 +17,12 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// All stages, in their order.
+    pub const ALL: [Self; 3] = [Self::Anonymize, Self::Purge, Self::Uploads];
+
+    /// The stages that work on participants.
+    pub const OF_PARTICIPANTS: [Self; 2] = [Self::Anonymize, Self::Purge];
+
     /// Name in the ledger, in logs and in metrics.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::domain::counts::Counts;
 use crate::store::leases::Cursor;
 use crate::store::{Disposition, StoreError, batches};
+use crate::telemetry::metrics;
 
 use super::batch::{self, Batch, ClaimedRun, Page};
 use super::context::Engine;
@@ -48,6 +49,9 @@ pub async fn run_stage(
                 total += batch.counts;
                 page.after = batch.cursor;
                 engine.progress.add(&batch.counts);
+                let elapsed = started.elapsed();
+                metrics::batch_committed(stage.name(), batch.rows, elapsed, &batch.counts);
+                metrics::progressed(engine.clock.now());
                 tracing::debug!(
                     event = "batch_committed",
                     tenant = run.slug,
@@ -55,7 +59,7 @@ pub async fn run_stage(
                     run_id = %run.lease.run_id,
                     stage = stage.name(),
                     rows = batch.rows,
-                    duration_seconds = started.elapsed().as_secs_f64(),
+                    duration_seconds = elapsed.as_secs_f64(),
                     "batch committed"
                 );
                 // Outside of the transaction: nothing is locked while we wait.
@@ -82,12 +86,19 @@ async fn resume_after(
     if stage == Stage::Uploads {
         return Ok(None);
     }
-    let transaction = engine
-        .database
-        .begin_read("reading the run's cursor")
+    let read = || async {
+        let transaction = engine
+            .database
+            .begin_read("reading the run's cursor")
+            .await?;
+        let cursor = run.lease.cursor(&transaction, stage.name()).await?;
+        transaction.rollback().await?;
+        Ok::<_, StoreError>(cursor)
+    };
+    let cursor = read
+        .retry(engine.retry.backoff())
+        .when(|error| error.class().may_pass())
         .await?;
-    let cursor = run.lease.cursor(&transaction, stage.name()).await?;
-    transaction.rollback().await?;
     Ok(cursor)
 }
 
@@ -112,6 +123,7 @@ async fn batch_with_retry(
         let Some(pause) = pauses.next() else {
             return Err(error);
         };
+        metrics::batch_retried(error.class());
         tracing::warn!(
             event = "batch_retried",
             tenant = run.slug,

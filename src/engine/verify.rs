@@ -1,21 +1,19 @@
 //! Proof after the fact: recounts a period and compares the records with the data.
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::domain::counts::Counts;
-use crate::domain::cutoff::Cutoffs;
 use crate::domain::period::Period;
 use crate::domain::policy::version_at;
 use crate::domain::run_state::RunState;
 use crate::domain::subject::CHILD_TABLES;
 use crate::store::{Dialect, Transaction, batches, policies, runs};
 
-use super::context::{Engine, database_now};
+use super::context::Engine;
 use super::due::{Candidate, Scope, UnknownTenants, look};
 use super::error::EngineError;
+use super::overdue;
 use super::recount;
-use super::stage::Stage;
 
 /// What `verify` found out about one tenant and period.
 #[derive(Clone, Debug, Serialize)]
@@ -115,7 +113,10 @@ async fn verify_one(engine: &Engine, candidate: &Candidate) -> Result<Verificati
     }
     match &run {
         Some(run) if run.state == RunState::Completed.name() => {
-            overdue(engine, &transaction, candidate, run, &mut found).await?;
+            let overdue = overdue::of_run(engine, &transaction, candidate, run).await?;
+            found.overdue_anonymize = overdue.anonymize;
+            found.overdue_purge = overdue.purge;
+            found.late = overdue.late;
             found.record_mismatches = record_mismatches(&transaction, candidate, run).await?;
         }
         Some(run) if run.state == RunState::NoPolicy.name() => {
@@ -139,45 +140,6 @@ async fn verify_one(engine: &Engine, candidate: &Candidate) -> Result<Verificati
     transaction.rollback().await?;
     describe(&mut found);
     Ok(found)
-}
-
-/// Rows that the completed run should have erased, under the cutoffs that hold now (P10), apart
-/// from those that came after it began (S11).
-async fn overdue(
-    engine: &Engine,
-    transaction: &Transaction,
-    candidate: &Candidate,
-    run: &entity::tenant_run::Model,
-    found: &mut Verification,
-) -> Result<(), EngineError> {
-    let zone = candidate.zone()?;
-    let now = engine.now(engine.clock.now(), database_now(transaction).await?)?;
-    let versions = policies::versions(transaction, candidate.tenant).await??;
-    let pinned = Cutoffs {
-        anonymize: run.anonymize_cutoff,
-        purge: run.purge_cutoff,
-    };
-    let cutoffs = version_at(&versions, now).map_or(pinned, |current| {
-        pinned.older_of(Cutoffs::of(candidate.period, zone, &current.terms))
-    });
-    let since: DateTime<Utc> = run.started_at.unwrap_or(run.due_at);
-    for stage in [Stage::Anonymize, Stage::Purge] {
-        let all = recount::eligible(transaction, candidate.tenant, stage, cutoffs).await?;
-        if all == 0 {
-            continue;
-        }
-        let late =
-            recount::eligible_stored_since(transaction, candidate.tenant, stage, cutoffs, since)
-                .await?;
-        found.late += late;
-        let overdue = all.saturating_sub(late);
-        if stage == Stage::Anonymize {
-            found.overdue_anonymize = overdue;
-        } else {
-            found.overdue_purge = overdue;
-        }
-    }
-    Ok(())
 }
 
 /// E2: nothing may be sent to an address that is gone.

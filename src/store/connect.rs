@@ -15,7 +15,8 @@ use crate::config::DatabaseConfig;
 
 use super::dialect::Dialect;
 use super::error::{ErrorClass, StoreError};
-use super::transaction::{Transaction, within};
+use super::misses::Misses;
+use super::transaction::{Transaction, watched, within};
 
 /// A pool of connections to one database; cheap to clone.
 #[derive(Clone, Debug)]
@@ -23,6 +24,7 @@ pub struct Database {
     pool: DatabaseConnection,
     dialect: Dialect,
     timeouts: Timeouts,
+    misses: Misses,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +55,8 @@ pub async fn connect(
 ) -> Result<Database, StoreError> {
     const DOING: &str = "cannot open the database";
     make_private_file(config)?;
+    let misses = Misses::default();
+    let (postgres_misses, mariadb_misses) = (misses.clone(), misses.clone());
     let mut options = ConnectOptions::new(config.url.expose().to_owned());
     options
         .max_connections(config.max_connections)
@@ -61,7 +65,19 @@ pub async fn connect(
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
         .map_sqlx_postgres_opts(|options| options.application_name("retentiond"))
-        .map_sqlx_mysql_pool_opts(|options| {
+        .map_sqlx_postgres_pool_opts(move |options| {
+            let misses = postgres_misses.clone();
+            options.after_release(move |_, connection| {
+                let keep = !misses.suspects(connection.age);
+                Box::pin(async move { Ok(keep) })
+            })
+        })
+        .map_sqlx_mysql_pool_opts(move |options| {
+            let misses = mariadb_misses.clone();
+            let options = options.after_release(move |_, connection| {
+                let keep = !misses.suspects(connection.age);
+                Box::pin(async move { Ok(keep) })
+            });
             options.after_connect(|connection, _| {
                 Box::pin(async move {
                     // Strict, so that a value that does not fit is refused and never cut.
@@ -114,6 +130,7 @@ pub async fn connect(
             lock: config.lock_timeout,
             idle_in_transaction: lease_duration,
         },
+        misses,
     };
     match dialect {
         Dialect::Sqlite => database.require_secure_delete().await?,
@@ -215,8 +232,10 @@ impl Database {
         doing: &'static str,
     ) -> Result<Transaction, StoreError> {
         let deadline = statement_timeout + REPLY_MARGIN;
-        let inner = within(deadline, doing, self.pool.begin_with_options(options)).await?;
-        let transaction = Transaction::new(inner, self.dialect, deadline, doing);
+        let begin = self.pool.begin_with_options(options);
+        let inner = watched(&self.misses, deadline, doing, begin).await?;
+        let misses = self.misses.clone();
+        let transaction = Transaction::new(inner, self.dialect, deadline, doing, misses);
         // Per transaction, because through a transaction pooler the next one may be on another
         // server connection.
         let milliseconds = |duration: Duration| duration.as_millis().to_string();

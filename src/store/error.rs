@@ -54,6 +54,22 @@ pub enum Disposition {
 }
 
 impl ErrorClass {
+    /// All classes.
+    pub const ALL: [Self; 12] = [
+        Self::Unavailable,
+        Self::Deadline,
+        Self::Conflict,
+        Self::LockTimeout,
+        Self::StatementTimeout,
+        Self::ReadOnly,
+        Self::Permission,
+        Self::DiskFull,
+        Self::Schema,
+        Self::Constraint,
+        Self::Address,
+        Self::Internal,
+    ];
+
     /// Name in logs, metrics and run records.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -1,9 +1,14 @@
 //! Policy versions. They are added, never changed.
 
-use entity::policy;
+use std::collections::HashMap;
+
+use entity::{policy, tenant_run};
+use sea_orm::sea_query::Query;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
+use crate::domain::period::Period;
 use crate::domain::policy::{PolicyError, Terms, Version};
+use crate::domain::run_state::RunState;
 use crate::ids::TenantId;
 
 use super::error::StoreError;
@@ -28,6 +33,41 @@ pub async fn versions(
         )
         .await?;
     Ok(rows.into_iter().map(version).collect())
+}
+
+/// The versions of all tenants that have a run without a policy in `oldest` or a newer period, oldest
+/// version first: one may have been dated back since. Of a version that breaks the rules nothing is
+/// known here; whoever claims the run finds out.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn versions_of_unruled(
+    transaction: &Transaction,
+    oldest: Period,
+) -> Result<HashMap<TenantId, Vec<Version>>, StoreError> {
+    let unruled = Query::select()
+        .column(tenant_run::Column::TenantId)
+        .from(tenant_run::Entity)
+        .and_where(tenant_run::Column::State.eq(RunState::NoPolicy.name()))
+        .and_where(tenant_run::Column::Period.gte(oldest.to_string()))
+        .to_owned();
+    let rows = transaction
+        .run(
+            policy::Entity::find()
+                .filter(policy::Column::TenantId.in_subquery(unruled))
+                .order_by_asc(policy::Column::Version)
+                .all(transaction.orm()),
+        )
+        .await?;
+    let mut found: HashMap<TenantId, Vec<Version>> = HashMap::new();
+    for row in rows {
+        let tenant = TenantId(row.tenant_id);
+        if let Ok(version) = version(row) {
+            found.entry(tenant).or_default().push(version);
+        }
+    }
+    Ok(found)
 }
 
 fn version(row: policy::Model) -> Result<Version, PolicyError> {

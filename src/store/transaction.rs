@@ -1,12 +1,15 @@
 //! A transaction whose every statement has a deadline and whose errors hold no value.
 
 use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, QueryResult, Value};
 
 use super::dialect::Dialect;
 use super::error::{ErrorClass, StoreError};
+use super::misses::Misses;
 use super::statement::bind;
 
 /// An open transaction; rolled back unless committed.
@@ -16,6 +19,9 @@ pub struct Transaction {
     dialect: Dialect,
     deadline: Duration,
     doing: &'static str,
+    misses: Misses,
+    /// A call missed its deadline: the connection is not to be used again.
+    missed: AtomicBool,
 }
 
 impl Transaction {
@@ -24,12 +30,15 @@ impl Transaction {
         dialect: Dialect,
         deadline: Duration,
         doing: &'static str,
+        misses: Misses,
     ) -> Self {
         Self {
             inner,
             dialect,
             deadline,
             doing,
+            misses,
+            missed: AtomicBool::new(false),
         }
     }
 
@@ -45,7 +54,8 @@ impl Transaction {
         &self.inner
     }
 
-    /// Awaits one call on the database under the transaction's deadline.
+    /// Awaits one call on the database under the transaction's deadline. After a missed one nothing
+    /// more is sent: the connection would still be busy with what nobody waits for.
     ///
     /// # Errors
     ///
@@ -54,7 +64,19 @@ impl Transaction {
         &self,
         call: impl Future<Output = Result<T, DbErr>>,
     ) -> Result<T, StoreError> {
-        within(self.deadline, self.doing, call).await
+        self.require_in_time()?;
+        let result = watched(&self.misses, self.deadline, self.doing, call).await;
+        if is_miss(&result) {
+            self.missed.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+
+    fn require_in_time(&self) -> Result<(), StoreError> {
+        if self.missed.load(Ordering::Relaxed) {
+            return Err(StoreError::new(ErrorClass::Deadline, self.doing));
+        }
+        Ok(())
     }
 
     /// Runs a statement with named parameters and returns how many rows it matched.
@@ -119,7 +141,8 @@ impl Transaction {
     /// Of an [`ErrorClass::Unavailable`] or [`ErrorClass::Deadline`] nobody knows whether the
     /// commit took place.
     pub async fn commit(self) -> Result<(), StoreError> {
-        within(self.deadline, self.doing, self.inner.commit()).await
+        self.require_in_time()?;
+        watched(&self.misses, self.deadline, self.doing, self.inner.commit()).await
     }
 
     /// Takes everything back. MariaDB rolls only the statement back on a lock timeout, so this is
@@ -127,9 +150,16 @@ impl Transaction {
     ///
     /// # Errors
     ///
-    /// When the connection is gone, which rolls back as well.
+    /// When the connection is gone, or given up after a missed deadline, which rolls back as well.
     pub async fn rollback(self) -> Result<(), StoreError> {
-        within(self.deadline, self.doing, self.inner.rollback()).await
+        self.require_in_time()?;
+        watched(
+            &self.misses,
+            self.deadline,
+            self.doing,
+            self.inner.rollback(),
+        )
+        .await
     }
 
     fn decode<T: FromQueryResult>(&self, row: &QueryResult) -> Result<T, StoreError> {
@@ -153,4 +183,24 @@ pub(super) async fn within<T>(
         Ok(Err(error)) => Err(StoreError::from_db(&error, doing)),
         Err(_) => Err(StoreError::new(ErrorClass::Deadline, doing)),
     }
+}
+
+/// As [`within`], and remembers a missed deadline before the call, and with it its connection, is
+/// dropped: the pool decides about the connection at that moment.
+pub(super) async fn watched<T>(
+    misses: &Misses,
+    deadline: Duration,
+    doing: &'static str,
+    call: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T, StoreError> {
+    let mut call = pin!(call);
+    let result = within(deadline, doing, call.as_mut()).await;
+    if is_miss(&result) {
+        misses.record();
+    }
+    result
+}
+
+fn is_miss<T>(result: &Result<T, StoreError>) -> bool {
+    matches!(result, Err(error) if error.class() == ErrorClass::Deadline)
 }

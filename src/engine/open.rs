@@ -1,0 +1,124 @@
+//! Opening the engine: database, schema, keyring, settings. Whatever may erase is opened here, so that
+//! nothing does it with a schema or a keyring that is not the database's.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::SharedClock;
+use crate::config::{Config, EngineConfig};
+use crate::domain::period::ScheduleHour;
+use crate::domain::suppression::Keyring;
+use crate::ids::SharedIds;
+use crate::keyring::{self, KeyringFileError};
+use crate::store::keys::{self, KeyCheckError};
+use crate::store::schema::{self, SchemaError};
+use crate::store::{self, Database, RetryPolicy, StoreError};
+
+use super::context::Engine;
+use super::pace::Pace;
+
+/// Why the engine cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its schema is not this version's.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// The keyring cannot be read.
+    #[error(transparent)]
+    Keyring(#[from] KeyringFileError),
+    /// The keyring is not this database's (U8).
+    #[error(transparent)]
+    Keys(#[from] KeyCheckError),
+}
+
+/// Opens the database and refuses a schema that is not this version's.
+///
+/// # Errors
+///
+/// [`OpenError::Store`] or [`OpenError::Schema`].
+pub async fn open_database(config: &Config) -> Result<Database, OpenError> {
+    let database = store::connect(&config.database, config.engine.lease_duration).await?;
+    schema::ensure_current(&database).await?;
+    Ok(database)
+}
+
+/// Opens the engine to erase. The check value of a key that the database does not know yet is stored.
+///
+/// # Errors
+///
+/// See [`OpenError`].
+pub async fn open(
+    config: &Config,
+    clock: SharedClock,
+    ids: SharedIds,
+) -> Result<Engine, OpenError> {
+    let database = open_database(config).await?;
+    let keyring = keyring::load(&config.suppression.keyring_file)?;
+    keys::check_and_register(&database, &keyring, clock.now()).await?;
+    Ok(engine(config, clock, ids, database, keyring))
+}
+
+/// Opens the engine to look only: a key that the database does not know stays unknown to it.
+///
+/// # Errors
+///
+/// See [`OpenError`].
+pub async fn open_to_look(
+    config: &Config,
+    clock: SharedClock,
+    ids: SharedIds,
+) -> Result<Engine, OpenError> {
+    let database = open_database(config).await?;
+    let keyring = keyring::load(&config.suppression.keyring_file)?;
+    keys::check(&database, &keyring).await?;
+    Ok(engine(config, clock, ids, database, keyring))
+}
+
+fn engine(
+    config: &Config,
+    clock: SharedClock,
+    ids: SharedIds,
+    database: Database,
+    keyring: Keyring,
+) -> Engine {
+    Engine {
+        database,
+        clock,
+        ids,
+        keyring,
+        stop: CancellationToken::new(),
+        progress: Arc::default(),
+        holder: holder(),
+        schedule_hour: ScheduleHour::try_from(config.schedule.hour)
+            .expect("the configuration admits the hours 0 to 23 only"),
+        clock_skew_max: config.schedule.clock_skew_max,
+        workers: usize::from(config.engine.workers),
+        batch_rows: u64::from(config.engine.batch_rows),
+        lease_duration: config.engine.lease_duration,
+        pace: Arc::new(Pace::new(config.engine.rows_per_second_max)),
+        retry: retry_policy(&config.engine),
+    }
+}
+
+/// How whatever met a passing error is tried again.
+#[must_use]
+pub fn retry_policy(config: &EngineConfig) -> RetryPolicy {
+    RetryPolicy {
+        attempts_max: usize::try_from(config.retry_attempts).unwrap_or(usize::MAX),
+        backoff_initial: config.retry_backoff_initial,
+        backoff_max: config.retry_backoff_max,
+    }
+}
+
+/// Name of this process in leases: host and process id.
+fn holder() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    let host = if host.is_empty() { "localhost" } else { host };
+    format!("{host}:{}", std::process::id())
+}

@@ -1,0 +1,91 @@
+//! Participants that a completed run should have taken and that are still there. `verify` lists
+//! them, and a daemon counts them for whoever is to be woken up.
+
+use chrono::{DateTime, Utc};
+use entity::tenant_run;
+
+use crate::domain::cutoff::Cutoffs;
+use crate::domain::policy::version_at;
+use crate::domain::run_state::RunState;
+use crate::store::{Transaction, policies, runs};
+
+use super::context::{Engine, database_now};
+use super::due::Candidate;
+use super::error::EngineError;
+use super::recount;
+use super::stage::Stage;
+
+/// Participants by why they are still there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overdue {
+    /// Should have been anonymized.
+    pub anonymize: u64,
+    /// Should have been deleted.
+    pub purge: u64,
+    /// Stored after the run began (S11); they go in the next period.
+    pub late: u64,
+}
+
+/// Counts what the completed `run` should have erased, under the cutoffs that hold now (P10), apart
+/// from what came after it began (S11).
+///
+/// # Errors
+///
+/// The database's, a clock skew, or a stored policy or zone that is not valid.
+pub async fn of_run(
+    engine: &Engine,
+    transaction: &Transaction,
+    candidate: &Candidate,
+    run: &tenant_run::Model,
+) -> Result<Overdue, EngineError> {
+    let zone = candidate.zone()?;
+    let now = engine.now(engine.clock.now(), database_now(transaction).await?)?;
+    let versions = policies::versions(transaction, candidate.tenant).await??;
+    let pinned = Cutoffs {
+        anonymize: run.anonymize_cutoff,
+        purge: run.purge_cutoff,
+    };
+    let cutoffs = version_at(&versions, now).map_or(pinned, |current| {
+        pinned.older_of(Cutoffs::of(candidate.period, zone, &current.terms))
+    });
+    let since: DateTime<Utc> = run.started_at.unwrap_or(run.due_at);
+    let mut found = Overdue::default();
+    for stage in Stage::OF_PARTICIPANTS {
+        let all = recount::eligible(transaction, candidate.tenant, stage, cutoffs).await?;
+        if all == 0 {
+            continue;
+        }
+        let late =
+            recount::eligible_stored_since(transaction, candidate.tenant, stage, cutoffs, since)
+                .await?;
+        found.late += late;
+        let overdue = all.saturating_sub(late);
+        if stage == Stage::Anonymize {
+            found.anonymize = overdue;
+        } else {
+            found.purge = overdue;
+        }
+    }
+    Ok(found)
+}
+
+/// Counts for the candidate's period; nothing where its run is not completed.
+///
+/// # Errors
+///
+/// As [`of_run`].
+pub async fn of_candidate(engine: &Engine, candidate: &Candidate) -> Result<Overdue, EngineError> {
+    let transaction = engine
+        .database
+        .begin_read("counting what is overdue")
+        .await?;
+    let run = runs::find(&transaction, candidate.tenant, candidate.period).await?;
+    let found = match &run {
+        Some(run) if run.state == RunState::Completed.name() => {
+            of_run(engine, &transaction, candidate, run).await?
+        }
+        _ => Overdue::default(),
+    };
+    transaction.rollback().await?;
+    Ok(found)
+}

@@ -1,0 +1,408 @@
+//! What a daemon has to do now, for all tenants at once: which tenant-runs are owed and free, in
+//! which order to take them, and when to look again.
+//!
+//! [`survey`] reads, in one transaction and by a number of statements that does not depend on the
+//! number of tenants; [`judge`] decides, and knows no database. Nothing is promised here: the claim
+//! looks again, under the run's lock.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::period::{Period, ScheduleHour, Zone, due_instant};
+use crate::domain::policy::{Version, version_at};
+use crate::domain::run_state::RunState;
+use crate::ids::TenantId;
+use crate::store::policies;
+use crate::store::standing::{self, Standing};
+
+use super::context::{Engine, database_now};
+use super::due::{Candidate, Scope, candidates};
+use super::error::EngineError;
+
+/// What a survey found.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// The earlier of the two clocks (S10).
+    pub now: DateTime<Utc>,
+    /// Host's clock minus database's.
+    pub clock_skew: TimeDelta,
+    /// Everything that was found.
+    pub findings: Findings,
+    /// When the newest period of which nothing is owed any more was finished.
+    pub last_success: Option<DateTime<Utc>>,
+    /// When a run last ended, completed or failed.
+    pub last_completion: Option<DateTime<Utc>>,
+}
+
+/// What is owed, and how everything stands.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// Runs that can be claimed now: the longest overdue first, and of those the smallest.
+    pub owed: Vec<Candidate>,
+    /// When the next run may be claimed: a retry, an expired lease, or the next due instant.
+    pub look_again_at: Option<DateTime<Utc>>,
+    /// Tenants by the state of their newest due period's run.
+    pub states: BTreeMap<&'static str, u64>,
+    /// The earliest due instant of all that is not done; if all is done, the latest due instant.
+    pub due_at: Option<DateTime<Utc>>,
+    /// The oldest period that is not done, if one is not.
+    pub oldest_unfinished: Option<Period>,
+    /// When the last of the runs looked at was completed, and when it ended in any way.
+    pub last_completed: Option<DateTime<Utc>>,
+    /// As above, completed or failed.
+    pub last_ended: Option<DateTime<Utc>>,
+    /// Tenants whose newest due period is completed.
+    pub completed: Vec<Candidate>,
+    /// The time zones in use.
+    pub zones: BTreeSet<Zone>,
+}
+
+/// Looks at all tenants.
+///
+/// # Errors
+///
+/// The database's, or a clock skew: nothing is due by a clock that is wrong.
+pub async fn survey(engine: &Engine) -> Result<Survey, EngineError> {
+    let transaction = engine
+        .database
+        .begin_read("looking for what is owed")
+        .await?;
+    let database = database_now(&transaction).await?;
+    let host = engine.clock.now();
+    let now = engine.now(host, database)?;
+    let all = candidates(engine, &transaction, &Scope::default(), now)
+        .await?
+        .unwrap_or_default();
+    let Some(oldest) = all.iter().map(|candidate| candidate.period).min() else {
+        transaction.rollback().await?;
+        return Ok(Survey {
+            now,
+            clock_skew: host - database,
+            findings: Findings::default(),
+            last_success: None,
+            last_completion: None,
+        });
+    };
+    let standings = standing::since(&transaction, oldest).await?;
+    let policies = policies::versions_of_unruled(&transaction, oldest).await?;
+    let mut findings = judge(
+        all,
+        &standings,
+        &policies,
+        engine.schedule_hour,
+        now,
+        database,
+    );
+    if findings.owed.len() > engine.workers {
+        let sizes = standing::sizes(&transaction).await?;
+        put_in_order(&mut findings.owed, &sizes);
+    }
+    // While something is owed, the last success lies in an older period.
+    let before = findings.oldest_unfinished.unwrap_or(oldest);
+    let earlier = standing::last_completed_before(&transaction, before).await?;
+    transaction.rollback().await?;
+    Ok(Survey {
+        now,
+        clock_skew: host - database,
+        last_success: match findings.oldest_unfinished {
+            Some(_) => earlier,
+            // Where no tenant has a policy there was nothing to do, and it was done at once.
+            None => findings.last_completed.or(findings.due_at),
+        },
+        last_completion: findings.last_ended.or(earlier),
+        findings,
+    })
+}
+
+/// What is to be done about one tenant.
+enum Verdict {
+    /// Claim it.
+    Owed,
+    /// Not done, and not ours to take before that instant.
+    Wait(DateTime<Utc>),
+    /// Nothing to do before the next period.
+    Done,
+}
+
+/// Decides what is owed. `database_now` is the clock by which retries and leases are reckoned.
+#[must_use]
+pub fn judge(
+    all: Vec<Candidate>,
+    standings: &[Standing],
+    policies: &HashMap<TenantId, Vec<Version>>,
+    hour: ScheduleHour,
+    now: DateTime<Utc>,
+    database_now: DateTime<Utc>,
+) -> Findings {
+    let mut newest: HashMap<TenantId, &Standing> = HashMap::with_capacity(all.len());
+    for standing in standings {
+        newest
+            .entry(standing.tenant)
+            .and_modify(|known| {
+                if is_newer(standing, known) {
+                    *known = standing;
+                }
+            })
+            .or_insert(standing);
+    }
+    let mut findings = Findings::default();
+    let mut unfinished_due: Option<DateTime<Utc>> = None;
+    let mut newest_due: Option<DateTime<Utc>> = None;
+    for candidate in all {
+        let run = newest.get(&candidate.tenant).copied();
+        let verdict = verdict(&candidate, run, policies, database_now);
+        // A run of an older period says nothing about this one.
+        let state = run
+            .filter(|run| run.period >= candidate.period)
+            .map_or(RunState::Pending, |run| run.state);
+        *findings.states.entry(state.name()).or_default() += 1;
+        findings.zones.extend(candidate.zone);
+        newest_due = newest_due.max(Some(candidate.due_at));
+        if let Some(run) = run {
+            if run.state == RunState::Completed {
+                findings.last_completed = findings.last_completed.max(run.finished_at);
+            }
+            if matches!(run.state, RunState::Completed | RunState::Failed) {
+                findings.last_ended = findings.last_ended.max(run.finished_at);
+            }
+        }
+        let reckoning = candidate.zone.unwrap_or(Zone::UTC);
+        let mut look_again_at = due_instant(candidate.period.next(), reckoning, hour);
+        if !matches!(verdict, Verdict::Done) {
+            unfinished_due = earlier(unfinished_due, candidate.due_at);
+            findings.oldest_unfinished = Some(
+                findings
+                    .oldest_unfinished
+                    .map_or(candidate.period, |oldest| oldest.min(candidate.period)),
+            );
+        }
+        match verdict {
+            Verdict::Owed => findings.owed.push(candidate),
+            Verdict::Wait(until) => look_again_at = look_again_at.min(until),
+            Verdict::Done if state == RunState::Completed => findings.completed.push(candidate),
+            Verdict::Done => {}
+        }
+        // A clock that went back shows periods as due that lie before what was done; the next due
+        // instant may even have passed. There is always a sweep.
+        if look_again_at > now {
+            findings.look_again_at = earlier(findings.look_again_at, look_again_at);
+        }
+    }
+    findings.due_at = unfinished_due.or(newest_due);
+    put_in_order(&mut findings.owed, &HashMap::new());
+    findings
+}
+
+/// Of two runs of a tenant, the one that decides: the newest that was not superseded.
+fn is_newer(one: &Standing, other: &Standing) -> bool {
+    let rank = |standing: &Standing| (standing.state != RunState::Superseded, standing.period);
+    rank(one) > rank(other)
+}
+
+fn verdict(
+    candidate: &Candidate,
+    run: Option<&Standing>,
+    policies: &HashMap<TenantId, Vec<Version>>,
+    database_now: DateTime<Utc>,
+) -> Verdict {
+    let Some(run) = run.filter(|run| run.period >= candidate.period) else {
+        return Verdict::Owed;
+    };
+    if run.period > candidate.period {
+        // The clock went back, or the tenant moved to a zone where the new month has not begun.
+        return Verdict::Done;
+    }
+    match run.state {
+        RunState::Completed | RunState::Superseded => Verdict::Done,
+        RunState::NoPolicy => {
+            let ruling = policies
+                .get(&candidate.tenant)
+                .and_then(|versions| version_at(versions, candidate.due_at));
+            match ruling {
+                Some(version) if !version.terms.is_empty() => Verdict::Owed,
+                _ => Verdict::Done,
+            }
+        }
+        RunState::Pending => Verdict::Owed,
+        RunState::Failed => wait(run.retry_at, database_now),
+        RunState::Running => wait(run.lease_expires_at, database_now),
+    }
+}
+
+/// Owed, unless `until` has still to come. Both are the database's times; the daemon's timer adds
+/// what it takes for them to have passed.
+fn wait(until: Option<DateTime<Utc>>, database_now: DateTime<Utc>) -> Verdict {
+    match until {
+        Some(until) if until >= database_now => Verdict::Wait(until),
+        _ => Verdict::Owed,
+    }
+}
+
+fn earlier(one: Option<DateTime<Utc>>, other: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    Some(one.map_or(other, |one| one.min(other)))
+}
+
+/// Fair order: the longest overdue first, then the smallest, so that a giant does not make a
+/// hundred small ones wait.
+fn put_in_order(owed: &mut [Candidate], sizes: &HashMap<TenantId, i64>) {
+    owed.sort_by(|one, other| {
+        let key = |candidate: &Candidate| {
+            (
+                candidate.due_at,
+                sizes.get(&candidate.tenant).copied().unwrap_or_default(),
+            )
+        };
+        key(one)
+            .cmp(&key(other))
+            .then_with(|| one.slug.cmp(&other.slug))
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::policy::Terms;
+    use uuid::Uuid;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().expect("an RFC 3339 time")
+    }
+
+    const NOW: &str = "2024-04-01T12:00:00Z";
+
+    fn candidate(number: i64, zone: &str) -> Candidate {
+        let zone: Zone = zone.parse().expect("a zone");
+        let period: Period = "2024-04".parse().expect("a period");
+        Candidate {
+            tenant: TenantId(number),
+            slug: format!("tenant-{number}"),
+            zone: Some(zone),
+            period,
+            due_at: due_instant(period, zone, ScheduleHour::default()),
+            period_named: false,
+        }
+    }
+
+    fn standing(number: i64, period: &str, state: RunState) -> Standing {
+        Standing {
+            tenant: TenantId(number),
+            run_id: Uuid::nil(),
+            period: period.parse().expect("a period"),
+            state,
+            retry_at: None,
+            finished_at: None,
+            lease_expires_at: None,
+        }
+    }
+
+    fn judged(all: Vec<Candidate>, standings: &[Standing]) -> Findings {
+        let policies = HashMap::new();
+        let hour = ScheduleHour::default();
+        judge(all, standings, &policies, hour, at(NOW), at(NOW))
+    }
+
+    fn owed(findings: &Findings) -> Vec<i64> {
+        findings.owed.iter().map(|found| found.tenant.0).collect()
+    }
+
+    #[test]
+    fn a_new_tenant_and_an_older_period_are_owed_and_a_done_one_is_not() {
+        let all = vec![
+            candidate(1, "UTC"),
+            candidate(2, "UTC"),
+            candidate(3, "UTC"),
+        ];
+        let standings = [
+            standing(2, "2024-03", RunState::Completed),
+            standing(3, "2024-04", RunState::Completed),
+        ];
+        let findings = judged(all, &standings);
+        assert_eq!(owed(&findings), [1, 2]);
+        assert_eq!(findings.states["pending"], 2);
+        assert_eq!(findings.states["completed"], 1);
+        assert_eq!(findings.completed.len(), 1);
+        assert_eq!(findings.due_at, Some(at("2024-04-01T00:00:00Z")));
+    }
+
+    #[test]
+    fn s04_a_failed_run_waits_for_its_retry() {
+        let mut failed = standing(1, "2024-04", RunState::Failed);
+        failed.retry_at = Some(at("2024-04-01T12:00:30Z"));
+        let findings = judged(vec![candidate(1, "UTC")], &[failed.clone()]);
+        assert!(findings.owed.is_empty());
+        assert_eq!(findings.look_again_at, failed.retry_at);
+        assert_eq!(
+            findings.oldest_unfinished,
+            Some("2024-04".parse().expect("a period"))
+        );
+        failed.retry_at = Some(at("2024-04-01T11:59:59Z"));
+        assert_eq!(owed(&judged(vec![candidate(1, "UTC")], &[failed])), [1]);
+    }
+
+    #[test]
+    fn s05_a_running_run_is_left_alone_until_its_lease_expires() {
+        let mut running = standing(1, "2024-04", RunState::Running);
+        running.lease_expires_at = Some(at("2024-04-01T12:00:10Z"));
+        let findings = judged(vec![candidate(1, "UTC")], &[running.clone()]);
+        assert!(findings.owed.is_empty());
+        assert_eq!(findings.look_again_at, running.lease_expires_at);
+        running.lease_expires_at = None;
+        assert_eq!(owed(&judged(vec![candidate(1, "UTC")], &[running])), [1]);
+    }
+
+    #[test]
+    fn a_clock_that_went_back_owes_nothing() {
+        let newer = standing(1, "2024-05", RunState::Completed);
+        let findings = judged(vec![candidate(1, "UTC")], &[newer]);
+        assert!(findings.owed.is_empty());
+        assert_eq!(findings.states["completed"], 1);
+    }
+
+    #[test]
+    fn p03_no_policy_is_owed_again_once_one_was_dated_back() {
+        let unruled = [standing(1, "2024-04", RunState::NoPolicy)];
+        assert!(judged(vec![candidate(1, "UTC")], &unruled).owed.is_empty());
+        let version = Version {
+            number: 1,
+            terms: Terms::from_stored(Some(1), None, None, false).expect("valid terms"),
+            effective_from: at("2024-03-01T00:00:00Z"),
+            created_at: at("2024-04-01T11:00:00Z"),
+            created_by: String::new(),
+            reason: String::new(),
+        };
+        let policies = HashMap::from([(TenantId(1), vec![version])]);
+        let hour = ScheduleHour::default();
+        let all = vec![candidate(1, "UTC")];
+        let findings = judge(all, &unruled, &policies, hour, at(NOW), at(NOW));
+        assert_eq!(owed(&findings), [1]);
+    }
+
+    #[test]
+    fn the_longest_overdue_and_then_the_smallest_come_first() {
+        let mut all = vec![
+            candidate(1, "America/New_York"),
+            candidate(2, "UTC"),
+            candidate(3, "UTC"),
+            candidate(4, "Pacific/Kiritimati"),
+        ];
+        put_in_order(
+            &mut all,
+            &HashMap::from([(TenantId(2), 1_000), (TenantId(3), 5)]),
+        );
+        let order: Vec<i64> = all.iter().map(|found| found.tenant.0).collect();
+        assert_eq!(order, [4, 3, 2, 1]);
+    }
+
+    #[test]
+    fn without_anything_to_do_it_looks_again_at_the_next_due_instant() {
+        let done = [
+            standing(1, "2024-04", RunState::Completed),
+            standing(2, "2024-04", RunState::Completed),
+        ];
+        let all = vec![candidate(1, "UTC"), candidate(2, "Pacific/Kiritimati")];
+        let findings = judged(all, &done);
+        assert_eq!(findings.look_again_at, Some(at("2024-04-30T10:00:00Z")));
+        assert_eq!(findings.due_at, Some(at("2024-04-01T00:00:00Z")));
+    }
+}

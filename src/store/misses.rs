@@ -1,0 +1,43 @@
+//! Connections that a call has waited for in vain.
+//!
+//! A half-open connection answers nothing, ever. The pool would test it when it comes back, without
+//! a deadline, and count it as in use all the while: a few of them, and no connection is to be had.
+//! And one that answers after all is in the middle of something that nobody waits for any more.
+//!
+//! The pool cannot be told which connection it was, so all that were open at that time are replaced
+//! when they come back. What made one of them silent has most likely met the others too.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// When a call on one pool last missed its deadline; clones share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Misses(Arc<Mutex<Option<Instant>>>);
+
+impl Misses {
+    /// A call has just missed its deadline.
+    pub(super) fn record(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether a connection of this age may be the one that did not answer.
+    pub(super) fn suspects(&self, age: Duration) -> bool {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|last| last.elapsed() <= age)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_connections_that_were_open_at_the_time_are_given_up() {
+        let misses = Misses::default();
+        let hour = Duration::from_secs(3600);
+        assert!(!misses.suspects(hour));
+        misses.clone().record();
+        assert!(misses.suspects(hour));
+        assert!(!misses.suspects(Duration::ZERO));
+    }
+}

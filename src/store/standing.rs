@@ -1,0 +1,132 @@
+//! How the tenant-runs of all tenants stand, read at once: a daemon looks every few minutes, and
+//! the number of statements must not grow with the number of tenants.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::FromQueryResult;
+use uuid::Uuid;
+
+use crate::domain::period::Period;
+use crate::domain::run_state::RunState;
+use crate::ids::TenantId;
+
+use super::dialect::Dialect;
+use super::error::StoreError;
+use super::transaction::Transaction;
+
+/// A tenant-run, as far as it says who may take it up, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The run.
+    pub run_id: Uuid,
+    /// The period.
+    pub period: Period,
+    /// Its state.
+    pub state: RunState,
+    /// Of a failed run: when it is to be taken up again, by the database's clock.
+    pub retry_at: Option<DateTime<Utc>>,
+    /// When it last ended, whatever its end was.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Until when somebody holds its lease, by the database's clock; unset = nobody does.
+    pub lease_expires_at: Option<DateTime<Utc>>,
+}
+
+/// The runs of `oldest` and of newer periods, of all tenants.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn since(transaction: &Transaction, oldest: Period) -> Result<Vec<Standing>, StoreError> {
+    let rows = transaction
+        .rows::<StandingRow>(
+            "SELECT tenant_run.tenant_id, tenant_run.id, tenant_run.period, tenant_run.state, \
+             tenant_run.retry_at, tenant_run.finished_at, run_lease.expires_at \
+             FROM tenant_run LEFT JOIN run_lease ON run_lease.tenant_id = tenant_run.tenant_id \
+             AND run_lease.run_id = tenant_run.id AND run_lease.slice = 0 \
+             AND run_lease.token IS NOT NULL AND tenant_run.state = 'running' \
+             WHERE tenant_run.period >= :oldest",
+            &[("oldest", oldest.to_string().into())],
+        )
+        .await?;
+    // What is no period or state of ours was stored by somebody else, and is nothing to work on.
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            Some(Standing {
+                tenant: TenantId(row.tenant_id),
+                run_id: row.id,
+                period: row.period.parse().ok()?,
+                state: row.state.parse().ok()?,
+                retry_at: row.retry_at,
+                finished_at: row.finished_at,
+                lease_expires_at: row.expires_at,
+            })
+        })
+        .collect())
+}
+
+/// When the last run of the newest period before `period` in which any was completed ended.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn last_completed_before(
+    transaction: &Transaction,
+    period: Period,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let row = transaction
+        .row::<Finished>(
+            "SELECT MAX(finished_at) AS finished_at FROM tenant_run WHERE state = 'completed' \
+             AND period = (SELECT MAX(period) FROM tenant_run WHERE state = 'completed' \
+             AND period < :period)",
+            &[("period", period.to_string().into())],
+        )
+        .await?;
+    Ok(row.and_then(|row| row.finished_at))
+}
+
+/// How many participants the uploads of each tenant held when they were accepted: a cheap measure
+/// of how long a run may take.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn sizes(transaction: &Transaction) -> Result<HashMap<TenantId, i64>, StoreError> {
+    let integer = match transaction.dialect() {
+        Dialect::MariaDb => "SIGNED",
+        _ => "BIGINT",
+    };
+    let sql = format!(
+        "SELECT tenant_id, CAST(SUM(row_count) AS {integer}) AS n FROM upload GROUP BY tenant_id"
+    );
+    let rows = transaction.rows::<Size>(&sql, &[]).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (TenantId(row.tenant_id), row.n.unwrap_or_default()))
+        .collect())
+}
+
+#[derive(FromQueryResult)]
+struct StandingRow {
+    tenant_id: i64,
+    id: Uuid,
+    period: String,
+    state: String,
+    retry_at: Option<DateTime<Utc>>,
+    finished_at: Option<DateTime<Utc>>,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+#[derive(FromQueryResult)]
+struct Finished {
+    finished_at: Option<DateTime<Utc>>,
+}
+
+#[derive(FromQueryResult)]
+struct Size {
+    tenant_id: i64,
+    n: Option<i64>,
+}
