@@ -12,6 +12,7 @@
 //! - [`engine`]: finds what is owed, and erases it.
 //! - [`intake`]: uploads, and recognising who unsubscribed.
 //! - [`demo`]: invented people, and the run of the specification's example on them.
+//! - [`daemon`]: wakes up and lets the engine work, for months.
 //! - [`cli`]: the commands.
 
 // Laying out the futures of whole commands, which hold those of SeaORM and sqlx, needs more than the
@@ -21,6 +22,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod demo;
 pub mod domain;
 pub mod engine;

@@ -23,6 +23,7 @@ mod policy;
 mod progress;
 mod run;
 mod runs;
+mod serve;
 pub mod session;
 mod suppression;
 mod tenant;
@@ -67,6 +68,12 @@ pub struct Cli {
 enum Command {
     /// Show all of it on invented people, in a scratch database that is left to explore
     Demo(demo::DemoArguments),
+    /// Run as a daemon: do what is due on the first of each month, serve metrics and health
+    ///
+    /// Looks at what is owed at the start, at the hour of the schedule in each tenant's time zone, and
+    /// every few minutes. Any number of these processes share one database. SIGTERM ends it after the
+    /// batches in hand, SIGHUP has it read the configuration and the keyring again.
+    Serve,
     /// Do everything that is due, once, and exit
     Run(run::RunArguments),
     /// Show what a run would do, with exact counts; writes nothing
@@ -179,6 +186,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let session = Session::new(cli.config, cli.output);
     match cli.command {
         Command::Demo(arguments) => demo::demo(&session, arguments).await,
+        Command::Serve => serve::serve(&session).await,
         Command::Run(arguments) => run::run(&session, arguments).await,
         Command::Plan(arguments) => run::plan(&session, arguments).await,
         Command::Verify(arguments) => verify::verify(&session, arguments).await,

@@ -16,7 +16,7 @@ use tracing::{Subscriber, dispatcher, error};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::{Layer, Registry};
+use tracing_subscriber::{Layer, Registry, reload};
 
 use crate::config::{LogConfig, LogFormat, LogLevel};
 
@@ -28,8 +28,34 @@ const OUR_TARGET: &str = "retentiond";
 /// # Errors
 ///
 /// If it was started before.
-pub fn init(config: &LogConfig, terminal: bool) -> Result<(), SetGlobalDefaultError> {
-    tracing::subscriber::set_global_default(subscriber(config, terminal, io::stderr))
+pub fn init(config: &LogConfig, terminal: bool) -> Result<LogLevelSetter, SetGlobalDefaultError> {
+    let (subscriber, setter) = subscriber(config, terminal, io::stderr);
+    tracing::subscriber::set_global_default(subscriber)?;
+    Ok(setter)
+}
+
+/// Changes the level of the log while it runs.
+#[derive(Debug)]
+pub struct LogLevelSetter(reload::Handle<Targets, Registry>);
+
+impl LogLevelSetter {
+    /// From now on nothing less severe than `level` is logged.
+    pub fn set(&self, level: LogLevel) {
+        // Fails only when the log is gone, and with it whoever would notice.
+        let _ = self.0.reload(ours(level));
+    }
+}
+
+/// Our own events, from `level` up.
+fn ours(level: LogLevel) -> Targets {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    Targets::new().with_target(OUR_TARGET, level)
 }
 
 /// Lets a panic say where it happened, and nothing else: in the log if there is one, else in one
@@ -55,7 +81,11 @@ pub fn install_panic_hook() {
     }));
 }
 
-fn subscriber<W>(config: &LogConfig, terminal: bool, writer: W) -> Box<dyn Subscriber + Send + Sync>
+fn subscriber<W>(
+    config: &LogConfig,
+    terminal: bool,
+    writer: W,
+) -> (Box<dyn Subscriber + Send + Sync>, LogLevelSetter)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -64,8 +94,8 @@ where
     } else {
         LogFormat::Json
     });
-    let ours = Targets::new().with_target(OUR_TARGET, level(config.level));
-    match format {
+    let (ours, handle) = reload::Layer::new(ours(config.level));
+    let subscriber: Box<dyn Subscriber + Send + Sync> = match format {
         // Flattened fields could repeat a key. Spans are left out because an event has all of its
         // facts itself.
         LogFormat::Json => Box::new(
@@ -89,17 +119,8 @@ where
                     .with_filter(ours),
             ),
         ),
-    }
-}
-
-fn level(level: LogLevel) -> LevelFilter {
-    match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    }
+    };
+    (subscriber, LogLevelSetter(handle))
 }
 
 #[cfg(test)]
@@ -133,7 +154,7 @@ mod tests {
         let buffer = Buffer::default();
         let writer = buffer.clone();
         let config = LogConfig { format, level };
-        let subscriber = subscriber(&config, terminal, move || writer.clone());
+        let (subscriber, _) = subscriber(&config, terminal, move || writer.clone());
         tracing::subscriber::with_default(subscriber, work);
         let bytes = buffer.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()

@@ -1,0 +1,75 @@
+//! `serve`: the daemon.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::config::Config;
+use crate::daemon::service::{self, Parts, ServeError};
+use crate::daemon::wakeup::Source;
+use crate::engine::error::{failure_classes, retry_classes};
+use crate::engine::stage::Stage;
+use crate::keyring;
+use crate::telemetry::logs::{self, LogLevelSetter};
+use crate::telemetry::metrics::{self, Labels};
+
+use super::exit::{Exit, Failure};
+use super::session::Session;
+
+/// `serve`. Its log is the only thing on stderr, so that a line there is always an event.
+pub async fn serve(session: &Session) -> Result<Exit, Failure> {
+    let config = session.config()?;
+    let log_level = logs::init(&config.log, std::io::stderr().is_terminal())
+        .map_err(|_| Failure::failed("the log was started twice"))?;
+    serve_logged(session, config, log_level)
+        .await
+        .map_err(|Failure { exit, sentence }| {
+            tracing::error!(
+                event = "service_refused",
+                exit_code = exit as u8,
+                "{sentence}"
+            );
+            Failure::new(exit, "")
+        })
+}
+
+async fn serve_logged(
+    session: &Session,
+    config: Config,
+    log_level: LogLevelSetter,
+) -> Result<Exit, Failure> {
+    // Before anything else: what cannot be used now will not be usable in a minute either.
+    keyring::load(&config.suppression.keyring_file)?;
+    let listen = config.http.listen;
+    let listener = TcpListener::bind(listen).await.map_err(|error| {
+        Failure::usage(format_args!(
+            "cannot listen on {listen} ({}); set [http] listen to an address of this machine and a \
+             port that is free",
+            error.kind()
+        ))
+    })?;
+    let scrape = metrics::install(&Labels {
+        stages: &Stage::ALL.map(Stage::name),
+        participant_stages: &Stage::OF_PARTICIPANTS.map(Stage::name),
+        error_classes: &failure_classes(),
+        retry_reasons: &retry_classes(),
+        wakeup_sources: &Source::ALL.map(Source::name),
+    })
+    .map_err(|_| Failure::failed("the metrics were started twice"))?;
+    let rereading = session.clone();
+    let parts = Parts {
+        config,
+        reread: Box::new(move || rereading.load_config()),
+        listener,
+        scrape,
+        log_level,
+        clock: Arc::clone(&session.clock),
+        ids: Arc::clone(&session.ids),
+    };
+    service::serve(parts).await.map_err(|error| match error {
+        ServeError::Open(error) => error.into(),
+        error @ (ServeError::GracePeriod | ServeError::Signals(_)) => Failure::failed(error),
+    })?;
+    Ok(Exit::Done)
+}

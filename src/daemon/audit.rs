@@ -1,0 +1,160 @@
+//! Counts participants that are still there although a completed run should have taken them: the
+//! figure to be woken up for.
+//!
+//! One tenant at a time: soon after its run was completed, after a start, and then every hour.
+//! A count reads an index and, of people who are anonymous already, their rows; so the auditor rests
+//! twenty times as long as a count took, and never takes more than a twentieth of one connection.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::domain::period::Period;
+use crate::engine::Engine;
+use crate::engine::due::Candidate;
+use crate::engine::overdue::{self, Overdue};
+use crate::engine::stage::Stage;
+use crate::ids::TenantId;
+use crate::telemetry::metrics;
+
+/// How often every tenant is counted again.
+const ROUND: Duration = Duration::from_secs(3600);
+
+/// Rest after a count, in multiples of what it took.
+const REST_FACTOR: u32 = 20;
+
+/// Rest after a count at least.
+const REST_MIN: Duration = Duration::from_millis(20);
+
+/// Who is to be audited, and by which engine.
+#[derive(Clone, Debug)]
+pub(super) struct Audited {
+    pub(super) engine: Arc<Engine>,
+    pub(super) completed: Vec<Candidate>,
+}
+
+/// Audits until the sender is gone.
+pub(super) async fn run(mut input: watch::Receiver<Option<Audited>>) {
+    let mut audit = Audit::default();
+    loop {
+        let next = audit.next_at();
+        tokio::select! {
+            changed = input.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let newest = input.borrow_and_update().clone();
+                if let Some(newest) = newest {
+                    audit.adopt(newest);
+                }
+            }
+            () = tokio::time::sleep_until(next) => audit.step().await,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Audit {
+    engine: Option<Arc<Engine>>,
+    completed: HashMap<TenantId, Candidate>,
+    line: VecDeque<TenantId>,
+    in_line: HashSet<TenantId>,
+    found: HashMap<TenantId, (Period, Overdue)>,
+    round_at: Option<Instant>,
+    rest_until: Option<Instant>,
+}
+
+impl Audit {
+    fn adopt(&mut self, newest: Audited) {
+        self.engine = Some(newest.engine);
+        self.round_at.get_or_insert_with(|| Instant::now() + ROUND);
+        self.completed = newest
+            .completed
+            .into_iter()
+            .map(|candidate| (candidate.tenant, candidate))
+            .collect();
+        let completed = &self.completed;
+        // What was counted of a period that is over says nothing any more.
+        self.found.retain(|tenant, (period, _)| {
+            completed
+                .get(tenant)
+                .is_some_and(|candidate| candidate.period == *period)
+        });
+        let new: Vec<TenantId> = completed
+            .keys()
+            .filter(|tenant| !self.found.contains_key(*tenant))
+            .copied()
+            .collect();
+        self.line_up(new);
+        self.show();
+    }
+
+    fn line_up(&mut self, tenants: Vec<TenantId>) {
+        for tenant in tenants {
+            if self.in_line.insert(tenant) {
+                self.line.push_back(tenant);
+            }
+        }
+    }
+
+    /// When the next step is due.
+    fn next_at(&self) -> Instant {
+        let now = Instant::now();
+        let wanted = if self.line.is_empty() {
+            self.round_at.unwrap_or(now + ROUND)
+        } else {
+            now
+        };
+        wanted.max(self.rest_until.unwrap_or(wanted))
+    }
+
+    /// Counts one tenant, or lines all of them up again.
+    async fn step(&mut self) {
+        let Some(tenant) = self.line.pop_front() else {
+            self.round_at = Some(Instant::now() + ROUND);
+            return self.line_up(self.completed.keys().copied().collect());
+        };
+        self.in_line.remove(&tenant);
+        let (Some(engine), Some(candidate)) = (&self.engine, self.completed.get(&tenant)) else {
+            return;
+        };
+        let started = Instant::now();
+        // A database that is down, or a policy that is broken, is reported by those whose work it is.
+        if let Ok(overdue) = overdue::of_candidate(engine, candidate).await {
+            report(
+                candidate,
+                &overdue,
+                self.found.get(&tenant).map(|(_, before)| before),
+            );
+            self.found.insert(tenant, (candidate.period, overdue));
+        }
+        self.rest_until = Some(Instant::now() + (started.elapsed() * REST_FACTOR).max(REST_MIN));
+        self.show();
+    }
+
+    fn show(&self) {
+        let sum =
+            |count: fn(&Overdue) -> u64| self.found.values().map(|(_, found)| count(found)).sum();
+        metrics::overdue(Stage::Anonymize.name(), sum(|found| found.anonymize));
+        metrics::overdue(Stage::Purge.name(), sum(|found| found.purge));
+    }
+}
+
+/// Says once who is concerned; the metric does not.
+fn report(candidate: &Candidate, found: &Overdue, before: Option<&Overdue>) {
+    let is_new = before
+        .is_none_or(|before| (before.anonymize, before.purge) != (found.anonymize, found.purge));
+    if is_new && found.anonymize + found.purge > 0 {
+        tracing::error!(
+            event = "overdue_found",
+            tenant = candidate.slug,
+            period = %candidate.period,
+            overdue_anonymize = found.anonymize,
+            overdue_purge = found.purge,
+            "participants are still there that the completed run should have taken; see `retentiond verify`"
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! Asks the database every few seconds how it is and what time it has, so that `/readyz` tells the
+//! truth of now and work goes on as soon as the database is back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+use crate::engine::{Engine, EngineError};
+use crate::telemetry::metrics;
+
+use super::health::{Check, Health};
+use super::wakeup::{Bell, Source};
+
+/// How often, while all is well.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// The first and the longest pause while the database does not answer.
+const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// Pauses while something is wrong: doubling, with jitter, for as long as it takes.
+pub(super) fn backoff() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::new()
+        .with_min_delay(PAUSE.0)
+        .with_max_delay(PAUSE.1)
+        .without_max_times()
+        .with_jitter()
+        .build()
+        // Jitter comes on top of the longest pause.
+        .map(|pause| pause.min(PAUSE.1))
+}
+
+/// Probes until it is dropped.
+pub(super) async fn run(engine: Arc<Engine>, health: Arc<Health>, bell: Bell) {
+    let mut pauses = backoff();
+    let mut was_well = true;
+    loop {
+        let is_well = look(&engine, &health).await;
+        let pause = if is_well {
+            if !was_well {
+                bell.ring(Source::Recovery);
+            }
+            pauses = backoff();
+            INTERVAL
+        } else {
+            pauses.next().unwrap_or(PAUSE.1)
+        };
+        was_well = is_well;
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// One probe; whether all is well.
+async fn look(engine: &Engine, health: &Health) -> bool {
+    match engine.both_clocks().await {
+        Ok((host, database)) => {
+            metrics::clock_skew(host - database);
+            health.set(Check::Database, None);
+            let problem = engine.now(host, database).err();
+            report_clock(health, problem.as_ref());
+            problem.is_none()
+        }
+        Err(error) => {
+            report_database(health, &error);
+            false
+        }
+    }
+}
+
+/// Records that the clocks agree, or do not.
+pub(super) fn report_clock(health: &Health, problem: Option<&EngineError>) {
+    if let Some(error) = problem
+        && !health.is_failing(Check::Clock)
+    {
+        metrics::failed(error.class());
+        tracing::error!(event = "clock_skew", class = error.class(), "{error}");
+    }
+    health.set(Check::Clock, problem.map(ToString::to_string));
+}
+
+/// Records that the database could not be used.
+pub(super) fn report_database(health: &Health, error: &EngineError) {
+    if !health.is_failing(Check::Database) {
+        metrics::failed(error.class());
+        tracing::error!(
+            event = "database_unavailable",
+            class = error.class(),
+            code = error.code(),
+            "nothing is erased until the database is back: {error}"
+        );
+    }
+    health.set(Check::Database, Some(error.to_string()));
+}

@@ -1,0 +1,133 @@
+//! Opening the database, at the start and when the configuration is read again.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::engine::open::{self, OpenError};
+use crate::store::ErrorClass;
+use crate::store::keys::KeyCheckError;
+use crate::store::schema::SchemaError;
+
+use super::super::health::Check;
+use super::super::wakeup::Source;
+use super::super::workers::Workers;
+use super::super::{notify, probe};
+use super::{Chore, Daemon, Opening, ServeError};
+
+impl Daemon {
+    pub(super) fn open(&mut self, why: Opening, config: Config) {
+        self.opening = Some(why);
+        let (clock, ids) = (Arc::clone(&self.clock), Arc::clone(&self.ids));
+        self.chores.spawn(async move {
+            let outcome = open::open(&config, clock, ids).await;
+            Chore::Opened(why, Box::new(config), outcome)
+        });
+    }
+
+    pub(super) fn on_opened(
+        &mut self,
+        why: Opening,
+        config: Config,
+        outcome: Result<Engine, OpenError>,
+    ) -> Result<(), ServeError> {
+        self.opening = None;
+        match (outcome, why) {
+            (Ok(engine), _) => self.adopt(config, engine, why),
+            (Err(error), Opening::Reload) => self.refuse(&error),
+            (Err(error), Opening::Start) if is_final(&error) => return Err(error.into()),
+            (Err(error), Opening::Start) => self.wait_for_database(&error),
+        }
+        Ok(())
+    }
+
+    /// The database is not there yet, or not migrated: keeps trying, for as long as it takes.
+    fn wait_for_database(&mut self, error: &OpenError) {
+        let pause = self.next_pause();
+        let check = match error {
+            OpenError::Schema(SchemaError::Behind { .. } | SchemaError::Ahead { .. }) => {
+                self.health.set(Check::Database, None);
+                Check::Schema
+            }
+            _ => Check::Database,
+        };
+        self.health.set(check, Some(error.to_string()));
+        tracing::warn!(
+            event = "database_unavailable",
+            retry_seconds = pause.as_secs_f64(),
+            "the service waits: {error}"
+        );
+        self.reopen_at = Some(Instant::now() + pause);
+    }
+
+    fn adopt(&mut self, config: Config, engine: Engine, why: Opening) {
+        let is_reload = why == Opening::Reload;
+        let engine = Arc::new(engine);
+        self.pauses = Box::new(probe::backoff());
+        self.log_level.set(config.log.level);
+        self.sweep_at = Instant::now() + config.schedule.sweep_interval;
+        let needs_restart =
+            config.http != self.config.http || config.log.format != self.config.log.format;
+        self.config = config;
+        match &mut self.workers {
+            Some(workers) => workers.adopt(Arc::clone(&engine)),
+            None => self.workers = Some(Workers::new(Arc::clone(&engine))),
+        }
+        let probe = probe::run(engine, Arc::clone(&self.health), self.bell.clone());
+        self.probe = Some(AbortOnDropHandle::new(tokio::spawn(probe)));
+        if is_reload {
+            tracing::info!(
+                event = "configuration_reloaded",
+                needs_restart,
+                "the configuration was read again; changes of [http] and of [log] format, if there \
+                 are any, wait for a restart"
+            );
+            notify::ready(&self.describe());
+        }
+        self.look(Some(if is_reload {
+            Source::Reload
+        } else {
+            Source::Start
+        }));
+    }
+
+    /// SIGHUP.
+    pub(super) fn reload(&mut self) {
+        notify::reloading();
+        match (self.reread)() {
+            Err(error) => self.refuse(&error),
+            // The first opening is still under way, or waits: it goes on with the new configuration.
+            Ok(config) if self.workers.is_none() => {
+                self.chores.abort_all();
+                self.config = config;
+                self.reopen_at = None;
+                self.open(Opening::Start, self.config.clone());
+                notify::ready(&self.describe());
+            }
+            Ok(config) => self.open(Opening::Reload, config),
+        }
+    }
+
+    fn refuse(&self, error: &dyn std::error::Error) {
+        tracing::error!(
+            event = "configuration_refused",
+            "the old configuration stays in force: {error}"
+        );
+        notify::ready(&self.describe());
+    }
+}
+
+/// Whether trying again cannot help: the keyring or the address is wrong.
+fn is_final(error: &OpenError) -> bool {
+    match error {
+        OpenError::Keyring(_) => true,
+        OpenError::Keys(error) => !matches!(error, KeyCheckError::Store(_)),
+        OpenError::Store(error) | OpenError::Schema(SchemaError::Store(error)) => {
+            error.class() == ErrorClass::Address
+        }
+        OpenError::Schema(_) => false,
+    }
+}

@@ -1,0 +1,98 @@
+//! The monthly trigger: one cron job for each time zone in use.
+//!
+//! The tick is not trusted. `tokio-cron-scheduler` freezes a zone's UTC offset when a job is made (so
+//! after a change of DST it fires in the wrong hour, once even on the last day of the month before),
+//! loses ticks while the process is down, and a machine that sleeps sleeps through them. So a tick is
+//! a wake-up without input; what is due comes from the database and the calendar, and the sweep
+//! finds what a tick missed. Jobs are made anew when a zone comes into use, goes out of it, or
+//! changes its offset.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Offset, TimeZone, Utc};
+use tokio::sync::watch;
+use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+
+use crate::domain::period::{ScheduleHour, Zone};
+
+use super::wakeup::{Bell, Source};
+
+/// What the jobs are made from; equal = they need not be made anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Timetable {
+    hour: ScheduleHour,
+    /// Zones with their offset from UTC in seconds.
+    zones: BTreeSet<(Zone, i32)>,
+}
+
+impl Timetable {
+    /// The timetable of these zones as their offsets are at `now`.
+    pub(super) fn at(
+        now: DateTime<Utc>,
+        zones: impl IntoIterator<Item = Zone>,
+        hour: ScheduleHour,
+    ) -> Self {
+        let offset = |zone: Zone| {
+            let offset = zone.tz().offset_from_utc_datetime(&now.naive_utc());
+            offset.fix().local_minus_utc()
+        };
+        Self {
+            hour,
+            zones: zones.into_iter().map(|zone| (zone, offset(zone))).collect(),
+        }
+    }
+}
+
+/// Keeps the jobs as the newest timetable says, until its sender is gone.
+pub(super) async fn keep(mut timetable: watch::Receiver<Timetable>, bell: Bell) {
+    let mut running: Option<JobScheduler> = None;
+    while timetable.changed().await.is_ok() {
+        let wanted = timetable.borrow_and_update().clone();
+        if let Some(mut old) = running.take() {
+            // Jobs hold no work, so there is none to wait for.
+            let _ = old.shutdown().await;
+        }
+        match start(&wanted, &bell).await {
+            Ok(scheduler) => running = Some(scheduler),
+            Err(_) => tracing::error!(
+                event = "schedule_failed",
+                "the monthly trigger could not be set up; the sweep still finds what is due"
+            ),
+        }
+    }
+}
+
+async fn start(timetable: &Timetable, bell: &Bell) -> Result<JobScheduler, JobSchedulerError> {
+    let scheduler = JobScheduler::new().await?;
+    for (zone, _) in &timetable.zones {
+        let bell = bell.clone();
+        let monthly = format!("0 0 {} 1 * *", timetable.hour.get());
+        // A panic in the synchronous part would end the job for good; there is nothing in it.
+        let job = Job::new_async_tz(monthly.as_str(), zone.tz(), move |_, _| {
+            let bell = bell.clone();
+            Box::pin(async move { bell.ring(Source::Cron) })
+        })?;
+        scheduler.add(job).await?;
+    }
+    scheduler.start().await?;
+    Ok(scheduler)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_are_made_anew_when_the_offset_of_a_zone_changes() {
+        let at = |text: &str| -> DateTime<Utc> { text.parse().expect("an RFC 3339 time") };
+        let zone: Zone = "Europe/Brussels".parse().expect("a zone");
+        let hour = ScheduleHour::default();
+        let winter = Timetable::at(at("2024-03-31T00:59:59Z"), [zone], hour);
+        let summer = Timetable::at(at("2024-03-31T01:00:00Z"), [zone], hour);
+        assert_ne!(winter, summer);
+        assert_eq!(
+            summer,
+            Timetable::at(at("2024-06-01T00:00:00Z"), [zone], hour)
+        );
+    }
+}

@@ -1,0 +1,369 @@
+//! What a scrape shows: every series by name, type, unit and meaning, and the verbs by which the
+//! other rooms record what they did.
+//!
+//! Without [`install`] (every command but `serve`) the verbs do nothing. A counter exists only once
+//! it is registered, so every series is registered with 0 before the first scrape. No series has a
+//! tenant in its labels: their number must not grow with the number of customers.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_process::Collector;
+
+use crate::domain::counts::Counts;
+use crate::domain::run_state::RunState;
+
+const BUILD_INFO: &str = "retention_build_info";
+const RUN_LAST_SUCCESS: &str = "retention_run_last_success_timestamp_seconds";
+const RUN_LAST_COMPLETION: &str = "retention_run_last_completion_timestamp_seconds";
+const RUN_DUE: &str = "retention_run_due_timestamp_seconds";
+const RUN_IN_PROGRESS: &str = "retention_run_in_progress";
+const RUN_LAST_PROGRESS: &str = "retention_run_last_progress_timestamp_seconds";
+const TENANT_RUNS: &str = "retention_tenant_runs";
+const PARTICIPANTS_ANONYMIZED: &str = "retention_participants_anonymized_total";
+const PARTICIPANTS_PURGED: &str = "retention_participants_purged_total";
+const ROWS_PURGED: &str = "retention_rows_purged_total";
+const SUPPRESSIONS_RECORDED: &str = "retention_suppressions_recorded_total";
+const BATCH_DURATION: &str = "retention_batch_duration_seconds";
+const BATCH_ROWS: &str = "retention_batch_rows";
+const BATCH_RETRIES: &str = "retention_batch_retries_total";
+const ERRORS: &str = "retention_errors_total";
+const OVERDUE_PARTICIPANTS: &str = "retention_overdue_participants";
+const LEASE_LOST: &str = "retention_lease_lost_total";
+const CLOCK_SKEW: &str = "retention_clock_skew_seconds";
+const SCHEDULER_WAKEUPS: &str = "retention_scheduler_wakeups_total";
+const READY: &str = "retention_ready";
+
+/// From one round trip to what a statement may take before it is cut off.
+const BATCH_DURATION_BUCKETS_SECONDS: [f64; 15] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+];
+
+/// From a single row to the largest `engine.batch_rows`.
+const BATCH_ROWS_BUCKETS: [f64; 11] = [
+    1.0, 10.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0, 3000.0, 5000.0, 10_000.0,
+];
+
+/// The values that labels may have; rooms above this one know them.
+#[derive(Clone, Copy, Debug)]
+pub struct Labels<'a> {
+    /// Stages that work in batches.
+    pub stages: &'a [&'static str],
+    /// Stages that can leave participants overdue.
+    pub participant_stages: &'a [&'static str],
+    /// Classes of errors.
+    pub error_classes: &'a [&'static str],
+    /// Classes of errors after which a batch is tried again.
+    pub retry_reasons: &'a [&'static str],
+    /// What wakes the scheduler up.
+    pub wakeup_sources: &'a [&'static str],
+}
+
+/// What a scrape is rendered from.
+#[derive(Clone)]
+pub struct Scrape {
+    handle: PrometheusHandle,
+    process: Collector,
+}
+
+impl std::fmt::Debug for Scrape {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Scrape").finish_non_exhaustive()
+    }
+}
+
+impl Scrape {
+    /// The text of a scrape, in the exposition format 0.0.4. Reads `/proc`, and no database.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.process.collect();
+        self.handle.render()
+    }
+
+    /// Drains what histograms have gathered; to be called every few seconds.
+    pub fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+}
+
+/// Starts recording, for the whole process, with every series there is.
+///
+/// # Errors
+///
+/// If it was started before.
+pub fn install(labels: &Labels<'_>) -> Result<Scrape, BuildError> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(
+            Matcher::Full(BATCH_DURATION.to_owned()),
+            &BATCH_DURATION_BUCKETS_SECONDS,
+        )?
+        .set_buckets_for_metric(Matcher::Full(BATCH_ROWS.to_owned()), &BATCH_ROWS_BUCKETS)?
+        .install_recorder()?;
+    let process = Collector::default();
+    process.describe();
+    describe();
+    register(labels);
+    Ok(Scrape { handle, process })
+}
+
+fn describe() {
+    describe_gauge!(BUILD_INFO, "1, labelled with the version that runs.");
+    describe_gauge!(
+        RUN_LAST_SUCCESS,
+        Unit::Seconds,
+        "When the newest period of which nothing is owed any more was finished, as Unix time; 0 = never."
+    );
+    describe_gauge!(
+        RUN_LAST_COMPLETION,
+        Unit::Seconds,
+        "When a tenant-run last ended, completed or failed, as Unix time; 0 = never."
+    );
+    describe_gauge!(
+        RUN_DUE,
+        Unit::Seconds,
+        "The earliest due instant of all tenant-runs still owed; if none is, the latest of all, as Unix time; 0 = no tenants."
+    );
+    describe_gauge!(
+        RUN_IN_PROGRESS,
+        Unit::Count,
+        "Tenant-runs that this process works on."
+    );
+    describe_gauge!(
+        RUN_LAST_PROGRESS,
+        Unit::Seconds,
+        "When a run was last claimed, or a batch or stage of one ended, as Unix time; 0 = never."
+    );
+    describe_gauge!(
+        TENANT_RUNS,
+        Unit::Count,
+        "Tenants by the state of their newest due period's run."
+    );
+    describe_counter!(
+        PARTICIPANTS_ANONYMIZED,
+        Unit::Count,
+        "Participants that lost their personal fields, by this process."
+    );
+    describe_counter!(
+        PARTICIPANTS_PURGED,
+        Unit::Count,
+        "Participants deleted with all that belongs to them, by this process."
+    );
+    describe_counter!(
+        ROWS_PURGED,
+        Unit::Count,
+        "Rows deleted, by table, by this process."
+    );
+    describe_counter!(
+        SUPPRESSIONS_RECORDED,
+        Unit::Count,
+        "Hashes of unsubscribed addresses that were new, by this process."
+    );
+    describe_histogram!(
+        BATCH_DURATION,
+        Unit::Seconds,
+        "How long a batch took from BEGIN to the reply to COMMIT, retries included, in seconds."
+    );
+    describe_histogram!(
+        BATCH_ROWS,
+        Unit::Count,
+        "Participants (stage uploads: uploads) in a batch."
+    );
+    describe_counter!(
+        BATCH_RETRIES,
+        Unit::Count,
+        "Batches that were tried again, by the class of the error before."
+    );
+    describe_counter!(
+        ERRORS,
+        Unit::Count,
+        "Tenant-runs, and looks at what is owed, that failed, by class of the error."
+    );
+    describe_gauge!(
+        OVERDUE_PARTICIPANTS,
+        Unit::Count,
+        "Participants still there although the completed run of their tenant's newest due period should have taken them, by stage."
+    );
+    describe_counter!(
+        LEASE_LOST,
+        Unit::Count,
+        "Runs that another process took over while this one worked on them."
+    );
+    describe_gauge!(
+        CLOCK_SKEW,
+        Unit::Seconds,
+        "Host's clock minus database's clock, in seconds."
+    );
+    describe_counter!(
+        SCHEDULER_WAKEUPS,
+        Unit::Count,
+        "Looks at what is owed, by what caused them."
+    );
+    describe_gauge!(READY, "1 when /readyz says yes, else 0.");
+}
+
+fn register(labels: &Labels<'_>) {
+    gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    for name in [
+        RUN_LAST_SUCCESS,
+        RUN_LAST_COMPLETION,
+        RUN_DUE,
+        RUN_IN_PROGRESS,
+        RUN_LAST_PROGRESS,
+        CLOCK_SKEW,
+        READY,
+    ] {
+        gauge!(name).set(0.0);
+    }
+    for name in [
+        PARTICIPANTS_ANONYMIZED,
+        PARTICIPANTS_PURGED,
+        SUPPRESSIONS_RECORDED,
+        LEASE_LOST,
+    ] {
+        counter!(name).absolute(0);
+    }
+    for state in RunState::ALL {
+        gauge!(TENANT_RUNS, "state" => state.name()).set(0.0);
+    }
+    for table in Counts::default().rows_purged().into_keys() {
+        counter!(ROWS_PURGED, "table" => table).absolute(0);
+    }
+    for stage in labels.stages {
+        // Touching a histogram registers it; there is nothing to record yet.
+        let _ = histogram!(BATCH_DURATION, "stage" => *stage);
+        let _ = histogram!(BATCH_ROWS, "stage" => *stage);
+    }
+    for stage in labels.participant_stages {
+        gauge!(OVERDUE_PARTICIPANTS, "stage" => *stage).set(0.0);
+    }
+    for reason in labels.retry_reasons {
+        counter!(BATCH_RETRIES, "reason" => *reason).absolute(0);
+    }
+    for class in labels.error_classes {
+        counter!(ERRORS, "class" => *class).absolute(0);
+    }
+    for source in labels.wakeup_sources {
+        counter!(SCHEDULER_WAKEUPS, "source" => *source).absolute(0);
+    }
+}
+
+/// A batch was committed.
+pub fn batch_committed(stage: &'static str, rows: u64, duration: Duration, counts: &Counts) {
+    histogram!(BATCH_DURATION, "stage" => stage).record(duration.as_secs_f64());
+    histogram!(BATCH_ROWS, "stage" => stage).record(exact(rows));
+    counter!(PARTICIPANTS_ANONYMIZED).increment(counts.anonymized);
+    counter!(PARTICIPANTS_PURGED).increment(counts.purged);
+    counter!(SUPPRESSIONS_RECORDED).increment(counts.suppressions);
+    for (table, rows) in counts.rows_purged() {
+        counter!(ROWS_PURGED, "table" => table).increment(rows);
+    }
+}
+
+/// A batch met an error and is tried again.
+pub fn batch_retried(reason: &'static str) {
+    counter!(BATCH_RETRIES, "reason" => reason).increment(1);
+}
+
+/// A tenant-run, or a look at what is owed, failed.
+pub fn failed(class: &'static str) {
+    counter!(ERRORS, "class" => class).increment(1);
+}
+
+/// Another process took a run over that was ours.
+pub fn lease_lost() {
+    counter!(LEASE_LOST).increment(1);
+}
+
+/// A run was claimed, or a batch or stage of one ended.
+pub fn progressed(now: DateTime<Utc>) {
+    gauge!(RUN_LAST_PROGRESS).set(unix_seconds(now));
+}
+
+/// A tenant-run that this process works on, for as long as the value lives.
+#[derive(Debug)]
+pub struct InProgress(());
+
+impl InProgress {
+    /// One more.
+    #[must_use]
+    pub fn begin() -> Self {
+        gauge!(RUN_IN_PROGRESS).increment(1.0);
+        Self(())
+    }
+}
+
+impl Drop for InProgress {
+    fn drop(&mut self) {
+        gauge!(RUN_IN_PROGRESS).decrement(1.0);
+    }
+}
+
+/// The scheduler looked at what is owed.
+pub fn woke_up(source: &'static str) {
+    counter!(SCHEDULER_WAKEUPS, "source" => source).increment(1);
+}
+
+/// Host's clock minus database's.
+pub fn clock_skew(skew: chrono::TimeDelta) {
+    // Microseconds, exact up to 285 years.
+    let microseconds = skew.num_microseconds().unwrap_or(i64::MAX);
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+    gauge!(CLOCK_SKEW).set(microseconds as f64 / 1e6);
+}
+
+/// What `/readyz` says.
+pub fn ready(ready: bool) {
+    gauge!(READY).set(f64::from(u8::from(ready)));
+}
+
+/// How all tenant-runs stand, as the database has it.
+#[derive(Clone, Debug, Default)]
+pub struct Standing<'a> {
+    /// Tenants by state; states that are missing are 0.
+    pub states: &'a [(&'static str, u64)],
+    /// See the series.
+    pub due_at: Option<DateTime<Utc>>,
+    /// See the series.
+    pub last_success: Option<DateTime<Utc>>,
+    /// See the series.
+    pub last_completion: Option<DateTime<Utc>>,
+}
+
+/// Shows how all tenant-runs stand.
+pub fn standing(standing: &Standing<'_>) {
+    for state in RunState::ALL {
+        let known = standing
+            .states
+            .iter()
+            .find(|(name, _)| *name == state.name());
+        gauge!(TENANT_RUNS, "state" => state.name())
+            .set(exact(known.map_or(0, |(_, count)| *count)));
+    }
+    for (name, instant) in [
+        (RUN_DUE, standing.due_at),
+        (RUN_LAST_SUCCESS, standing.last_success),
+        (RUN_LAST_COMPLETION, standing.last_completion),
+    ] {
+        gauge!(name).set(instant.map_or(0.0, unix_seconds));
+    }
+}
+
+/// Participants that are overdue, by stage.
+pub fn overdue(stage: &'static str, participants: u64) {
+    gauge!(OVERDUE_PARTICIPANTS, "stage" => stage).set(exact(participants));
+}
+
+fn unix_seconds(instant: DateTime<Utc>) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+    let microseconds = instant.timestamp_micros() as f64;
+    microseconds / 1e6
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn exact(count: u64) -> f64 {
+    count as f64
+}
