@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,8 @@ const RUNTIME_MAX: Duration = Duration::from_secs(120);
 
 /// The binary with the directory and the environment that it runs in.
 pub struct Binary {
-    directory: TempDir,
+    /// Shared with the daemons that were started in it.
+    pub(super) directory: Arc<TempDir>,
     environment: Vec<(String, String)>,
 }
 
@@ -33,7 +35,7 @@ impl Binary {
     /// In an empty directory, with nothing configured.
     pub fn new() -> Self {
         Self {
-            directory: tempfile::tempdir().expect("a temporary directory"),
+            directory: Arc::new(tempfile::tempdir().expect("a temporary directory")),
             environment: Vec::new(),
         }
     }
@@ -54,6 +56,22 @@ impl Binary {
         self.directory.path()
     }
 
+    /// A command that has not been started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_retentiond")), arguments)
+    }
+
+    /// A command of another program, in the same surroundings.
+    pub fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .current_dir(self.directory())
+            .env_clear()
+            .envs(self.environment.iter().cloned());
+        command
+    }
+
     /// Runs a command with nothing on stdin.
     pub fn run(&self, arguments: &[&str]) -> Finished {
         self.run_with_stdin(arguments, b"")
@@ -61,11 +79,8 @@ impl Binary {
 
     /// Runs a command to its end. Panics if it hangs or is killed by a signal.
     pub fn run_with_stdin(&self, arguments: &[&str], stdin: &[u8]) -> Finished {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_retentiond"))
-            .args(arguments)
-            .current_dir(self.directory())
-            .env_clear()
-            .envs(self.environment.iter().cloned())
+        let mut child = self
+            .command(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -36,6 +36,8 @@ impl Backend {
 /// An empty database that belongs to one test.
 pub struct Scratch {
     backend: Backend,
+    /// The server's superuser; empty for SQLite.
+    server: String,
     url: String,
     name: String,
     /// Holds the SQLite file.
@@ -44,18 +46,24 @@ pub struct Scratch {
 
 /// Makes an empty database.
 pub async fn scratch(backend: Backend) -> Scratch {
-    let name = format!("retentiond_{}", Uuid::new_v4().simple());
+    let name = unused_name();
     if backend == Backend::Sqlite {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let file = directory.path().join(format!("{name}.db"));
         return Scratch {
             backend,
+            server: String::new(),
             url: format!("sqlite://{}?mode=rwc", file.display()),
             name,
             _directory: Some(directory),
         };
     }
-    let server = backend.server_url();
+    scratch_on(backend, backend.server_url()).await
+}
+
+/// Makes an empty database on a server that is the test's own.
+pub async fn scratch_on(backend: Backend, server: String) -> Scratch {
+    let name = unused_name();
     let create = match backend {
         // template1 cannot be copied while anybody is connected to it.
         Backend::Postgres => format!("CREATE DATABASE {name} TEMPLATE template0"),
@@ -67,6 +75,7 @@ pub async fn scratch(backend: Backend) -> Scratch {
     Scratch {
         backend,
         url: with_database(&server, &name),
+        server,
         name,
         _directory: None,
     }
@@ -102,7 +111,7 @@ impl Drop for Scratch {
                 format!("DROP DATABASE {}", self.name),
             ],
         };
-        let server = self.backend.server_url();
+        let server = std::mem::take(&mut self.server);
         // A thread with a runtime of its own: dropping happens inside the test's runtime, which
         // cannot be blocked on, and also while a failed test unwinds.
         let dropped = std::thread::spawn(move || {
@@ -120,6 +129,10 @@ impl Drop for Scratch {
             self.name
         );
     }
+}
+
+fn unused_name() -> String {
+    format!("retentiond_{}", Uuid::new_v4().simple())
 }
 
 /// The server's URL with another database in it.

@@ -1,12 +1,20 @@
 //! What tests stand on: a database of their own, and the real binary.
 
 pub mod binary;
+pub mod crowd;
 pub mod database;
+pub mod faked_time;
 mod proof;
+pub mod proxy;
+pub mod serving;
+pub mod snapshot;
 pub mod world;
 
 pub use binary::{Binary, Finished};
+pub use crowd::Crowd;
 pub use database::{Backend, Scratch, scratch};
+pub use serving::{Serving, free_port, holds_within};
+pub use snapshot::Snapshot;
 pub use world::{CHILDREN, Person, World, at};
 
 /// Turns one test body into three tests, `name::postgres`, `name::mariadb` and `name::sqlite`,

@@ -1,0 +1,257 @@
+//! From start to end: what the service manager hears, signals, reload, and what keeps it from starting.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::support::{Backend, Binary, Scratch, World, holds_within, scratch};
+
+use super::{LONG, is_completed, runs, tenant, wait_completed, wait_event, world};
+
+/// What the service manager heard so far.
+fn heard(socket: &UnixDatagram) -> Vec<String> {
+    let mut messages = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(length) = socket.recv(&mut buffer) {
+        let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        messages.extend(text.lines().map(str::to_owned));
+    }
+    messages
+}
+
+#[tokio::test]
+async fn the_service_manager_hears_ready_watchdog_reloading_and_stopping_in_order() {
+    let world = world(scratch(Backend::Sqlite).await).await;
+    let binary = world.binary();
+    let path = binary.directory().join("notify");
+    let socket = UnixDatagram::bind(&path).expect("a socket for notifications");
+    socket
+        .set_nonblocking(true)
+        .expect("a socket that does not wait");
+    let binary = binary
+        .env("NOTIFY_SOCKET", path.to_str().expect("UTF-8"))
+        .env("WATCHDOG_USEC", "400000");
+    let serving = binary.serve();
+    serving.wait_ready(LONG).await;
+
+    let mut messages = Vec::new();
+    let mut hear_until = async |wanted: &str, from: usize| -> usize {
+        let mut place = None;
+        let in_time = holds_within(LONG, async || {
+            messages.extend(heard(&socket));
+            place = messages[from..].iter().position(|text| text == wanted);
+            place.is_some()
+        })
+        .await;
+        assert!(in_time, "no {wanted} after {from} messages of {messages:?}");
+        from + place.expect("found") + 1
+    };
+    let ready = hear_until("READY=1", 0).await;
+    let alive = hear_until("WATCHDOG=1", ready).await;
+    serving.signal("HUP");
+    let reloading = hear_until("RELOADING=1", alive).await;
+    let reloaded = hear_until("READY=1", reloading).await;
+    let alive_again = hear_until("WATCHDOG=1", reloaded).await;
+    let (status, log) = serving.terminate(LONG).await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    hear_until("STOPPING=1", alive_again).await;
+
+    assert_eq!(messages[0], "READY=1", "nothing comes before it");
+    assert!(
+        messages[reloading].starts_with("MONOTONIC_USEC="),
+        "{messages:?}"
+    );
+    assert!(
+        messages
+            .iter()
+            .any(|text| text.starts_with("STATUS=0 tenant-runs in hand")),
+        "{messages:?}"
+    );
+}
+
+on_every_database! {
+    async fn s03_terminated_it_ends_the_batch_and_the_next_process_goes_on(scratch: Scratch) {
+        let world = world(scratch).await;
+        let acme = tenant(&world, "acme", 12, 12, 2).await;
+        let slow = || {
+            world
+                .binary()
+                .env("RETENTIOND__ENGINE__BATCH_ROWS", "1")
+                .env("RETENTIOND__ENGINE__ROWS_PER_SECOND_MAX", "4")
+                .env("RETENTIOND__ENGINE__LEASE_DURATION", "1h")
+        };
+        let serving = slow().serve();
+        wait_event(&serving, "tenant_run_started", 1).await;
+        let (status, log) = serving.terminate(LONG).await;
+        assert_eq!(status.code(), Some(0), "{log}");
+        assert!(log.contains("tenant_run_stopped") && log.contains("service_stopped"), "{log}");
+        let stopped = runs(&world, acme).await;
+        assert_eq!(stopped[0].state, "pending", "it was given back");
+
+        // With a lease of an hour, only one that was given back can be taken up again now.
+        let serving = world.binary().serve();
+        wait_completed(&world, acme, &serving).await;
+        let done = &runs(&world, acme).await[0];
+        assert_eq!((done.purged, done.anonymized, done.attempts), (12, 12, 2));
+        let (status, log) = serving.terminate(LONG).await;
+        assert_eq!(status.code(), Some(0), "{log}");
+        world.binary().run(&["verify"]).expect_code(0);
+    }
+
+    async fn asked_twice_it_ends_at_once_and_nothing_is_half_done(scratch: Scratch) {
+        let world = world(scratch).await;
+        let acme = tenant(&world, "acme", 8, 0, 1).await;
+        let serving = world
+            .binary()
+            .env("RETENTIOND__ENGINE__BATCH_ROWS", "4")
+            .env("RETENTIOND__ENGINE__LEASE_DURATION", "1s")
+            .serve();
+        wait_event(&serving, "tenant_run_started", 1).await;
+        serving.signal("TERM");
+        serving.signal("INT");
+        serving.wait(LONG).await;
+        let serving = world.binary().env("RETENTIOND__ENGINE__LEASE_DURATION", "1s").serve();
+        wait_completed(&world, acme, &serving).await;
+        assert_eq!(runs(&world, acme).await[0].purged, 8);
+        drop(serving);
+        world.binary().run(&["verify"]).expect_code(0);
+    }
+}
+
+/// A configuration file for `binary`, by these settings.
+fn configure(directory: &Path, settings: &str) {
+    fs::write(directory.join("retentiond.toml"), settings).expect("a configuration file");
+}
+
+#[tokio::test]
+async fn a_reload_takes_a_good_configuration_and_refuses_a_bad_one() {
+    let world = world(scratch(Backend::Postgres).await).await;
+    let acme = tenant(&world, "acme", 30, 0, 1).await;
+    let binary = world.binary();
+    // So slow that it would take ten minutes.
+    configure(
+        binary.directory(),
+        "[engine]\nbatch_rows = 1\nrows_per_second_max = 1\nworkers = 1\n",
+    );
+    let serving = binary.serve();
+    wait_event(&serving, "tenant_run_started", 1).await;
+
+    configure(binary.directory(), "[engine]\nbatch_rows = 0\n");
+    serving.signal("HUP");
+    wait_event(&serving, "configuration_refused", 1).await;
+    assert!(
+        serving.log().contains("engine.batch_rows"),
+        "{}",
+        serving.log()
+    );
+    configure(
+        binary.directory(),
+        "[suppression]\nkeyring_file = \"nowhere\"\n",
+    );
+    serving.signal("HUP");
+    wait_event(&serving, "configuration_refused", 2).await;
+    assert!(serving.is_ready(), "the old configuration stays in force");
+    assert_eq!(serving.events("tenant_run_stopped"), 0, "the run goes on");
+
+    configure(
+        binary.directory(),
+        "[engine]\nbatch_rows = 100\n[log]\nlevel = \"debug\"\n",
+    );
+    serving.signal("HUP");
+    wait_event(&serving, "configuration_reloaded", 1).await;
+    wait_completed(&world, acme, &serving).await;
+    assert_eq!(
+        serving.events("tenant_run_stopped"),
+        1,
+        "the run in hand was handed over"
+    );
+    assert!(
+        serving.events("batch_committed") > 0,
+        "the level of the log, too"
+    );
+    let run = &runs(&world, acme).await[0];
+    assert_eq!((run.purged, run.attempts), (30, 2));
+}
+
+#[tokio::test]
+async fn u08_with_a_keyring_that_is_none_or_not_the_databases_it_does_not_start() {
+    let world = world(scratch(Backend::Sqlite).await).await;
+    let acme = tenant(&world, "acme", 1, 0, 0).await;
+    let binary = world.binary();
+    let keyring = binary.directory().join("retentiond.keyring");
+
+    let another = fs::read_to_string(&keyring)
+        .expect("a keyring")
+        .replace("07", "08");
+    fs::write(&keyring, another).expect("another keyring");
+    let (status, log) = binary.serve().wait(LONG).await;
+    assert_eq!(status.code(), Some(4), "{log}");
+    assert!(log.contains("service_refused"), "{log}");
+
+    fs::set_permissions(&keyring, fs::Permissions::from_mode(0o644)).expect("a mode");
+    let (status, log) = binary.serve().wait(LONG).await;
+    assert_eq!(status.code(), Some(2), "{log}");
+    fs::remove_file(&keyring).expect("a keyring");
+    let (status, log) = binary.serve().wait(LONG).await;
+    assert_eq!(status.code(), Some(2), "{log}");
+    assert!(!is_completed(&world, acme).await);
+}
+
+#[tokio::test]
+async fn s09_what_is_wrong_with_the_configuration_is_said_once_and_clearly() {
+    let binary = Binary::new().env("RETENTIOND__SCHEDULE__HOUR", "24");
+    let refused = binary.run(&["serve"]).expect_code(2);
+    assert!(
+        refused.stderr.contains("RETENTIOND__SCHEDULE__HOUR")
+            && refused.stderr.lines().count() == 1,
+        "{}",
+        refused.stderr
+    );
+    let world: World = world(scratch(Backend::Sqlite).await).await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let refused = world
+        .binary()
+        .env("RETENTIOND__HTTP__LISTEN", &address)
+        .run(&["serve"])
+        .expect_code(2);
+    assert!(
+        refused.stderr.contains(&address) && refused.stderr.contains("port that is free"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[tokio::test]
+async fn a_grace_period_that_is_too_short_is_no_success() {
+    let world = world(scratch(Backend::Postgres).await).await;
+    let acme = tenant(&world, "acme", 4, 0, 0).await;
+    let serving = world
+        .binary()
+        .env("RETENTIOND__SHUTDOWN__GRACE_PERIOD", "300ms")
+        .env("RETENTIOND__DATABASE__LOCK_TIMEOUT", "30s")
+        .env("RETENTIOND__SCHEDULE__SWEEP_INTERVAL", "1s");
+    // Somebody else holds the rows, so that the batch in hand cannot end in time.
+    let held = sea_orm::TransactionTrait::begin(&world.db)
+        .await
+        .expect("a transaction");
+    sea_orm::ConnectionTrait::execute_unprepared(&held, "SELECT 1 FROM participant FOR UPDATE")
+        .await
+        .expect("locks");
+    let serving = serving.serve();
+    wait_event(&serving, "tenant_run_started", 1).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let (status, log) = serving.terminate(LONG).await;
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("grace period"), "{log}");
+    held.rollback().await.expect("a rollback");
+    let serving = world
+        .binary()
+        .env("RETENTIOND__ENGINE__LEASE_DURATION", "1s")
+        .serve();
+    // The lease of the one that was broken off lasts a minute; `run` would say so.
+    assert_eq!(runs(&world, acme).await[0].state, "running");
+    drop(serving);
+}
