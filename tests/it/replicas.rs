@@ -15,6 +15,7 @@ use rand::{Rng, SeedableRng};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use uuid::Uuid;
 
+use crate::support::campaign::{report, seed_or};
 use crate::support::{Backend, Binary, Crowd, Scratch, Serving, Snapshot, holds_within, scratch};
 
 const REPLICAS: usize = 4;
@@ -217,8 +218,7 @@ async fn nap(random: &mut StdRng, milliseconds: std::ops::Range<u64>) {
 
 #[expect(clippy::print_stderr, reason = "shown if the test fails")]
 fn seeded() -> StdRng {
-    let seed = std::env::var("RETENTIOND_TEST_SEED")
-        .map_or_else(|_| rand::random(), |seed| seed.parse().expect("a seed"));
-    eprintln!("to repeat: RETENTIOND_TEST_SEED={seed}");
+    let seed = seed_or(rand::random());
+    report(&format!("to repeat: RETENTIOND_TEST_SEED={seed}"));
     StdRng::seed_from_u64(seed)
 }

@@ -16,6 +16,7 @@ use retentiond::domain::period::{Period, ScheduleHour, Zone, due_instant, newest
 use retentiond::ids::TenantId;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
+use crate::support::campaign::seed_or;
 use crate::support::database::scratch_on;
 use crate::support::faked_time::FakedMachines;
 use crate::support::{Backend, Binary, Serving, World, at, holds_within};
@@ -291,16 +292,9 @@ impl Drive {
     }
 }
 
-fn seed() -> u64 {
-    std::env::var("RETENTIOND_TEST_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or(20_240_401)
-}
-
 #[tokio::test]
 async fn seven_years_of_months_every_period_exactly_once() {
-    let seed = seed();
+    let seed = seed_or(20_240_401);
     let mut random = StdRng::seed_from_u64(seed);
     let mut drive = Drive::start(seed).await;
     drive.up();

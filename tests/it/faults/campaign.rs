@@ -12,6 +12,7 @@ use rand::seq::SliceRandom;
 
 use super::tiny::Tiny;
 use crate::support::Backend;
+use crate::support::campaign::{is_long, report, seed_or};
 
 /// Worlds that are attacked at the same time. More than the machine has cores: most of the time is
 /// spent waiting for leases to expire.
@@ -23,12 +24,8 @@ const POINTS_MIN: usize = 300;
 /// So many are tried.
 const SAMPLE: usize = 310;
 
-fn is_long() -> bool {
-    env::var("RETENTIOND_TEST_CAMPAIGN").is_ok_and(|campaign| campaign == "long")
-}
-
 fn seed() -> u64 {
-    env::var("RETENTIOND_TEST_SEED").map_or(1, |seed| seed.parse().expect("a whole number"))
+    seed_or(1)
 }
 
 /// The points of this campaign, and how many of them must come about at least. All of them in a long
@@ -103,11 +100,4 @@ impl Drop for Repeat<'_> {
             ));
         }
     }
-}
-
-/// A line of the campaign's record; the test harness shows it when a test fails, and with
-/// `--nocapture`.
-#[expect(clippy::print_stdout, reason = "it is for whoever runs the tests")]
-pub fn report(line: &str) {
-    println!("{line}");
 }

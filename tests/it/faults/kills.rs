@@ -4,10 +4,11 @@
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::campaign::{choose, go_through, report};
+use super::campaign::{choose, go_through};
 use super::through_proxy;
 use super::tiny::{PERIOD, Tiny};
 use crate::support::Backend;
+use crate::support::campaign::report;
 use crate::support::proxy::{Fault, Proxy, Trigger};
 
 struct Point {

@@ -12,9 +12,10 @@ use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::campaign::{choose, go_through, report};
+use super::campaign::{choose, go_through};
 use super::tiny::{PERIOD, Tiny};
 use crate::support::Backend;
+use crate::support::campaign::report;
 
 /// All that changes a file in SQLite's write-ahead mode, and `fcntl`, with which it takes and gives
 /// back its locks: between two of those it writes the log's index, which is mapped memory.

@@ -6,10 +6,11 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::campaign::{choose_of, go_through, report};
+use super::campaign::{choose_of, go_through};
 use super::tiny::{PERIOD, Tiny};
 use super::{Ended, through_proxy};
 use crate::support::Backend;
+use crate::support::campaign::report;
 use crate::support::proxy::{Fault, Trigger};
 
 /// Of the statements and scans of these runs.

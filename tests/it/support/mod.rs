@@ -1,9 +1,11 @@
 //! What tests stand on: a database of their own, and the real binary.
 
 pub mod binary;
+pub mod campaign;
 pub mod crowd;
 pub mod database;
 pub mod faked_time;
+pub mod own_server;
 mod proof;
 pub mod proxy;
 pub mod serving;

@@ -1,0 +1,1 @@
+//! The service against an in-memory model of what it must do.

@@ -1,0 +1,1 @@
+//! Writers that work on the same rows while a run does.

@@ -1,0 +1,1 @@
+//! Replicas that are stopped past their leases and woken again.
