@@ -75,12 +75,13 @@ impl Tenant {
     }
 }
 
+/// Dropped in this order: the daemon, then the database that it is connected to, then the server.
 struct Drive {
-    machines: FakedMachines,
+    serving: Option<Serving>,
     world: World,
+    machines: FakedMachines,
     binary: Binary,
     tenants: Vec<Tenant>,
-    serving: Option<Serving>,
     seed: u64,
     /// Due instants that the clock ran over while the daemon was up.
     crossed: u32,
