@@ -45,6 +45,12 @@ pub struct Model {
     pub conversation_message_purged: i64,
     /// Rows deleted with their participant.
     pub invitation_purged: i64,
+    /// Participants anonymized, and to be anonymized, as counted when the run was last claimed; unset
+    /// = none were found.
+    pub anonymize_planned: Option<i64>,
+    /// Participants deleted, and to be deleted, as counted when the run was last claimed; unset =
+    /// none were found.
+    pub purge_planned: Option<i64>,
     /// How many times the run was claimed.
     pub attempts: i32,
     /// First claim, by the database's clock.

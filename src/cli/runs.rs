@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::domain::counts::Counts;
 use crate::domain::run_state::RunState;
+use crate::engine::context::database_now;
 use crate::engine::pass::report_of;
 use crate::engine::report::TenantReport;
 use crate::ids::TenantId;
@@ -18,6 +19,9 @@ use crate::store::{batches, runs, tenants};
 use super::exit::{Exit, Failure};
 use super::output::{self, Format, instant_or_dash};
 use super::session::{Session, require_tenant};
+
+/// The rate of a running run is that of its last so many seconds.
+const RATE_SECONDS_MAX: f64 = 60.0;
 
 /// Verbs of `runs`.
 #[derive(Debug, Subcommand)]
@@ -48,6 +52,14 @@ struct RunDocument {
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
     duration_seconds: Option<f64>,
+    /// Participants found at the last claim, and done before it; null if none were.
+    participants_planned: Option<u64>,
+    /// Participants anonymized or deleted.
+    participants_done: u64,
+    /// While it runs, over the last minute.
+    participants_per_second: Option<f64>,
+    /// While it runs, at that rate.
+    seconds_left: Option<f64>,
     failure_class: Option<String>,
     failure_code: Option<String>,
     retry_at: Option<DateTime<Utc>>,
@@ -102,11 +114,17 @@ pub async fn runs(session: &Session, command: RunsCommand) -> Result<Exit, Failu
                 .into_iter()
                 .find(|tenant| tenant.id == found.tenant_id)
                 .map_or_else(|| "?".to_owned(), |tenant| tenant.slug);
-            let stages = batches::totals(&transaction, TenantId(found.tenant_id), found.id).await?;
+            let tenant = TenantId(found.tenant_id);
+            let stages = batches::totals(&transaction, tenant, found.id).await?;
+            let now = database_now(&transaction).await?;
+            let seconds = rate_seconds(now, found.started_at);
+            let lately =
+                batches::participants_within(&transaction, tenant, found.id, seconds).await?;
             transaction.rollback().await?;
             let mut shown = document(&slug, &found).ok_or_else(|| {
                 Failure::failed("the run's record holds a period or state that is none")
             })?;
+            set_rate(&mut shown, lately, seconds);
             shown.stages = Some(
                 stages
                     .into_iter()
@@ -136,6 +154,10 @@ fn document(slug: &str, run: &tenant_run::Model) -> Option<RunDocument> {
         .map(|duration| duration.as_secs_f64());
     Some(RunDocument {
         next: next(&report, run),
+        participants_planned: planned(run),
+        participants_done: report.anonymized + report.purged,
+        participants_per_second: None,
+        seconds_left: None,
         report,
         due_at: run.due_at,
         attempts: run.attempts,
@@ -147,6 +169,34 @@ fn document(slug: &str, run: &tenant_run::Model) -> Option<RunDocument> {
         retry_at: run.retry_at,
         stages: None,
     })
+}
+
+fn rate_seconds(now: DateTime<Utc>, started_at: Option<DateTime<Utc>>) -> f64 {
+    started_at
+        .and_then(|started_at| (now - started_at).to_std().ok())
+        .map_or(RATE_SECONDS_MAX, |running| running.as_secs_f64())
+        .clamp(1.0, RATE_SECONDS_MAX)
+}
+
+fn planned(run: &tenant_run::Model) -> Option<u64> {
+    let planned = run.anonymize_planned? + run.purge_planned?;
+    u64::try_from(planned).ok()
+}
+
+/// Adds how fast a running run is, and how long it will take at that rate. Right after a claim, and
+/// of a run whose holder died, nobody knows.
+fn set_rate(document: &mut RunDocument, participants_within: u64, seconds: f64) {
+    if document.report.state != RunState::Running || participants_within == 0 {
+        return;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    let rate = participants_within as f64 / seconds;
+    document.participants_per_second = Some(rate);
+    document.seconds_left = document.participants_planned.map(|planned| {
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+        let left = planned.saturating_sub(document.participants_done) as f64;
+        left / rate
+    });
 }
 
 /// What will happen to the run next, for support staff.
@@ -166,6 +216,17 @@ fn next(report: &TenantReport, run: &tenant_run::Model) -> String {
             "`run` takes it up at once, the service from {} on, with the same cutoffs",
             instant_or_dash(run.retry_at)
         ),
+    }
+}
+
+fn progress(run: &RunDocument) -> String {
+    let Some(planned) = run.participants_planned else {
+        return format!("{} participants", run.participants_done);
+    };
+    let done = format!("{} of {planned} participants", run.participants_done);
+    match (run.participants_per_second, run.seconds_left) {
+        (Some(rate), Some(left)) => format!("{done}, {rate:.0} a second, {left:.0} s left"),
+        _ => done,
     }
 }
 
@@ -237,6 +298,7 @@ fn print_one(run: &RunDocument) -> Result<(), Failure> {
             run.duration_seconds
                 .map_or_else(|| "-".to_owned(), |s| format!("{s:.2} s")),
         ),
+        ("progress", progress(run)),
         ("last failure", failure),
         ("next", run.next.clone()),
     ];

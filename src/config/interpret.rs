@@ -87,6 +87,9 @@ pub(super) fn interpret(raw: Raw, origin: &Origin) -> Result<Interpreted, Config
             batch_rows: at("engine.batch_rows", engine.batch_rows)
                 .whole(1..=10_000)?
                 .unwrap_or(1_000),
+            batch_duration_target: at("engine.batch_duration_target", engine.batch_duration_target)
+                .duration(Duration::ZERO..=MINUTE)?
+                .unwrap_or(50 * MILLISECOND),
             lease_duration: at("engine.lease_duration", engine.lease_duration)
                 .duration(SECOND..=HOUR)?
                 .unwrap_or(60 * SECOND),

@@ -84,12 +84,16 @@ pub struct ScheduleConfig {
 pub struct EngineConfig {
     /// Tenants worked on at a time.
     pub workers: u16,
-    /// Participants in one batch, which is one transaction.
+    /// Participants in one batch, which is one transaction, at most.
     pub batch_rows: u32,
+    /// How long a batch should take: it gets as many participants as fit. Zero = always
+    /// `batch_rows`.
+    #[serde(with = "humantime_serde")]
+    pub batch_duration_target: Duration,
     /// How long a claim on a tenant-run lasts without being renewed.
     #[serde(with = "humantime_serde")]
     pub lease_duration: Duration,
-    /// Participants erased in a second at most, by one process; unlimited if unset.
+    /// Participants erased in a second at most, by all processes together; unlimited if unset.
     pub rows_per_second_max: Option<u32>,
     /// How many times a batch that met a passing error is tried again.
     pub retry_attempts: u32,

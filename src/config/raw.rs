@@ -99,8 +99,8 @@ sections! {
     }
     schedule as RawSchedule { hour, sweep_interval, clock_skew_max }
     engine as RawEngine {
-        workers, batch_rows, lease_duration, rows_per_second_max, retry_attempts,
-        retry_backoff_initial, retry_backoff_max,
+        workers, batch_rows, batch_duration_target, lease_duration, rows_per_second_max,
+        retry_attempts, retry_backoff_initial, retry_backoff_max,
     }
     suppression as RawSuppression { keyring_file }
     http as RawHttp { listen }

@@ -69,11 +69,12 @@ pub async fn drive(engine: &Engine, run: &ClaimedRun) -> (Counts, Option<EngineE
 }
 
 async fn stages(engine: &Engine, run: &ClaimedRun, counts: &mut Counts) -> Result<(), EngineError> {
+    let mut left = plan(engine, run).await?;
     let mut rows = 0;
     for _ in 0..ROUNDS_MAX {
         for stage in Stage::ALL {
             let started = Instant::now();
-            let done = run_stage(engine, run, stage).await?;
+            let done = run_stage(engine, run, stage, &mut left).await?;
             *counts += done;
             metrics::progressed(engine.clock.now());
             tracing::info!(
@@ -91,7 +92,7 @@ async fn stages(engine: &Engine, run: &ClaimedRun, counts: &mut Counts) -> Resul
         }
         rows = (|| with_heartbeat(engine, run, leftover(engine, run)))
             .retry(engine.retry.backoff())
-            .when(|error| matches!(error, EngineError::Store(error) if error.class().may_pass()))
+            .when(may_pass)
             .await?;
         if rows == 0 {
             return Ok(());
@@ -101,6 +102,54 @@ async fn stages(engine: &Engine, run: &ClaimedRun, counts: &mut Counts) -> Resul
         rows,
         rounds: ROUNDS_MAX,
     })
+}
+
+/// Counts what there is to do and records it, so that whoever watches the run can tell how much is
+/// left. Nothing else depends on it: each batch selects for itself.
+async fn plan(engine: &Engine, run: &ClaimedRun) -> Result<metrics::Left, EngineError> {
+    let count = async || {
+        let transaction = engine.database.begin_read("counting what to do").await?;
+        let (_, cutoffs) = cutoffs_in_force(engine, run, &transaction).await?;
+        let mut found = [0; 2];
+        for (found, stage) in found.iter_mut().zip(Stage::OF_PARTICIPANTS) {
+            *found = recount::eligible(&transaction, run.lease.tenant, stage, cutoffs).await?;
+        }
+        transaction.rollback().await?;
+        Ok(found)
+    };
+    let [to_anonymize, to_purge] = (|| with_heartbeat(engine, run, count()))
+        .retry(engine.retry.backoff())
+        .when(may_pass)
+        .await?;
+    engine.progress.plan(to_anonymize + to_purge);
+    if to_anonymize + to_purge > 0 {
+        let lease = &run.lease;
+        let record = || async {
+            let transaction = engine.database.begin("recording what to do").await?;
+            if !lease.fence(&transaction).await? {
+                return Err(EngineError::LeaseLost);
+            }
+            runs::plan(
+                &transaction,
+                lease.tenant,
+                lease.run_id,
+                to_anonymize,
+                to_purge,
+            )
+            .await?;
+            transaction.commit().await?;
+            Ok(())
+        };
+        record.retry(engine.retry.backoff()).when(may_pass).await?;
+    }
+    Ok(metrics::Left::begin([
+        (Stage::Anonymize.name(), to_anonymize),
+        (Stage::Purge.name(), to_purge),
+    ]))
+}
+
+fn may_pass(error: &EngineError) -> bool {
+    matches!(error, EngineError::Store(error) if error.class().may_pass())
 }
 
 /// Rows that the run should have erased and that are still there; an orphan is an error.

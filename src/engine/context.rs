@@ -44,8 +44,10 @@ pub struct Engine {
     pub clock_skew_max: Duration,
     /// Tenants worked on at a time.
     pub workers: usize,
-    /// Participants a batch.
+    /// Participants a batch, at most.
     pub batch_rows: u64,
+    /// How long a batch should take; `None` = each takes `batch_rows`, however long that lasts.
+    pub batch_duration_target: Option<Duration>,
     /// How long a lease lasts from each renewal.
     pub lease_duration: Duration,
     /// How fast this process may erase.
@@ -112,6 +114,8 @@ pub struct Progress {
     pub tenants_total: AtomicU64,
     /// Tenants that it is done with.
     pub tenants_done: AtomicU64,
+    /// Participants that the runs begun so far found to do.
+    pub planned: AtomicU64,
     /// Participants anonymized.
     pub anonymized: AtomicU64,
     /// Participants deleted.
@@ -126,6 +130,10 @@ impl Progress {
 
     pub(super) fn tenant_done(&self) {
         self.tenants_done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn plan(&self, participants: u64) {
+        self.planned.fetch_add(participants, Ordering::Relaxed);
     }
 
     pub(super) fn add(&self, counts: &Counts) {

@@ -162,6 +162,13 @@ impl EngineError {
         }
     }
 
+    /// Whether fewer rows in a batch would help: it took too long, or met too many locks.
+    #[must_use]
+    pub fn wants_a_smaller_batch(&self) -> bool {
+        matches!(self, Self::Store(error)
+            if matches!(error.class(), ErrorClass::StatementTimeout | ErrorClass::LockTimeout))
+    }
+
     /// Whether nobody knows if the transaction was committed.
     #[must_use]
     pub fn leaves_commit_unknown(&self) -> bool {

@@ -15,6 +15,7 @@
 //! got and who holds it are written in the transaction that erased the rows.
 
 pub mod batch;
+mod batch_size;
 pub mod claim;
 pub mod conductor;
 pub mod context;

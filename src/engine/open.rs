@@ -99,6 +99,8 @@ fn engine(
         clock_skew_max: config.schedule.clock_skew_max,
         workers: usize::from(config.engine.workers),
         batch_rows: u64::from(config.engine.batch_rows),
+        batch_duration_target: Some(config.engine.batch_duration_target)
+            .filter(|target| !target.is_zero()),
         lease_duration: config.engine.lease_duration,
         pace: Arc::new(Pace::new(config.engine.rows_per_second_max)),
         retry: retry_policy(&config.engine),

@@ -1,20 +1,23 @@
 //! The stream of batches of a stage: the loop exists once, and so does what happens when a batch
 //! fails.
 
-use std::time::Instant;
-
 use backon::{BackoffBuilder, Retryable};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::domain::counts::Counts;
-use crate::store::leases::Cursor;
+use crate::store::leases::{self, Cursor};
 use crate::store::{Disposition, StoreError, batches};
 use crate::telemetry::metrics;
 
 use super::batch::{self, Batch, ClaimedRun, Page};
+use super::batch_size::BatchSize;
 use super::context::Engine;
 use super::error::EngineError;
 use super::stage::Stage;
+
+/// Why a worker pauses, as the metrics name it: `engine.rows_per_second_max`.
+pub const RATE: &str = "rate";
 
 /// Runs `stage` of a claimed run to its end and returns what it did.
 ///
@@ -28,22 +31,22 @@ pub async fn run_stage(
     engine: &Engine,
     run: &ClaimedRun,
     stage: Stage,
+    left: &mut metrics::Left,
 ) -> Result<Counts, EngineError> {
     let mut total = Counts::default();
+    let mut size = BatchSize::new(engine.batch_rows, engine.batch_duration_target);
     let mut page = Page {
         after: resume_after(engine, run, stage).await?,
-        rows_max: engine
-            .pace
-            .batch_rows_max(engine.lease_duration, engine.workers)
-            .min(engine.batch_rows),
+        rows_max: size.rows(),
         skip_locked: true,
     };
     loop {
         if engine.stop.is_cancelled() {
             return Err(EngineError::Stopped);
         }
+        share_the_rate(engine, run).await?;
         let started = Instant::now();
-        let batch = batch_with_retry(engine, run, stage, &mut page).await?;
+        let batch = batch_with_retry(engine, run, stage, &mut page, &mut size).await?;
         match batch {
             Some(batch) => {
                 total += batch.counts;
@@ -51,6 +54,7 @@ pub async fn run_stage(
                 engine.progress.add(&batch.counts);
                 let elapsed = started.elapsed();
                 metrics::batch_committed(stage.name(), batch.rows, elapsed, &batch.counts);
+                left.done(stage.name(), batch.rows);
                 metrics::progressed(engine.clock.now());
                 tracing::debug!(
                     event = "batch_committed",
@@ -64,7 +68,7 @@ pub async fn run_stage(
                 );
                 // Outside of the transaction: nothing is locked while we wait.
                 tokio::select! {
-                    () = engine.pace.after(batch.rows) => {}
+                    pause = engine.pace.after(started, batch.rows) => metrics::throttled(RATE, pause),
                     () = engine.stop.cancelled() => {}
                 }
             }
@@ -76,6 +80,28 @@ pub async fn run_stage(
             None => return Ok(total),
         }
     }
+}
+
+/// The rate is for all processes together, and each takes an equal part of it.
+async fn share_the_rate(engine: &Engine, run: &ClaimedRun) -> Result<(), EngineError> {
+    if !engine.pace.wants_processes() {
+        return Ok(());
+    }
+    let count = || async {
+        let transaction = engine
+            .database
+            .begin_read("counting the processes at work")
+            .await?;
+        let processes = leases::holders(&transaction, run.period.previous()).await?;
+        transaction.rollback().await?;
+        Ok::<_, StoreError>(processes)
+    };
+    let processes = count
+        .retry(engine.retry.backoff())
+        .when(|error| error.class().may_pass())
+        .await?;
+    engine.pace.share_among(processes);
+    Ok(())
 }
 
 async fn resume_after(
@@ -108,12 +134,24 @@ async fn batch_with_retry(
     run: &ClaimedRun,
     stage: Stage,
     page: &mut Page,
+    size: &mut BatchSize,
 ) -> Result<Option<Batch>, EngineError> {
     let mut pauses = engine.retry.backoff().build();
     loop {
         let batch_id = engine.ids.next();
+        page.rows_max = size.rows().min(
+            engine
+                .pace
+                .batch_rows_max(engine.lease_duration, engine.workers),
+        );
+        let started = Instant::now();
         let error = match batch::erase_batch(engine, run, stage, *page, batch_id).await {
-            Ok(batch) => return Ok(batch),
+            Ok(batch) => {
+                if let Some(batch) = &batch {
+                    size.committed(batch.rows, started.elapsed());
+                }
+                return Ok(batch);
+            }
             Err(error) => error,
         };
         let disposition = error.disposition();
@@ -138,8 +176,8 @@ async fn batch_with_retry(
             () = tokio::time::sleep(pause) => {}
             () = engine.stop.cancelled() => return Err(EngineError::Stopped),
         }
-        if disposition == Disposition::SmallerBatch {
-            page.rows_max = (page.rows_max / 2).max(1);
+        if error.wants_a_smaller_batch() {
+            size.failed();
         }
         if error.leaves_commit_unknown()
             && let Some(batch) = find_committed(engine, run, stage, batch_id).await?

@@ -134,6 +134,42 @@ pub async fn totals(
         .await
 }
 
+/// How many participants the run's batches of the last `seconds` took, by the database's clock.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn participants_within(
+    transaction: &Transaction,
+    tenant: TenantId,
+    run_id: Uuid,
+    seconds: f64,
+) -> Result<u64, StoreError> {
+    let dialect = transaction.dialect();
+    // SUM of BIGINT is a DECIMAL on the servers.
+    let sum = match dialect {
+        Dialect::Sqlite => "SUM(anonymized + purged)",
+        Dialect::Postgres => "SUM(anonymized + purged)::bigint",
+        Dialect::MariaDb => "CAST(SUM(anonymized + purged) AS SIGNED)",
+    };
+    let sql = format!(
+        "SELECT {sum} AS n FROM run_batch WHERE tenant_id = :tenant AND run_id = :run \
+         AND written_at >= {}",
+        dialect.now_plus_seconds()
+    );
+    let participants = transaction
+        .number(
+            &sql,
+            &[
+                ("tenant", tenant.0.into()),
+                ("run", run_id.into()),
+                ("seconds", (-seconds).into()),
+            ],
+        )
+        .await?;
+    Ok(u64::try_from(participants).unwrap_or_default())
+}
+
 /// What the batches of one stage recorded.
 #[derive(Clone, Debug)]
 pub struct StageTotals {

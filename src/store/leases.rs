@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
+use crate::domain::period::Period;
 use crate::ids::TenantId;
 
 use super::dialect::Dialect;
@@ -230,6 +231,25 @@ impl Lease {
             .await?;
         Ok(())
     }
+}
+
+/// How many processes hold a run of the period `since` or a newer one.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn holders(transaction: &Transaction, since: Period) -> Result<u64, StoreError> {
+    let sql = format!(
+        "SELECT COUNT(DISTINCT run_lease.holder) AS n FROM tenant_run \
+         JOIN run_lease ON run_lease.tenant_id = tenant_run.tenant_id \
+         AND run_lease.run_id = tenant_run.id \
+         WHERE tenant_run.period >= :since AND run_lease.expires_at >= {}",
+        transaction.dialect().now()
+    );
+    let holders = transaction
+        .number(&sql, &[("since", since.to_string().into())])
+        .await?;
+    Ok(u64::try_from(holders).unwrap_or_default())
 }
 
 #[derive(FromQueryResult)]

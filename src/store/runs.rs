@@ -189,6 +189,35 @@ pub async fn start(
     Ok(())
 }
 
+/// Records how many participants a run found to do, besides those that it has done. The caller holds
+/// the run's lease.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn plan(
+    transaction: &Transaction,
+    tenant: TenantId,
+    run_id: Uuid,
+    to_anonymize: u64,
+    to_purge: u64,
+) -> Result<(), StoreError> {
+    let bound = |count: u64| i64::try_from(count).unwrap_or(i64::MAX).into();
+    transaction
+        .execute(
+            "UPDATE tenant_run SET anonymize_planned = anonymized + :to_anonymize, \
+             purge_planned = purged + :to_purge WHERE tenant_id = :tenant AND id = :run",
+            &[
+                ("to_anonymize", bound(to_anonymize)),
+                ("to_purge", bound(to_purge)),
+                ("tenant", tenant.0.into()),
+                ("run", run_id.into()),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
 /// Ends a run in `state`. For [`RunState::Failed`], with the class and code of the failure and the
 /// pause until it is taken up again. The caller holds the run's lease.
 ///

@@ -23,6 +23,7 @@ const RUN_LAST_COMPLETION: &str = "retention_run_last_completion_timestamp_secon
 const RUN_DUE: &str = "retention_run_due_timestamp_seconds";
 const RUN_IN_PROGRESS: &str = "retention_run_in_progress";
 const RUN_LAST_PROGRESS: &str = "retention_run_last_progress_timestamp_seconds";
+const RUN_PARTICIPANTS_LEFT: &str = "retention_run_participants_left";
 const TENANT_RUNS: &str = "retention_tenant_runs";
 const PARTICIPANTS_ANONYMIZED: &str = "retention_participants_anonymized_total";
 const PARTICIPANTS_PURGED: &str = "retention_participants_purged_total";
@@ -31,6 +32,7 @@ const SUPPRESSIONS_RECORDED: &str = "retention_suppressions_recorded_total";
 const BATCH_DURATION: &str = "retention_batch_duration_seconds";
 const BATCH_ROWS: &str = "retention_batch_rows";
 const BATCH_RETRIES: &str = "retention_batch_retries_total";
+const THROTTLE_PAUSE: &str = "retention_throttle_pause_seconds";
 const ERRORS: &str = "retention_errors_total";
 const OVERDUE_PARTICIPANTS: &str = "retention_overdue_participants";
 const LEASE_LOST: &str = "retention_lease_lost_total";
@@ -43,6 +45,9 @@ const BATCH_DURATION_BUCKETS_SECONDS: [f64; 15] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 ];
 
+/// From what a timer can tell to what a slow rate asks for.
+const THROTTLE_PAUSE_BUCKETS_SECONDS: [f64; 8] = [0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0];
+
 /// From a single row to the largest `engine.batch_rows`.
 const BATCH_ROWS_BUCKETS: [f64; 11] = [
     1.0, 10.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0, 3000.0, 5000.0, 10_000.0,
@@ -53,12 +58,14 @@ const BATCH_ROWS_BUCKETS: [f64; 11] = [
 pub struct Labels<'a> {
     /// Stages that work in batches.
     pub stages: &'a [&'static str],
-    /// Stages that can leave participants overdue.
+    /// Stages that work on participants.
     pub participant_stages: &'a [&'static str],
     /// Classes of errors.
     pub error_classes: &'a [&'static str],
     /// Classes of errors after which a batch is tried again.
     pub retry_reasons: &'a [&'static str],
+    /// Why a worker pauses between two batches.
+    pub throttle_reasons: &'a [&'static str],
     /// What wakes the scheduler up.
     pub wakeup_sources: &'a [&'static str],
 }
@@ -101,6 +108,10 @@ pub fn install(labels: &Labels<'_>) -> Result<Scrape, BuildError> {
             Matcher::Full(BATCH_DURATION.to_owned()),
             &BATCH_DURATION_BUCKETS_SECONDS,
         )?
+        .set_buckets_for_metric(
+            Matcher::Full(THROTTLE_PAUSE.to_owned()),
+            &THROTTLE_PAUSE_BUCKETS_SECONDS,
+        )?
         .set_buckets_for_metric(Matcher::Full(BATCH_ROWS.to_owned()), &BATCH_ROWS_BUCKETS)?
         .install_recorder()?;
     let process = Collector::default();
@@ -136,6 +147,11 @@ fn describe() {
         RUN_LAST_PROGRESS,
         Unit::Seconds,
         "When a run was last claimed, or a batch or stage of one ended, as Unix time; 0 = never."
+    );
+    describe_gauge!(
+        RUN_PARTICIPANTS_LEFT,
+        Unit::Count,
+        "Participants that the tenant-runs that this process works on have left, by stage, of those that were counted at the claim."
     );
     describe_gauge!(
         TENANT_RUNS,
@@ -176,6 +192,11 @@ fn describe() {
         BATCH_RETRIES,
         Unit::Count,
         "Batches that were tried again, by the class of the error before."
+    );
+    describe_histogram!(
+        THROTTLE_PAUSE,
+        Unit::Seconds,
+        "How long a worker paused after a batch although there was work, in seconds, by reason."
     );
     describe_counter!(
         ERRORS,
@@ -239,6 +260,10 @@ fn register(labels: &Labels<'_>) {
     }
     for stage in labels.participant_stages {
         gauge!(OVERDUE_PARTICIPANTS, "stage" => *stage).set(0.0);
+        gauge!(RUN_PARTICIPANTS_LEFT, "stage" => *stage).set(0.0);
+    }
+    for reason in labels.throttle_reasons {
+        let _ = histogram!(THROTTLE_PAUSE, "reason" => *reason);
     }
     for reason in labels.retry_reasons {
         counter!(BATCH_RETRIES, "reason" => *reason).absolute(0);
@@ -266,6 +291,13 @@ pub fn batch_committed(stage: &'static str, rows: u64, duration: Duration, count
 /// A batch met an error and is tried again.
 pub fn batch_retried(reason: &'static str) {
     counter!(BATCH_RETRIES, "reason" => reason).increment(1);
+}
+
+/// A worker paused after a batch, for `reason`.
+pub fn throttled(reason: &'static str, pause: Duration) {
+    if !pause.is_zero() {
+        histogram!(THROTTLE_PAUSE, "reason" => reason).record(pause.as_secs_f64());
+    }
 }
 
 /// A tenant-run, or a look at what is owed, failed.
@@ -299,6 +331,40 @@ impl InProgress {
 impl Drop for InProgress {
     fn drop(&mut self) {
         gauge!(RUN_IN_PROGRESS).decrement(1.0);
+    }
+}
+
+/// How many participants a run that this process works on has left, by stage, for as long as the value
+/// lives.
+#[derive(Debug)]
+pub struct Left(Vec<(&'static str, u64)>);
+
+impl Left {
+    /// So many are to be done.
+    #[must_use]
+    pub fn begin(stages: impl IntoIterator<Item = (&'static str, u64)>) -> Self {
+        let left = Self(stages.into_iter().collect());
+        for (stage, participants) in &left.0 {
+            gauge!(RUN_PARTICIPANTS_LEFT, "stage" => *stage).increment(exact(*participants));
+        }
+        left
+    }
+
+    /// So many of them are done. Those that came within reach later are more than were counted.
+    pub fn done(&mut self, stage: &'static str, participants: u64) {
+        if let Some((_, left)) = self.0.iter_mut().find(|(name, _)| *name == stage) {
+            let done = participants.min(*left);
+            *left -= done;
+            gauge!(RUN_PARTICIPANTS_LEFT, "stage" => stage).decrement(exact(done));
+        }
+    }
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        for (stage, left) in &self.0 {
+            gauge!(RUN_PARTICIPANTS_LEFT, "stage" => *stage).decrement(exact(*left));
+        }
     }
 }
 

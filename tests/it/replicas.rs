@@ -93,7 +93,7 @@ fn short_of_breath(crowd: &Crowd) -> Binary {
         .world
         .binary()
         .env("RETENTIOND__ENGINE__BATCH_ROWS", "2")
-        .env("RETENTIOND__ENGINE__ROWS_PER_SECOND_MAX", "25")
+        .env("RETENTIOND__ENGINE__ROWS_PER_SECOND_MAX", "100")
         .env("RETENTIOND__ENGINE__LEASE_DURATION", "2s")
         .env("RETENTIOND__DATABASE__MAX_CONNECTIONS", "4")
 }
@@ -216,7 +216,6 @@ async fn nap(random: &mut StdRng, milliseconds: std::ops::Range<u64>) {
     tokio::time::sleep(Duration::from_millis(milliseconds)).await;
 }
 
-#[expect(clippy::print_stderr, reason = "shown if the test fails")]
 fn seeded() -> StdRng {
     let seed = seed_or(rand::random());
     report(&format!("to repeat: RETENTIOND_TEST_SEED={seed}"));

@@ -3,6 +3,7 @@
 mod life;
 mod metrics;
 mod outages;
+mod pace;
 mod work;
 
 use std::time::Duration;

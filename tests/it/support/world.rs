@@ -78,6 +78,7 @@ impl World {
             clock_skew_max: ANY_SKEW,
             workers: 2,
             batch_rows: 3,
+            batch_duration_target: None,
             lease_duration: Duration::from_secs(60),
             pace: Arc::new(Pace::new(None)),
             retry: RetryPolicy {
@@ -96,7 +97,9 @@ impl World {
 
     /// The real binary on this database, with this world's keyring.
     pub fn binary(&self) -> Binary {
-        let binary = Binary::on(&self.scratch);
+        // Batches of the same size in every run, however busy the machine is.
+        let binary =
+            Binary::on(&self.scratch).env("RETENTIOND__ENGINE__BATCH_DURATION_TARGET", "0s");
         let file = binary.directory().join("retentiond.keyring");
         let text = format!(
             "version = 1\nactive = \"k1\"\n\n[[key]]\nid = \"k1\"\ncreated_at = \
