@@ -28,7 +28,11 @@ static DIRECTORY: LazyLock<TempDir> = LazyLock::new(|| {
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     // A path that never ends would be read for ever.
-    if text.contains(PASSWORD) || ["dev", "proc", "sys"].iter().any(|name| text.contains(name)) {
+    if text.contains(PASSWORD)
+        || ["dev", "proc", "sys"]
+            .iter()
+            .any(|name| text.contains(name))
+    {
         return;
     }
     let mut parts = text.split("---\n");
@@ -40,7 +44,10 @@ fuzz_target!(|bytes: &[u8]| {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     let scheme = SCHEMES[bytes.len() % SCHEMES.len()];
-    let url = format!("{scheme}://ann:{PASSWORD}{}", end_of_url.trim_end_matches('\n'));
+    let url = format!(
+        "{scheme}://ann:{PASSWORD}{}",
+        end_of_url.trim_end_matches('\n')
+    );
 
     let file = DIRECTORY.path().join("retentiond.toml");
     let in_file = format!("{before}url = \"{url}\"\n{after}");

@@ -53,7 +53,9 @@ fn judge(path: &Path, bytes: &[u8]) {
     let names: Vec<&[u8]> = header.iter().collect();
     // The example's column for times, if the file has it.
     let options = MappingOptions {
-        added_at_column: names.contains(&b"when".as_slice()).then(|| "when".to_owned()),
+        added_at_column: names
+            .contains(&b"when".as_slice())
+            .then(|| "when".to_owned()),
         ..MappingOptions::default()
     };
     let Ok(mapping) = Mapping::of(&names, &options) else {
@@ -61,8 +63,14 @@ fn judge(path: &Path, bytes: &[u8]) {
     };
     let rows = sift(&mut records, &mapping);
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    assert!(rows == without_line_ends(bytes), "bytes were lost, or came in twice");
-    assert!(records.macs() == content.macs, "the file is not what it was");
+    assert!(
+        rows == without_line_ends(bytes),
+        "bytes were lost, or came in twice"
+    );
+    assert!(
+        records.macs() == content.macs,
+        "the file is not what it was"
+    );
 }
 
 /// The bytes of all rows, the header first.
@@ -80,7 +88,10 @@ fn sift(records: &mut Records, mapping: &Mapping) -> Vec<u8> {
     while let Some(fate) = next_fate(records, &rules).expect("no record of these is too long") {
         let raw = match fate {
             Fate::Accepted { row, spans_lines } => {
-                assert!(row.fields.iter().any(Option::is_some), "accepted without a field");
+                assert!(
+                    row.fields.iter().any(Option::is_some),
+                    "accepted without a field"
+                );
                 assert!(row.added_at <= now, "accepted from the future");
                 let is_metadata =
                     |place: &usize| mapping.targets.get(*place) == Some(&Target::Metadata);

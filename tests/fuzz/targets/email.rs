@@ -18,8 +18,14 @@ fuzz_target!(|bytes: &[u8]| {
     let (local, domain) = once.expose().rsplit_once('@').expect("an address has an @");
     assert!(!local.is_empty() && !domain.is_empty(), "a side was lost");
     let twice = NormalizedEmail::normalize(once.expose());
-    assert!(twice.as_ref() == Some(&once), "normalising is not idempotent");
+    assert!(
+        twice.as_ref() == Some(&once),
+        "normalising is not idempotent"
+    );
     let padded = format!("\u{A0}\u{FEFF} {address}\u{200B}\r\n");
-    assert!(NormalizedEmail::normalize(&padded).as_ref() == Some(&once), "padding matters");
+    assert!(
+        NormalizedEmail::normalize(&padded).as_ref() == Some(&once),
+        "padding matters"
+    );
     assert_eq!(format!("{once:?}"), "NormalizedEmail([redacted])");
 });

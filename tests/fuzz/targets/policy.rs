@@ -28,12 +28,22 @@ fuzz_target!(|bytes: &[u8]| {
         match months {
             Ok(None) => {}
             Ok(Some(months)) => {
-                assert!((minimum..=MONTHS_MAX).contains(&months.get()), "out of range");
-                assert_eq!(parse(&months.to_string()), Ok(Some(*months)), "printed and read");
+                assert!(
+                    (minimum..=MONTHS_MAX).contains(&months.get()),
+                    "out of range"
+                );
+                assert_eq!(
+                    parse(&months.to_string()),
+                    Ok(Some(*months)),
+                    "printed and read"
+                );
             }
             Err(refusal) => {
                 if let Some(nearest) = nearest(refusal) {
-                    assert!(parse(&format!("{nearest}m")).is_ok(), "bad advice: {refusal}");
+                    assert!(
+                        parse(&format!("{nearest}m")).is_ok(),
+                        "bad advice: {refusal}"
+                    );
                 }
             }
         }
@@ -64,7 +74,9 @@ fuzz_target!(|bytes: &[u8]| {
                 let stored = Terms::from_stored(
                     terms.anonymize_after.map(|months| months.as_i32()),
                     terms.retain.map(|months| months.as_i32()),
-                    terms.quarantine_days.map(|days| i32::try_from(days).expect("few days")),
+                    terms
+                        .quarantine_days
+                        .map(|days| i32::try_from(days).expect("few days")),
                     terms.long_quarantine_accepted,
                 );
                 assert_eq!(stored, Ok(terms), "stored and read");
