@@ -16,7 +16,8 @@ use super::context::Engine;
 use super::error::EngineError;
 use super::stage::Stage;
 
-/// Runs `stage` of a claimed run to its end and returns what it did.
+/// Runs `stage` of a claimed run to its end. `total` counts what its batches did, also if it ends
+/// early.
 ///
 /// A stage ends when pages that skip locked rows come back empty *and* one pass that waits for
 /// locks, from the start, finds nothing: a short page is not the end.
@@ -28,8 +29,8 @@ pub async fn run_stage(
     engine: &Engine,
     run: &ClaimedRun,
     stage: Stage,
-) -> Result<Counts, EngineError> {
-    let mut total = Counts::default();
+    total: &mut Counts,
+) -> Result<(), EngineError> {
     let mut page = Page {
         after: resume_after(engine, run, stage).await?,
         rows_max: engine
@@ -46,7 +47,7 @@ pub async fn run_stage(
         let batch = batch_with_retry(engine, run, stage, &mut page).await?;
         match batch {
             Some(batch) => {
-                total += batch.counts;
+                *total += batch.counts;
                 page.after = batch.cursor;
                 engine.progress.add(&batch.counts);
                 let elapsed = started.elapsed();
@@ -73,7 +74,7 @@ pub async fn run_stage(
                 page.skip_locked = false;
             }
             None if page.after.is_some() => page.after = None,
-            None => return Ok(total),
+            None => return Ok(()),
         }
     }
 }

@@ -175,8 +175,8 @@ on_every_database! {
         );
         let run = world.run_record(tenant, "2024-04").await.expect("a record");
         assert_eq!(
-            (run.state.as_str(), run.anonymized),
-            ("running", 3),
+            (run.state.as_str(), run.anonymized, entries[0].report.anonymized),
+            ("running", 3, 3),
             "one batch, and nothing after it"
         );
     }
