@@ -74,8 +74,11 @@ async fn stages(engine: &Engine, run: &ClaimedRun, counts: &mut Counts) -> Resul
     for _ in 0..ROUNDS_MAX {
         for stage in Stage::ALL {
             let started = Instant::now();
-            let done = run_stage(engine, run, stage, &mut left).await?;
+            let mut done = Counts::default();
+            let ended = run_stage(engine, run, stage, &mut left, &mut done).await;
+            // Batches of a stage that ended early are committed all the same.
             *counts += done;
+            ended?;
             metrics::progressed(engine.clock.now());
             tracing::info!(
                 event = "stage_completed",

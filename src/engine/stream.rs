@@ -19,7 +19,8 @@ use super::stage::Stage;
 /// Why a worker pauses, as the metrics name it: `engine.rows_per_second_max`.
 pub const RATE: &str = "rate";
 
-/// Runs `stage` of a claimed run to its end and returns what it did.
+/// Runs `stage` of a claimed run to its end. `total` counts what its batches did, also if it ends
+/// early, and `left` what is still to be done.
 ///
 /// A stage ends when pages that skip locked rows come back empty *and* one pass that waits for
 /// locks, from the start, finds nothing: a short page is not the end.
@@ -32,8 +33,8 @@ pub async fn run_stage(
     run: &ClaimedRun,
     stage: Stage,
     left: &mut metrics::Left,
-) -> Result<Counts, EngineError> {
-    let mut total = Counts::default();
+    total: &mut Counts,
+) -> Result<(), EngineError> {
     let mut size = BatchSize::new(engine.batch_rows, engine.batch_duration_target);
     let mut page = Page {
         after: resume_after(engine, run, stage).await?,
@@ -49,7 +50,7 @@ pub async fn run_stage(
         let batch = batch_with_retry(engine, run, stage, &mut page, &mut size).await?;
         match batch {
             Some(batch) => {
-                total += batch.counts;
+                *total += batch.counts;
                 page.after = batch.cursor;
                 engine.progress.add(&batch.counts);
                 let elapsed = started.elapsed();
@@ -77,7 +78,7 @@ pub async fn run_stage(
                 page.skip_locked = false;
             }
             None if page.after.is_some() => page.after = None,
-            None => return Ok(total),
+            None => return Ok(()),
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct MappingOptions {
 
 /// Where a column's values go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Target {
+pub enum Target {
     /// A personal field, by its place in [`FIELDS`].
     Field(usize),
     /// The row's `added_at`.
@@ -38,7 +38,7 @@ pub(super) enum Target {
 
 /// A header, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mapping {
+pub struct Mapping {
     /// Names of the columns.
     pub columns: Vec<String>,
     /// Where each column's values go.
@@ -77,7 +77,11 @@ impl MappingOptions {
 impl Mapping {
     /// Decides where each of the header's columns goes. Without `--map`, a column that is named
     /// exactly like a field is that field.
-    pub(super) fn of(header: &[&[u8]], options: &MappingOptions) -> Result<Self, IntakeError> {
+    ///
+    /// # Errors
+    ///
+    /// A sentence for people, when the header is not one, or `options` does not fit it.
+    pub fn of(header: &[&[u8]], options: &MappingOptions) -> Result<Self, IntakeError> {
         let mut columns = Vec::with_capacity(header.len());
         for (position, name) in header.iter().enumerate() {
             let name = std::str::from_utf8(name).map_err(|_| {

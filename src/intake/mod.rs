@@ -13,7 +13,8 @@
 //! would be recognised, and writes nothing.
 //!
 //! What is decided about a file stands in pure code: [`mapping`] (which column is which), [`record`]
-//! (may this row come in, E8), [`quotes`], [`times`] and [`looks`] (E11). No error of this room holds a value
+//! (may this row come in, E8), [`quotes`], [`times`] and [`looks`] (E11). [`sieve`] puts that and the
+//! [`reader`] together, and needs no database: a file can be judged without storing anything. No error of this room holds a value
 //! from the file or the database; names of columns and numbers of lines are all it tells (E10).
 
 pub mod check;
@@ -23,11 +24,11 @@ mod insert;
 mod looks;
 pub mod mapping;
 mod quotes;
-mod reader;
+pub mod reader;
 mod recognition;
-mod record;
+pub mod record;
 mod rejects;
-mod sieve;
+pub mod sieve;
 mod times;
 pub mod unsubscribe;
 mod uploads;

@@ -22,13 +22,13 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 /// A file to read; every pass starts anew.
 #[derive(Clone, Debug)]
-pub(super) struct Source {
+pub struct Source {
     path: PathBuf,
 }
 
 /// What the first pass found.
 #[derive(Clone, Debug)]
-pub(super) struct Content {
+pub struct Content {
     /// Under every key, the active one first.
     pub macs: Vec<[u8; 32]>,
     /// Length of the file.
@@ -36,7 +36,9 @@ pub(super) struct Content {
 }
 
 impl Source {
-    pub(super) fn new(path: &Path) -> Self {
+    /// A regular file.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
         }
@@ -64,7 +66,11 @@ impl Source {
     }
 
     /// The first pass.
-    pub(super) fn content(&self, hasher: &TenantHasher) -> Result<Content, IntakeError> {
+    ///
+    /// # Errors
+    ///
+    /// When there is no such file, it is empty, or it cannot be read.
+    pub fn content(&self, hasher: &TenantHasher) -> Result<Content, IntakeError> {
         let mut file = self.open()?;
         let mut macs = hasher.content_macs();
         let mut bytes = 0;
@@ -92,7 +98,11 @@ impl Source {
     }
 
     /// The second pass.
-    pub(super) fn records(&self, hasher: &TenantHasher) -> Result<Records, IntakeError> {
+    ///
+    /// # Errors
+    ///
+    /// When there is no such file, or it cannot be read.
+    pub fn records(&self, hasher: &TenantHasher) -> Result<Records, IntakeError> {
         let file = self.open()?;
         let again = file.try_clone().map_err(|error| self.unreadable(&error))?;
         let reader = csv::ReaderBuilder::new()
@@ -119,7 +129,7 @@ impl Source {
 }
 
 /// The records of a file, one after the other.
-pub(super) struct Records {
+pub struct Records {
     source: Source,
     /// For reading a record's own bytes again.
     file: File,
@@ -130,7 +140,7 @@ pub(super) struct Records {
 }
 
 /// The bytes of a record, as they stand in the file.
-pub(super) struct Raw {
+pub struct Raw {
     /// Line on which the record starts; the first is 1.
     pub line: u64,
     /// Without the end of the line.
@@ -148,7 +158,13 @@ impl fmt::Debug for Raw {
 
 impl Records {
     /// The next record; `None` at the end of the file.
-    pub(super) fn next(&mut self) -> Result<Option<&ByteRecord>, IntakeError> {
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or the record is longer than any can be.
+    // It lends the record, which no `Iterator` can.
+    #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
+    pub fn next(&mut self) -> Result<Option<&ByteRecord>, IntakeError> {
         let start = self.reader.position().byte();
         self.reader.get_mut().record_start = start;
         match self.reader.read_byte_record(&mut self.record) {
@@ -164,7 +180,11 @@ impl Records {
     }
 
     /// The bytes and the line of the record that was read last.
-    pub(super) fn raw(&self) -> Result<Raw, IntakeError> {
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read again.
+    pub fn raw(&self) -> Result<Raw, IntakeError> {
         let position = self.record.position();
         let (mut start, mut line) = position.map_or((0, 1), |p| (p.byte(), p.line()));
         let length = self.reader.position().byte().saturating_sub(start);
@@ -234,7 +254,8 @@ impl Records {
     }
 
     /// The MACs of everything read; complete once there is no next record.
-    pub(super) fn macs(self) -> Vec<[u8; 32]> {
+    #[must_use]
+    pub fn macs(self) -> Vec<[u8; 32]> {
         self.reader.into_inner().macs.finalize()
     }
 

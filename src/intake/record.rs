@@ -22,7 +22,7 @@ pub(super) const METADATA_VALUE_CHARS_MAX: usize = 4096;
 
 /// An accepted row.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Row {
+pub struct Row {
     /// When the participant was added.
     pub added_at: DateTime<Utc>,
     /// The five personal fields; empty ones are `None`.
@@ -40,7 +40,7 @@ impl Debug for Row {
 
 /// What a record is judged by.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rules<'a> {
+pub struct Rules<'a> {
     /// The header.
     pub mapping: &'a Mapping,
     /// `added_at` of rows that have none of their own.

@@ -1,4 +1,4 @@
-//! E8: what becomes of each record of a file.
+//! E8: what becomes of each record of a file. Each one comes in or is rejected, and none is lost.
 
 use super::IntakeError;
 use super::quotes;
@@ -7,7 +7,7 @@ use super::record::{Row, Rules};
 
 /// What becomes of a record.
 #[derive(Debug)]
-pub(super) enum Fate {
+pub enum Fate {
     /// It comes in.
     Accepted {
         /// What is stored.
@@ -29,10 +29,11 @@ pub(super) enum Fate {
 /// Where quotation marks do not match, nobody knows which of the lines is wrong. So only the first
 /// one is rejected, and the others are read again, as if it had not been there. They may as well be
 /// lines of one long value, so they come in only if they leave no doubt.
-pub(super) fn next_fate(
-    records: &mut Records,
-    rules: &Rules<'_>,
-) -> Result<Option<Fate>, IntakeError> {
+///
+/// # Errors
+///
+/// When the file cannot be read, or a record is longer than any can be.
+pub fn next_fate(records: &mut Records, rules: &Rules<'_>) -> Result<Option<Fate>, IntakeError> {
     let Some(record) = records.next()? else {
         return Ok(None);
     };

@@ -1,5 +1,6 @@
 //! The house keeps its own rules: what can destroy data stands in one place.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
@@ -54,4 +55,36 @@ fn statements_that_erase_stand_in_one_room() {
             "store/suppressions.rs"
         ]
     );
+}
+
+/// The fuzzer's crate stands outside of the workspace and has a lock file of its own. It must fuzz
+/// what is shipped: of each package that both know, the same versions.
+#[test]
+fn the_fuzzer_builds_the_versions_that_are_shipped() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let versions = |lock: &str| {
+        let text = std::fs::read_to_string(root.join(lock)).expect("a lock file");
+        let mut packages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut name = String::new();
+        for line in text.lines() {
+            if let Some(quoted) = line.strip_prefix("name = ") {
+                quoted.clone_into(&mut name);
+            } else if let Some(version) = line.strip_prefix("version = ") {
+                let versions = packages.entry(name.clone()).or_default();
+                versions.insert(version.to_owned());
+            }
+        }
+        packages
+    };
+    let shipped = versions("Cargo.lock");
+    let fuzzed = versions("tests/fuzz/Cargo.lock");
+    assert!(shipped.len() > 100, "the lock file was not understood");
+    for (name, versions) in fuzzed {
+        if let Some(shipped) = shipped.get(&name) {
+            assert!(
+                versions.is_subset(shipped),
+                "{name}: fuzzed {versions:?}, shipped {shipped:?}; see docs/development.md"
+            );
+        }
+    }
 }

@@ -3,32 +3,30 @@
 //!
 //! Three people, as `docs/operating.md` advises: an administrator makes the roles, an owner without
 //! any privilege on the server migrates, and the service runs with what the file grants.
+//!
+//! `guard` attacks what PostgreSQL's optional guard protects.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use migration::{Migrator, MigratorTrait};
 use retentiond::config::Config;
 use retentiond::domain::policy::{Terms, Version};
 use retentiond::domain::suppression::Suppressed;
 use retentiond::ids::TenantId;
 use retentiond::store::{self, policies, suppressions, tenants};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use uuid::Uuid;
 
 use crate::support::{Backend, Binary, Scratch, scratch};
 
+mod guard;
 mod people;
+mod roles;
 
 use people::{intake, seed};
-
-/// Name of the role in the files.
-const ROLE: &str = "retentiond_run";
-
-const POSTGRES_GRANTS: &str = include_str!("../../deploy/sql/postgres-grants.sql");
-const MARIADB_GRANTS: &str = include_str!("../../deploy/sql/mariadb-grants.sql");
+use roles::{Roles, execute};
 
 /// What nobody may do with the service's rights.
 const REFUSED: &[&str] = &[
@@ -67,61 +65,6 @@ const REFUSED_ON_POSTGRES: &[&str] = &[
 
 fn time(text: &str) -> DateTime<Utc> {
     text.parse().expect("a valid time")
-}
-
-/// A role made for one test.
-struct Role {
-    name: String,
-    password: String,
-}
-
-impl Role {
-    fn new(purpose: &str) -> Self {
-        let unique = Uuid::new_v4().simple().to_string();
-        Self {
-            name: format!("retentiond_{purpose}_{}", &unique[..8]),
-            password: unique,
-        }
-    }
-
-    /// The database's URL with this role in it.
-    fn url(&self, database: &Scratch) -> String {
-        let (scheme, rest) = database.url().split_once("://").expect("a URL");
-        let (_, place) = rest.rsplit_once('@').expect("a URL with a user");
-        format!("{scheme}://{}:{}@{place}", self.name, self.password)
-    }
-
-    async fn connect(&self, database: &Scratch) -> DatabaseConnection {
-        let mut options = ConnectOptions::new(self.url(database));
-        options.max_connections(2).sqlx_logging(false);
-        Database::connect(options)
-            .await
-            .expect("the role may connect")
-    }
-}
-
-/// The statements of a file, without its comments, for a role of another name.
-fn statements(file: &str, role: &str) -> Vec<String> {
-    let text: String = file
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("--"))
-        .flat_map(|line| [line, "\n"])
-        .collect();
-    assert!(text.contains(ROLE));
-    text.replace(ROLE, role)
-        .split(';')
-        .map(str::trim)
-        .filter(|statement| !statement.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-async fn execute(connection: &DatabaseConnection, statements: &[String]) {
-    for statement in statements {
-        if let Err(error) = connection.execute_unprepared(statement).await {
-            panic!("{statement}: {error}");
-        }
-    }
 }
 
 async fn count(connection: &DatabaseConnection, table: &str) -> i64 {
@@ -303,68 +246,17 @@ async fn use_the_store(url: &str, tenant: TenantId) {
     database.close().await;
 }
 
-async fn rights_are_enough_and_no_more(database: Scratch) {
-    let administrator = database.connect().await;
-    let (owner, service) = (Role::new("owner"), Role::new("run"));
-    let name = database
-        .url()
-        .split('?')
-        .next()
-        .and_then(|url| url.rsplit('/').next());
-    let name = name.expect("a URL ends in a database");
-    let (make, grants, remove) = match database.backend() {
-        Backend::Postgres => (
-            vec![
-                format!(
-                    "CREATE ROLE {} LOGIN PASSWORD '{}'",
-                    owner.name, owner.password
-                ),
-                format!(
-                    "CREATE ROLE {} LOGIN PASSWORD '{}'",
-                    service.name, service.password
-                ),
-                format!("ALTER DATABASE {name} OWNER TO {}", owner.name),
-            ],
-            POSTGRES_GRANTS,
-            vec![
-                format!("DROP OWNED BY {0}, {1} CASCADE", service.name, owner.name),
-                format!("ALTER DATABASE {name} OWNER TO CURRENT_USER"),
-                format!("DROP ROLE {}, {}", service.name, owner.name),
-            ],
-        ),
-        _ => (
-            vec![
-                format!(
-                    "CREATE USER {}@'%' IDENTIFIED BY '{}'",
-                    owner.name, owner.password
-                ),
-                format!(
-                    "CREATE USER {}@'%' IDENTIFIED BY '{}'",
-                    service.name, service.password
-                ),
-                format!(
-                    "GRANT ALL PRIVILEGES ON {name}.* TO {}@'%' WITH GRANT OPTION",
-                    owner.name
-                ),
-            ],
-            MARIADB_GRANTS,
-            vec![format!(
-                "DROP USER {}@'%', {}@'%'",
-                service.name, owner.name
-            )],
-        ),
-    };
-    execute(&administrator, &make).await;
-    let as_owner = owner.connect(&database).await;
-    Migrator::up(&as_owner, None)
-        .await
-        .expect("the owner may migrate");
-    execute(&as_owner, &statements(grants, &service.name)).await;
-    // Twice does no harm.
-    execute(&as_owner, &statements(grants, &service.name)).await;
+/// With the optional guard of PostgreSQL, or without.
+async fn rights_are_enough_and_no_more(database: Scratch, guarded: bool) {
+    let roles = Roles::make(&database).await;
+    let as_owner = roles.owner.connect(&database).await;
+    roles.grant(&database, &as_owner).await;
+    if guarded {
+        roles.guard(&as_owner).await;
+    }
     let tenant_id = seed(&as_owner).await;
 
-    let url = service.url(&database);
+    let url = roles.service.url(&database);
     let binary = tokio::task::spawn_blocking({
         let url = url.clone();
         move || run_the_commands(&url)
@@ -389,7 +281,7 @@ async fn rights_are_enough_and_no_more(database: Scratch) {
         .await
         .expect("the commands work");
     use_the_store(&url, TenantId(tenant_id)).await;
-    let as_service = service.connect(&database).await;
+    let as_service = roles.service.connect(&database).await;
     let (upload_id, participant_id) = (Uuid::now_v7(), Uuid::now_v7());
     intake(
         &as_service,
@@ -426,15 +318,20 @@ async fn rights_are_enough_and_no_more(database: Scratch) {
     }
     as_service.close().await.expect("a connection closes");
     as_owner.close().await.expect("a connection closes");
-    execute(&administrator, &remove).await;
+    roles.remove(&database).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_rights_of_the_service_are_enough_and_no_more_on_postgres() {
-    rights_are_enough_and_no_more(scratch(Backend::Postgres).await).await;
+    rights_are_enough_and_no_more(scratch(Backend::Postgres).await, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rights_of_the_service_are_enough_and_no_more_on_postgres_under_the_guard() {
+    rights_are_enough_and_no_more(scratch(Backend::Postgres).await, true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_rights_of_the_service_are_enough_and_no_more_on_mariadb() {
-    rights_are_enough_and_no_more(scratch(Backend::MariaDb).await).await;
+    rights_are_enough_and_no_more(scratch(Backend::MariaDb).await, false).await;
 }

@@ -6,6 +6,7 @@
 #[macro_use]
 mod support;
 
+mod batch_protocol;
 mod d11_time_zones;
 mod dates;
 mod demo;

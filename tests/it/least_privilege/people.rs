@@ -8,10 +8,15 @@ use super::time;
 
 /// A tenant whose run of 2024-04 has something to do in each stage and each table.
 pub(super) async fn seed(connection: &DatabaseConnection) -> i64 {
+    seed_as(connection, "acme").await
+}
+
+/// The same, as often as there are names for it.
+pub(super) async fn seed_as(connection: &DatabaseConnection, slug: &str) -> i64 {
     let created_at = time("2020-01-01T00:00:00Z");
     let tenant_id = entity::tenant::ActiveModel {
-        slug: Set("acme".to_owned()),
-        name: Set("Acme".to_owned()),
+        slug: Set(slug.to_owned()),
+        name: Set(slug.to_owned()),
         time_zone: Set("Europe/Brussels".to_owned()),
         created_at: Set(created_at),
         ..Default::default()

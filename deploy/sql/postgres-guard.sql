@@ -1,0 +1,84 @@
+-- An optional second lock on PostgreSQL: whatever statement reaches the database as the run-time role,
+-- nobody is erased who is younger than the cutoff of a run that is under way.
+--
+-- retentiond repeats its whole predicate in every statement that erases. This holds even if a
+-- statement comes without it, from a defect, from a person at the role's prompt, or from whoever has
+-- stolen the role's password:
+--
+--   * DELETE on participant reaches only people added before the purge cutoff of a run of their
+--     tenant that is in state `running`; to others the statement is blind (row-level security).
+--   * UPDATE of a personal field reaches only people added before the anonymization cutoff of such a
+--     run; with anybody else among its rows, the whole statement is refused (by a trigger, because
+--     row-level security cannot tell which columns change, and `unsubscribe` must mark younger people).
+--   * The run's cutoffs are not believed, since the role writes them itself. They count only as far
+--     as the calendar bears them out: the first of the run's month, which must have come, less the
+--     months of the policy version that the run is pinned to, which the role cannot change and the
+--     table's CHECKs bound. The tenant's time zone is not asked: that day must have begun
+--     everywhere, so the limit lies up to 26 hours after the true cutoff.
+--
+-- So whatever this role writes into its records or adds as a policy, it anonymizes nobody before a
+-- month has passed since they were added, and deletes nobody before a year has, less those 26 hours.
+-- Everybody else (the platform, the owner) works as before, and so do all commands of retentiond.
+--
+-- Run this as the owner of the tables, after postgres-grants.sql:
+--
+--     psql -v ON_ERROR_STOP=1 --single-transaction -f postgres-guard.sql 'postgres://retentiond_owner@HOST/platform'
+--
+-- Running it twice does no harm. Replace retentiond_run and public throughout, as in the grants. The
+-- guard does not bind a superuser, a role with BYPASSRLS, or the owner, so retentiond must not run as
+-- one of them. To remove it: drop the trigger and the two policies, and
+-- ALTER TABLE public.participant DISABLE ROW LEVEL SECURITY.
+--
+-- tests/it/least_privilege/guard.rs attacks it, and runs every command under it.
+
+ALTER TABLE public.participant ENABLE ROW LEVEL SECURITY;
+
+-- With row-level security on, whom no policy admits sees nothing: this one admits everybody to
+-- whatever their grants allow, as before.
+DROP POLICY IF EXISTS retentiond_guard_admits ON public.participant;
+CREATE POLICY retentiond_guard_admits ON public.participant USING (true) WITH CHECK (true);
+
+-- And this one takes away again, from one role and one kind of statement.
+DROP POLICY IF EXISTS retentiond_guard_delete ON public.participant;
+CREATE POLICY retentiond_guard_delete ON public.participant AS RESTRICTIVE FOR DELETE TO retentiond_run
+    USING (EXISTS (
+        SELECT 1
+        FROM public.tenant_run
+        JOIN public.policy ON policy.tenant_id = tenant_run.tenant_id
+            AND policy.version = tenant_run.policy_version
+        WHERE tenant_run.tenant_id = participant.tenant_id
+            AND tenant_run.state = 'running'
+            -- The month begins 14 hours early in the east, and a day ends 12 hours late in the west.
+            AND (tenant_run.period || '-01')::timestamp AT TIME ZONE 'UTC' <= now() + interval '14 hours'
+            AND participant.added_at < tenant_run.purge_cutoff
+            AND participant.added_at < ((tenant_run.period || '-01')::timestamp
+                - make_interval(months => policy.retain_months)) AT TIME ZONE 'UTC' + interval '12 hours'
+    ));
+
+-- Names carry their schema: otherwise a temporary table could stand in for one of these.
+CREATE OR REPLACE FUNCTION public.retentiond_guard_fields() RETURNS trigger LANGUAGE plpgsql AS $guard$
+BEGIN
+    IF EXISTS (
+        SELECT 1
+        FROM public.tenant_run
+        JOIN public.policy ON policy.tenant_id = tenant_run.tenant_id
+            AND policy.version = tenant_run.policy_version
+        WHERE tenant_run.tenant_id = OLD.tenant_id
+            AND tenant_run.state = 'running'
+            AND (tenant_run.period || '-01')::timestamp AT TIME ZONE 'UTC' <= now() + interval '14 hours'
+            AND OLD.added_at < tenant_run.anonymize_cutoff
+            AND OLD.added_at < ((tenant_run.period || '-01')::timestamp
+                - make_interval(months => policy.anonymize_after_months)) AT TIME ZONE 'UTC' + interval '12 hours'
+    ) THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'retentiond guard: permission denied to change personal fields before their cutoff'
+        USING ERRCODE = 'insufficient_privilege';
+END
+$guard$;
+
+DROP TRIGGER IF EXISTS retentiond_guard_fields ON public.participant;
+CREATE TRIGGER retentiond_guard_fields
+    BEFORE UPDATE OF first_name, last_name, email, phone, customer_id, anonymized_at ON public.participant
+    FOR EACH ROW WHEN (current_user = 'retentiond_run')
+    EXECUTE FUNCTION public.retentiond_guard_fields();
