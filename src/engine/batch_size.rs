@@ -10,6 +10,11 @@ use std::time::Duration;
 /// Where a stage begins, if there is a target: small enough for a slow server.
 const ROWS_INITIAL: u64 = 250;
 
+/// The target makes batches no smaller than this. What a batch costs whatever its size (a dozen round
+/// trips, the log's flush) may be longer than the target, and then no size would ever fit; only a
+/// failure goes lower.
+const ROWS_MIN: u64 = 100;
+
 /// From one batch to the next the size changes by no more than this factor: one batch that waited
 /// for a lock says little about the next.
 const FACTOR_MAX: u64 = 2;
@@ -44,6 +49,8 @@ impl BatchSize {
         if rows < self.rows {
             return;
         }
+        // One that is smaller after a failure grows.
+        let rows_min = ROWS_MIN.min(self.rows.saturating_mul(FACTOR_MAX));
         let fitting = match self.target {
             // Shrunk by a failure; it grows back.
             None => self.rows.saturating_mul(FACTOR_MAX),
@@ -55,12 +62,13 @@ impl BatchSize {
         };
         self.rows = fitting
             .clamp(self.rows / FACTOR_MAX, self.rows.saturating_mul(FACTOR_MAX))
-            .clamp(1, self.rows_max);
+            .clamp(rows_min.min(self.rows_max), self.rows_max);
     }
 
-    /// A batch was too large for a timeout: of its statement, or of a lock that it waited for.
-    pub(super) fn failed(&mut self) {
-        self.rows = (self.rows / FACTOR_MAX).max(1);
+    /// A batch of at most `rows` was too large for a timeout: of its statement, or of a lock that it
+    /// waited for.
+    pub(super) fn failed(&mut self, rows: u64) {
+        self.rows = (self.rows.min(rows) / FACTOR_MAX).max(1);
     }
 }
 
@@ -72,11 +80,11 @@ mod tests {
 
     const TARGET: Duration = Duration::from_millis(50);
 
-    /// A server that needs so many microseconds a row, and as many again for each batch.
-    fn settle(size: &mut BatchSize, microseconds_a_row: u64) -> Duration {
+    /// A server that needs so many microseconds a batch, and so many a row.
+    fn settle(size: &mut BatchSize, a_batch: u64, a_row: u64) -> Duration {
         let mut took = Duration::ZERO;
         for _ in 0..32 {
-            took = Duration::from_micros(microseconds_a_row * size.rows());
+            took = Duration::from_micros(a_batch + a_row * size.rows());
             size.committed(size.rows(), took);
         }
         took
@@ -84,23 +92,38 @@ mod tests {
 
     #[test]
     fn a_batch_takes_as_long_as_it_may_on_a_fast_server_and_on_a_slow_one() {
-        for microseconds_a_row in [20, 200, 2_000] {
+        for (a_batch, a_row) in [(0, 20), (1_000, 20), (5_000, 100), (0, 400)] {
             let mut size = BatchSize::new(10_000, Some(TARGET));
-            let took = settle(&mut size, microseconds_a_row);
+            let took = settle(&mut size, a_batch, a_row);
             assert!(
-                took > TARGET * 9 / 10 && took < TARGET * 11 / 10,
-                "{microseconds_a_row}: {took:?}"
+                took > TARGET * 8 / 10 && took < TARGET * 11 / 10,
+                "{a_batch} {a_row}: {took:?}"
             );
         }
     }
 
     #[test]
+    fn where_no_batch_can_be_that_short_they_do_not_shrink_to_nothing() {
+        let mut size = BatchSize::new(10_000, Some(TARGET));
+        settle(&mut size, 60_000, 100);
+        assert_eq!(size.rows(), 100);
+        let mut few = BatchSize::new(40, Some(TARGET));
+        settle(&mut few, 60_000, 100);
+        assert_eq!(few.rows(), 40);
+    }
+
+    #[test]
     fn it_is_never_more_than_was_configured_and_never_nothing() {
         let mut size = BatchSize::new(300, Some(TARGET));
-        settle(&mut size, 1);
+        settle(&mut size, 0, 1);
         assert_eq!(size.rows(), 300);
-        settle(&mut size, 10_000_000);
+        for _ in 0..32 {
+            size.failed(size.rows());
+        }
         assert_eq!(size.rows(), 1);
+        size.committed(1, Duration::from_secs(1));
+        size.committed(2, Duration::from_secs(1));
+        assert_eq!(size.rows(), 4, "it grows back though batches are slow");
     }
 
     #[test]
@@ -114,8 +137,8 @@ mod tests {
     fn a_timeout_halves_it_and_it_grows_back() {
         let mut size = BatchSize::new(1_000, None);
         assert_eq!(size.rows(), 1_000);
-        size.failed();
-        size.failed();
+        size.failed(1_000);
+        size.failed(500);
         assert_eq!(size.rows(), 250);
         // A page that was not full says nothing.
         size.committed(249, Duration::ZERO);
@@ -124,6 +147,9 @@ mod tests {
         size.committed(500, Duration::from_secs(1));
         size.committed(1_000, Duration::from_secs(1));
         assert_eq!(size.rows(), 1_000);
+        // The rate allowed fewer than the size did, and even those were too many.
+        size.failed(80);
+        assert_eq!(size.rows(), 40);
     }
 
     proptest! {
@@ -136,7 +162,7 @@ mod tests {
             let mut size = BatchSize::new(rows_max, has_target.then_some(TARGET));
             for (rows, nanoseconds, fails) in steps {
                 if fails {
-                    size.failed();
+                    size.failed(rows);
                 } else {
                     size.committed(rows, Duration::from_nanos(nanoseconds));
                 }

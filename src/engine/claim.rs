@@ -14,7 +14,7 @@ use crate::domain::period::{Period, Zone, due_instant};
 use crate::domain::policy::{Version, version_at};
 use crate::domain::run_state::RunState;
 use crate::store::leases::Lease;
-use crate::store::{Disposition, StoreError, Transaction, policies, runs};
+use crate::store::{Disposition, StoreError, Transaction, policies, runs, tenants};
 
 use super::batch::ClaimedRun;
 use super::context::{Engine, database_now};
@@ -102,6 +102,12 @@ async fn claim_in(
     transaction: &Transaction,
 ) -> Result<(Claim, u64), EngineError> {
     let now = engine.now(engine.clock.now(), database_now(transaction).await?)?;
+    // Whoever looked may have done so a while ago, and the cutoffs that follow from the zone are
+    // pinned for good.
+    let Some(tenant) = tenants::find(transaction, candidate.tenant).await? else {
+        return Ok((Claim::NotDue, 0));
+    };
+    let candidate = &Candidate::of(engine, &tenant, candidate);
     let zone = candidate.zone()?;
     if candidate.due_at > now {
         return Ok((Claim::NotDue, 0));

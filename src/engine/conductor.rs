@@ -14,7 +14,9 @@ use crate::telemetry::metrics;
 use super::batch::{ClaimedRun, cutoffs_in_force};
 use super::context::Engine;
 use super::error::EngineError;
+use super::expected::expect;
 use super::failure::failure_of;
+use super::heartbeat::with_heartbeat;
 use super::recount;
 use super::stage::Stage;
 use super::stream::run_stage;
@@ -63,13 +65,13 @@ pub async fn drive(engine: &Engine, run: &ClaimedRun) -> (Counts, Option<EngineE
             duration_seconds,
             "tenant-run completed"
         ),
-        Some(error) => end_early(engine, run, error, duration_seconds).await,
+        Some(error) => end_early(engine, run, error, started).await,
     }
     (counts, error)
 }
 
 async fn stages(engine: &Engine, run: &ClaimedRun, counts: &mut Counts) -> Result<(), EngineError> {
-    let mut left = plan(engine, run).await?;
+    let mut left = expect(engine, run).await?;
     let mut rows = 0;
     for _ in 0..ROUNDS_MAX {
         for stage in Stage::ALL {
@@ -107,50 +109,6 @@ async fn stages(engine: &Engine, run: &ClaimedRun, counts: &mut Counts) -> Resul
     })
 }
 
-/// Counts what there is to do and records it, so that whoever watches the run can tell how much is
-/// left. Nothing else depends on it: each batch selects for itself.
-async fn plan(engine: &Engine, run: &ClaimedRun) -> Result<metrics::Left, EngineError> {
-    let count = async || {
-        let transaction = engine.database.begin_read("counting what to do").await?;
-        let (_, cutoffs) = cutoffs_in_force(engine, run, &transaction).await?;
-        let mut found = [0; 2];
-        for (found, stage) in found.iter_mut().zip(Stage::OF_PARTICIPANTS) {
-            *found = recount::eligible(&transaction, run.lease.tenant, stage, cutoffs).await?;
-        }
-        transaction.rollback().await?;
-        Ok(found)
-    };
-    let [to_anonymize, to_purge] = (|| with_heartbeat(engine, run, count()))
-        .retry(engine.retry.backoff())
-        .when(may_pass)
-        .await?;
-    engine.progress.plan(to_anonymize + to_purge);
-    if to_anonymize + to_purge > 0 {
-        let lease = &run.lease;
-        let record = || async {
-            let transaction = engine.database.begin("recording what to do").await?;
-            if !lease.fence(&transaction).await? {
-                return Err(EngineError::LeaseLost);
-            }
-            runs::plan(
-                &transaction,
-                lease.tenant,
-                lease.run_id,
-                to_anonymize,
-                to_purge,
-            )
-            .await?;
-            transaction.commit().await?;
-            Ok(())
-        };
-        record.retry(engine.retry.backoff()).when(may_pass).await?;
-    }
-    Ok(metrics::Left::begin([
-        (Stage::Anonymize.name(), to_anonymize),
-        (Stage::Purge.name(), to_purge),
-    ]))
-}
-
 fn may_pass(error: &EngineError) -> bool {
     matches!(error, EngineError::Store(error) if error.class().may_pass())
 }
@@ -177,51 +135,18 @@ async fn leftover(engine: &Engine, run: &ClaimedRun) -> Result<u64, EngineError>
     Ok(rows)
 }
 
-/// Renews the lease while `work`, which only reads, takes its time; a request to stop ends it.
-async fn with_heartbeat<T>(
-    engine: &Engine,
-    run: &ClaimedRun,
-    work: impl Future<Output = Result<T, EngineError>>,
-) -> Result<T, EngineError> {
-    // Beside each other: a heartbeat that waits for a connection must not stop the work that holds
-    // the last one.
-    tokio::select! {
-        result = work => result,
-        // It only reads; what it found so far is of no use to anybody.
-        () = engine.stop.cancelled() => Err(EngineError::Stopped),
-        error = heartbeats(engine, run) => Err(error),
-    }
-}
-
-/// Renews the lease again and again, until that is no longer possible.
-async fn heartbeats(engine: &Engine, run: &ClaimedRun) -> EngineError {
-    loop {
-        tokio::time::sleep(engine.lease_duration / 3).await;
-        match heartbeat(engine, run).await {
-            Ok(true) => {}
-            Ok(false) => return EngineError::LeaseLost,
-            // The next one may succeed. If none does, the lease may go to somebody else; the fence
-            // at the end of the run tells.
-            Err(error) if error.class().may_pass() => {}
-            Err(error) => return error.into(),
-        }
-    }
-}
-
-async fn heartbeat(engine: &Engine, run: &ClaimedRun) -> Result<bool, StoreError> {
-    let transaction = engine.database.begin("renewing a lease").await?;
-    let held = run.lease.fence(&transaction).await?;
-    transaction.commit().await?;
-    Ok(held)
-}
-
 /// Records the run as completed and gives the lease back, in one transaction.
 async fn complete(engine: &Engine, run: &ClaimedRun) -> Result<(), EngineError> {
     record_end(engine, run, RunState::Completed, None).await
 }
 
 /// Records how a run ended early, as far as the database still lets us.
-async fn end_early(engine: &Engine, run: &ClaimedRun, error: &EngineError, duration_seconds: f64) {
+pub(super) async fn end_early(
+    engine: &Engine,
+    run: &ClaimedRun,
+    error: &EngineError,
+    started: Instant,
+) {
     let (event, state) = match error {
         EngineError::LeaseLost => ("lease_lost", None),
         EngineError::Superseded => ("tenant_run_superseded", Some(RunState::Superseded)),
@@ -237,7 +162,7 @@ async fn end_early(engine: &Engine, run: &ClaimedRun, error: &EngineError, durat
         policy_version = run.policy_version,
         class = error.class(),
         code = error.code(),
-        duration_seconds,
+        duration_seconds = started.elapsed().as_secs_f64(),
         "tenant-run ended early: {error}"
     );
     match state {

@@ -50,7 +50,7 @@ pub struct Engine {
     pub batch_duration_target: Option<Duration>,
     /// How long a lease lasts from each renewal.
     pub lease_duration: Duration,
-    /// How fast this process may erase.
+    /// How fast all processes together may erase.
     pub pace: Arc<Pace>,
     /// How a batch is tried again.
     pub retry: RetryPolicy,
@@ -132,7 +132,7 @@ impl Progress {
         self.tenants_done.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn plan(&self, participants: u64) {
+    pub(super) fn expect_participants(&self, participants: u64) {
         self.planned.fetch_add(participants, Ordering::Relaxed);
     }
 

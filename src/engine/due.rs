@@ -31,6 +31,21 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// The same period of the same tenant, as the tenant's row is now.
+    pub(super) fn of(engine: &Engine, tenant: &tenant::Model, before: &Self) -> Self {
+        let zone: Option<Zone> = tenant.time_zone.parse().ok();
+        Self {
+            slug: tenant.slug.clone(),
+            zone,
+            due_at: due_instant(
+                before.period,
+                zone.unwrap_or(Zone::UTC),
+                engine.schedule_hour,
+            ),
+            ..before.clone()
+        }
+    }
+
     /// The tenant's zone.
     ///
     /// # Errors

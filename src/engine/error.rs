@@ -76,9 +76,15 @@ pub enum EngineError {
         /// Rows found.
         rows: u64,
     },
-    /// SIGINT or SIGTERM.
-    #[error("stopped on request, between two batches; the next run takes it up")]
+    /// SIGINT or SIGTERM, a new configuration, or something that is wrong for every tenant.
+    #[error("stopped between two batches; the next run takes it up")]
     Stopped,
+    /// A defect of ours.
+    #[error(
+        "a mistake in retentiond ended this tenant's run; nothing of the batch in hand was \
+         committed; please report it"
+    )]
+    Panicked,
 }
 
 /// Name of the class of a panic, which is no error of anybody's.
@@ -138,6 +144,7 @@ impl EngineError {
             Self::Leftover { .. } => "leftover",
             Self::Orphans { .. } => "orphans",
             Self::Stopped => "stopped",
+            Self::Panicked => PANIC,
         }
     }
 

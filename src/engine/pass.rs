@@ -15,8 +15,9 @@ use crate::domain::run_state::RunState;
 use crate::store::{Disposition, runs};
 use crate::telemetry::metrics;
 
+use super::batch::ClaimedRun;
 use super::claim::{Claim, claim, record_failed_claim};
-use super::conductor::drive;
+use super::conductor::{drive, end_early};
 use super::context::Engine;
 use super::due::{Candidate, Scope, UnknownTenants, look};
 use super::error::{EngineError, PANIC};
@@ -87,13 +88,7 @@ fn panicked(candidate: &Candidate) -> PassEntry {
     metrics::failed(PANIC);
     PassEntry {
         report: TenantReport::new(&candidate.slug, candidate.period, RunState::Running),
-        outcome: Outcome::Failed {
-            failure_class: PANIC,
-            failure_code: None,
-            message: "a mistake in retentiond ended this tenant's run; nothing of the batch in \
-                      hand was committed; please report it"
-                .to_owned(),
-        },
+        outcome: failed(&EngineError::Panicked),
         duration_seconds: 0.0,
     }
 }
@@ -110,7 +105,7 @@ async fn one(engine: &Engine, candidate: &Candidate) -> PassEntry {
             Ok(Claim::Claimed(run)) => {
                 report.run_id = Some(run.lease.run_id);
                 report.set_policy(Some(run.policy_version), run.pinned);
-                let (counts, error) = drive(engine, &run).await;
+                let (counts, error) = driven(engine, &run).await;
                 if error
                     .as_ref()
                     .is_some_and(|error| error.disposition() == Disposition::Stop)
@@ -133,6 +128,24 @@ async fn one(engine: &Engine, candidate: &Candidate) -> PassEntry {
         report,
         outcome,
         duration_seconds: started.elapsed().as_secs_f64(),
+    }
+}
+
+/// Drives a claimed run in a task of its own, so that even a panic is recorded as what ended it: it
+/// would be claimed again and again otherwise, and nobody would see why.
+async fn driven(engine: &Engine, run: &ClaimedRun) -> (Counts, Option<EngineError>) {
+    let started = Instant::now();
+    let task = {
+        let (engine, run) = (engine.clone(), run.clone());
+        tokio::spawn(async move { drive(&engine, &run).await })
+    };
+    match AbortOnDropHandle::new(task).await {
+        Ok(driven) => driven,
+        Err(_) => {
+            let error = EngineError::Panicked;
+            end_early(engine, run, &error, started).await;
+            (Counts::default(), Some(error))
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use super::batch::{self, Batch, ClaimedRun, Page};
 use super::batch_size::BatchSize;
 use super::context::Engine;
 use super::error::EngineError;
+use super::heartbeat::{heartbeat, with_heartbeat};
 use super::stage::Stage;
 
 /// Why a worker pauses, as the metrics name it: `engine.rows_per_second_max`.
@@ -45,7 +46,7 @@ pub async fn run_stage(
         if engine.stop.is_cancelled() {
             return Err(EngineError::Stopped);
         }
-        share_the_rate(engine, run).await?;
+        share_the_rate(engine, run).await;
         let started = Instant::now();
         let batch = batch_with_retry(engine, run, stage, &mut page, &mut size).await?;
         match batch {
@@ -68,10 +69,8 @@ pub async fn run_stage(
                     "batch committed"
                 );
                 // Outside of the transaction: nothing is locked while we wait.
-                tokio::select! {
-                    pause = engine.pace.after(started, batch.rows) => metrics::throttled(RATE, pause),
-                    () = engine.stop.cancelled() => {}
-                }
+                let pause = async { Ok(engine.pace.after(started, batch.rows).await) };
+                metrics::throttled(RATE, with_heartbeat(engine, run, pause).await?);
             }
             None if page.skip_locked => {
                 page.after = None;
@@ -83,12 +82,13 @@ pub async fn run_stage(
     }
 }
 
-/// The rate is for all processes together, and each takes an equal part of it.
-async fn share_the_rate(engine: &Engine, run: &ClaimedRun) -> Result<(), EngineError> {
+/// The rate is for all processes together, and each takes an equal part of it. If they cannot be
+/// counted just now, the last count holds; what is wrong with the database, the batch will tell.
+async fn share_the_rate(engine: &Engine, run: &ClaimedRun) {
     if !engine.pace.wants_processes() {
-        return Ok(());
+        return;
     }
-    let count = || async {
+    let count = async {
         let transaction = engine
             .database
             .begin_read("counting the processes at work")
@@ -97,12 +97,9 @@ async fn share_the_rate(engine: &Engine, run: &ClaimedRun) -> Result<(), EngineE
         transaction.rollback().await?;
         Ok::<_, StoreError>(processes)
     };
-    let processes = count
-        .retry(engine.retry.backoff())
-        .when(|error| error.class().may_pass())
-        .await?;
-    engine.pace.share_among(processes);
-    Ok(())
+    if let Ok(processes) = count.await {
+        engine.pace.share_among(processes);
+    }
 }
 
 async fn resume_after(
@@ -173,13 +170,19 @@ async fn batch_with_retry(
             code = error.code(),
             "batch will be tried again: {error}"
         );
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = engine.stop.cancelled() => return Err(EngineError::Stopped),
-        }
         if error.wants_a_smaller_batch() {
-            size.failed();
+            size.failed(page.rows_max);
         }
+        // What was rolled back did not renew the lease, and several attempts together may take as
+        // long as it lasts. After a lost reply the look-up comes first.
+        if !error.leaves_commit_unknown() {
+            heartbeat(engine, run).await?;
+        }
+        let pause = async {
+            tokio::time::sleep(pause).await;
+            Ok(())
+        };
+        with_heartbeat(engine, run, pause).await?;
         if error.leaves_commit_unknown()
             && let Some(batch) = find_committed(engine, run, stage, batch_id).await?
         {

@@ -195,7 +195,7 @@ pub async fn start(
 /// # Errors
 ///
 /// The database's.
-pub async fn plan(
+pub async fn set_planned(
     transaction: &Transaction,
     tenant: TenantId,
     run_id: Uuid,

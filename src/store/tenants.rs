@@ -44,6 +44,20 @@ pub async fn find_by_slug(
         .await
 }
 
+/// The tenant of that number.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn find(
+    transaction: &Transaction,
+    tenant: TenantId,
+) -> Result<Option<tenant::Model>, StoreError> {
+    transaction
+        .run(tenant::Entity::find_by_id(tenant.0).one(transaction.orm()))
+        .await
+}
+
 /// Adds a tenant and returns it.
 ///
 /// # Errors

@@ -5,13 +5,23 @@
 //! of the test's own is the bad luck: it acts between two statements of a batch, every time.
 //! `tests/mutants` leaves the steps out, one by one, and wants these tests to notice.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use entity::{participant, tenant_run};
+use retentiond::config::DatabaseConfig;
+use retentiond::engine::due::Scope;
 use retentiond::engine::pass;
 use retentiond::engine::report::Outcome;
-use retentiond::ids::TenantId;
-use sea_orm::{ConnectionTrait, FromQueryResult, Statement, TransactionTrait};
+use retentiond::ids::{IdSource, RandomIds, TenantId};
+use retentiond::store;
+use sea_orm::{
+    ConnectionTrait, EntityTrait, FromQueryResult, QuerySelect, Statement, TransactionTrait,
+};
+use uuid::Uuid;
 
+use crate::support::world::database_config;
 use crate::support::{Backend, Person, Scratch, World, holds_within, scratch};
 
 const OLD: &str = "2022-06-15T12:00:00Z";
@@ -181,6 +191,36 @@ on_every_database! {
         );
     }
 
+    async fn s04_a_panic_in_a_run_is_recorded_as_its_failure(scratch: Scratch) {
+        let (mut world, [anonymizes, deletes]) = two_tenants(scratch).await;
+        for tenant in [anonymizes, deletes] {
+            world.person(tenant, unsubscribed(MIDDLE)).await;
+            world.person(tenant, unsubscribed(OLD)).await;
+        }
+        world.engine.workers = 1;
+        // A run takes an id for its record, and one for each of its batches.
+        world.engine.ids = Arc::new(PanicsOnce::at(2));
+        let entries = pass::run(&world.engine, &Scope::default()).await.expect("a pass").expect("slugs");
+        let failed: Vec<_> = entries.iter().filter(|entry| matches!(
+            &entry.outcome,
+            Outcome::Failed { failure_class: "panic", .. }
+        )).collect();
+        assert_eq!((entries.len(), failed.len()), (2, 1), "{entries:?}");
+        let runs = tenant_run::Entity::find().all(&world.db).await.expect("the runs");
+        let of = |state: &str| runs.iter().filter(|run| run.state == state).collect::<Vec<_>>();
+        let [broken] = of("failed")[..] else { panic!("{runs:?}") };
+        assert_eq!(broken.failure_class.as_deref(), Some("panic"));
+        assert!(broken.retry_at.is_some(), "it is not claimed at once again");
+        assert_eq!(of("completed").len(), 1, "{runs:?}");
+
+        // The next pass finishes it, and one more changes nothing.
+        let again = pass::run(&world.engine, &Scope::default()).await.expect("a pass").expect("slugs");
+        assert!(again.iter().any(|entry| matches!(entry.outcome, Outcome::Done)), "{again:?}");
+        let before = world.fingerprint().await;
+        pass::run(&world.engine, &Scope::default()).await.expect("a pass").expect("slugs");
+        assert_eq!(before, world.fingerprint().await);
+    }
+
     async fn p09_the_cutoffs_are_those_of_the_period_whatever_the_clock_says(scratch: Scratch) {
         // A run of April that is still at work in May.
         let mut world = World::new(scratch, "2024-05-02T00:00:00Z").await;
@@ -212,6 +252,107 @@ struct Waiting {
 
 /// Somebody else holds one row. A stage that took "nothing left that is not locked" for its end
 /// would leave it; this one waits.
+/// Ids, of which the n-th is a defect.
+#[derive(Debug)]
+struct PanicsOnce {
+    at: usize,
+    made: AtomicUsize,
+}
+
+impl PanicsOnce {
+    fn at(at: usize) -> Self {
+        Self {
+            at,
+            made: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl IdSource for PanicsOnce {
+    fn next(&self) -> Uuid {
+        let made = self.made.fetch_add(1, Ordering::Relaxed) + 1;
+        assert!(made != self.at, "a defect, on purpose");
+        RandomIds.next()
+    }
+
+    fn token(&self) -> Uuid {
+        RandomIds.token()
+    }
+}
+
+/// Somebody holds a row for longer than the lease lasts, and each attempt on it ends by a timeout:
+/// the lease is kept meanwhile, and nobody else takes the run over only to wait for the same row.
+async fn the_lease_is_kept_while_a_batch_is_tried_again(scratch: Scratch) {
+    let (mut world, [_, deletes]) = two_tenants(scratch).await;
+    let held = world.person(deletes, unsubscribed(OLD)).await;
+    let config = DatabaseConfig {
+        lock_timeout: Duration::from_secs(1),
+        ..database_config(&world.scratch)
+    };
+    let lease = Duration::from_secs(4);
+    world.engine.database = store::connect(&config, lease).await.expect("it opens");
+    world.engine.lease_duration = lease;
+    world.engine.retry.attempts_max = 5;
+    world.engine.retry.backoff_initial = Duration::from_millis(800);
+    world.engine.retry.backoff_max = Duration::from_millis(900);
+    let lock = world.db.begin().await.expect("a transaction");
+    participant::Entity::find_by_id((deletes.0, held))
+        .lock_exclusive()
+        .one(&lock)
+        .await
+        .expect("a lock");
+    let scope = Scope {
+        tenants: vec!["deletes".to_owned()],
+        period: None,
+    };
+    let (first, second) = (world.engine.clone(), world.engine.clone());
+    let work = {
+        let scope = scope.clone();
+        tokio::spawn(async move { pass::run(&first, &scope).await })
+    };
+    let is_claimed = holds_within(PATIENCE, async || {
+        let runs = tenant_run::Entity::find().all(&world.db).await;
+        runs.expect("the runs")
+            .iter()
+            .any(|run| run.state == "running")
+    });
+    assert!(is_claimed.await, "nobody claimed it");
+    while !work.is_finished() {
+        let entries = pass::run(&second, &scope)
+            .await
+            .expect("a pass")
+            .expect("slugs");
+        let was_held = matches!(entries[0].outcome, Outcome::Held);
+        assert!(was_held || work.is_finished(), "{entries:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let entries = work
+        .await
+        .expect("no panic")
+        .expect("a pass")
+        .expect("slugs");
+    let failure = &entries[0].outcome;
+    let timed_out = matches!(
+        failure,
+        Outcome::Failed {
+            failure_class: "lock_timeout",
+            ..
+        }
+    );
+    assert!(timed_out, "{failure:?}");
+    lock.rollback().await.expect("a rollback");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lease_is_kept_while_a_batch_is_tried_again_postgres() {
+    the_lease_is_kept_while_a_batch_is_tried_again(scratch(Backend::Postgres).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lease_is_kept_while_a_batch_is_tried_again_mariadb() {
+    the_lease_is_kept_while_a_batch_is_tried_again(scratch(Backend::MariaDb).await).await;
+}
+
 async fn a_stage_waits_for_a_locked_row(scratch: Scratch) {
     let (world, [tenant, _]) = two_tenants(scratch).await;
     let locked = world.person(tenant, unsubscribed(MIDDLE)).await;

@@ -1,0 +1,62 @@
+//! Keeps a run's lease while its holder waits: for a count, for a pause, for its share of the rate.
+//!
+//! A batch renews the lease by its fence. Whoever does something else for longer than the lease lasts
+//! would lose the run to another process, which would then do the same and lose it again.
+
+use crate::store::StoreError;
+
+use super::batch::ClaimedRun;
+use super::context::Engine;
+use super::error::EngineError;
+
+/// Renews the lease while `wait`, which writes nothing, takes its time; a request to stop ends it.
+///
+/// # Errors
+///
+/// [`EngineError::Stopped`], [`EngineError::LeaseLost`], or that of `wait`.
+pub(super) async fn with_heartbeat<T>(
+    engine: &Engine,
+    run: &ClaimedRun,
+    wait: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
+    // Beside each other: a heartbeat that waits for a connection must not stop the work that holds
+    // the last one.
+    tokio::select! {
+        result = wait => result,
+        // What a count found so far is of no use to anybody.
+        () = engine.stop.cancelled() => Err(EngineError::Stopped),
+        error = heartbeats(engine, run) => Err(error),
+    }
+}
+
+/// Renews the lease again and again, until that is no longer possible.
+async fn heartbeats(engine: &Engine, run: &ClaimedRun) -> EngineError {
+    loop {
+        tokio::time::sleep(engine.lease_duration / 3).await;
+        if let Err(error) = heartbeat(engine, run).await {
+            return error;
+        }
+    }
+}
+
+/// Renews the lease now. That it could not be done in passing is no error: the next one may succeed,
+/// and if none does, the lease may go to somebody else, and the fence of the next batch tells.
+///
+/// # Errors
+///
+/// [`EngineError::LeaseLost`], or the database's.
+pub(super) async fn heartbeat(engine: &Engine, run: &ClaimedRun) -> Result<(), EngineError> {
+    match renew(engine, run).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(EngineError::LeaseLost),
+        Err(error) if error.class().may_pass() => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn renew(engine: &Engine, run: &ClaimedRun) -> Result<bool, StoreError> {
+    let transaction = engine.database.begin("renewing a lease").await?;
+    let held = run.lease.fence(&transaction).await?;
+    transaction.commit().await?;
+    Ok(held)
+}
