@@ -1,5 +1,5 @@
-//! One look at what is owed: schema and keyring first, for neither may have changed under a daemon
-//! that has been up for months.
+//! One look at what is owed: server, schema and keyring first, for none of them may have changed under
+//! a daemon that has been up for months.
 
 use crate::engine::survey::{Survey, survey};
 use crate::engine::{Engine, EngineError};
@@ -30,6 +30,11 @@ impl LookError {
 
 /// Looks.
 pub(super) async fn look(engine: &Engine) -> Result<Survey, LookError> {
+    engine
+        .database
+        .require_primary()
+        .await
+        .map_err(|error| LookError::Engine(error.into()))?;
     schema::ensure_current(&engine.database)
         .await
         .map_err(|error| match error {
@@ -60,17 +65,18 @@ pub(super) fn report(health: &Health, problem: Option<&LookError>) {
             probe::report_clock(health, Some(error));
         }
         // The database answers; what it answers is not what this version expects.
-        Some(LookError::Engine(EngineError::Store(error))) if !is_unreachable(error.class()) => {
+        Some(LookError::Engine(EngineError::Store(error))) if !is_of_the_server(error.class()) => {
             report_problem(health, Check::Schema, &error.to_string());
         }
         Some(LookError::Engine(error)) => probe::report_database(health, error),
     }
 }
 
-fn is_unreachable(class: ErrorClass) -> bool {
+/// Whether the server, or the way to it, is at fault, and not what it holds.
+fn is_of_the_server(class: ErrorClass) -> bool {
     matches!(
         class,
-        ErrorClass::Unavailable | ErrorClass::Deadline | ErrorClass::Address
+        ErrorClass::Unavailable | ErrorClass::Deadline | ErrorClass::Address | ErrorClass::ReadOnly
     )
 }
 

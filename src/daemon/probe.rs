@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use chrono::{DateTime, Utc};
 
 use crate::engine::{Engine, EngineError};
 use crate::telemetry::metrics;
@@ -52,7 +53,7 @@ pub(super) async fn run(engine: Arc<Engine>, health: Arc<Health>, bell: Bell) {
 
 /// One probe; whether all is well.
 async fn look(engine: &Engine, health: &Health) -> bool {
-    match engine.both_clocks().await {
+    match ask(engine).await {
         Ok((host, database)) => {
             metrics::clock_skew(host - database);
             health.set(Check::Database, None);
@@ -65,6 +66,12 @@ async fn look(engine: &Engine, health: &Health) -> bool {
             false
         }
     }
+}
+
+/// Both clocks of a database that takes writes.
+async fn ask(engine: &Engine) -> Result<(DateTime<Utc>, DateTime<Utc>), EngineError> {
+    engine.database.require_primary().await?;
+    engine.both_clocks().await
 }
 
 /// Records that the clocks agree, or do not.

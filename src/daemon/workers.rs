@@ -74,6 +74,12 @@ impl Workers {
         self.ended.clear();
     }
 
+    /// The database is back: whoever could not be claimed, or recorded, without it is held back no
+    /// longer.
+    pub(super) fn forgive(&mut self) {
+        self.held_back.clear();
+    }
+
     /// Puts in line what a look found, in its order. Returns when somebody who is held back may be
     /// looked at again.
     pub(super) fn assign(&mut self, owed: Vec<Candidate>) -> Option<Instant> {

@@ -297,6 +297,31 @@ impl Database {
         ))
     }
 
+    /// Refuses a server that follows another one: a hot standby of PostgreSQL answers every question
+    /// and takes no writes.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorClass::ReadOnly`] on a standby; the database's.
+    pub async fn require_primary(&self) -> Result<(), StoreError> {
+        const DOING: &str = "asking whether the server takes writes";
+        if self.dialect != Dialect::Postgres {
+            return Ok(());
+        }
+        let transaction = self.begin_read(DOING).await?;
+        let follows = transaction
+            .number("SELECT COUNT(*) AS n WHERE pg_is_in_recovery()", &[])
+            .await?;
+        transaction.rollback().await?;
+        if follows == 0 {
+            return Ok(());
+        }
+        Err(StoreError::new(
+            ErrorClass::ReadOnly,
+            "the server is a standby",
+        ))
+    }
+
     /// SQLite: deleted values must be overwritten in the file; a build may lack the feature.
     async fn require_secure_delete(&self) -> Result<(), StoreError> {
         let transaction = self.begin_read("cannot open the database").await?;

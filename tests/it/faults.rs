@@ -8,9 +8,11 @@
 //! another sample. A failure prints the `RETENTIOND_TEST_POINT` that repeats it alone.
 
 mod campaign;
+pub mod expectation;
+pub mod kept;
 mod kills;
-mod people;
-mod state;
+pub mod people;
+pub mod state;
 mod system_calls;
 mod tiny;
 mod wire;

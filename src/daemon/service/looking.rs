@@ -12,6 +12,7 @@ use crate::engine::survey::Survey;
 use crate::telemetry::metrics::{self, Standing};
 
 use super::super::audit::Audited;
+use super::super::health::Check;
 use super::super::look::{self, LookError, look};
 use super::super::ticks::Timetable;
 use super::super::wakeup::Source;
@@ -49,6 +50,11 @@ impl Daemon {
     pub(super) fn on_looked(&mut self, source: Option<Source>, outcome: Result<Survey, LookError>) {
         self.looking = None;
         self.looked_at = Some(Instant::now());
+        let is_back = outcome.is_ok()
+            && (source == Some(Source::Recovery) || self.health.is_failing(Check::Database));
+        if is_back && let Some(workers) = &mut self.workers {
+            workers.forgive();
+        }
         look::report(&self.health, outcome.as_ref().err());
         match outcome {
             Ok(survey) => {

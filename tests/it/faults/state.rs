@@ -1,6 +1,6 @@
 //! All that a run may change, read at one instant, and what must hold of it at every instant.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use entity::{
     answer, conversation_message, invitation, participant, participant_metadata, run_batch,
@@ -182,12 +182,15 @@ impl State {
         }
     }
 
-    /// The rows about one person.
-    pub fn about(&self, person: Uuid) -> BTreeMap<&String, &Row> {
-        self.rows
-            .iter()
-            .filter(|(_, row)| row.person == Some(person))
-            .collect()
+    /// The rows about each person, by key.
+    pub fn by_person(&self) -> HashMap<Uuid, BTreeMap<&str, &Row>> {
+        let mut people: HashMap<Uuid, BTreeMap<&str, &Row>> = HashMap::new();
+        for (key, row) in &self.rows {
+            if let Some(person) = row.person {
+                people.entry(person).or_default().insert(key, row);
+            }
+        }
+        people
     }
 
     /// What is gone since `before`, by tenant: what the run's record must say.

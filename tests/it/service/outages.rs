@@ -1,51 +1,13 @@
 //! The database is not there, or not as it should be: the daemon stays up, says so, and goes on.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sea_orm::ConnectionTrait;
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_util::task::AbortOnDropHandle;
 
+use crate::support::way::{Way, redirected};
 use crate::support::{Backend, Binary, Scratch, free_port, holds_within, scratch};
 
 use super::{LONG, days_ago, people, tenant, wait_completed, wait_event, world};
-
-/// The way to a server, open for as long as the value lives.
-struct Way {
-    _accepting: AbortOnDropHandle<()>,
-}
-
-impl Way {
-    async fn open(from: SocketAddr, to: SocketAddr) -> Self {
-        let listener = TcpListener::bind(from)
-            .await
-            .expect("the port is still free");
-        let accepting = tokio::spawn(async move {
-            let mut connections = Vec::new();
-            while let Ok((mut client, _)) = listener.accept().await {
-                // Dropped with the list, and that with the task: the connections break off.
-                connections.push(AbortOnDropHandle::new(tokio::spawn(async move {
-                    if let Ok(mut server) = TcpStream::connect(to).await {
-                        let _ = copy_bidirectional(&mut client, &mut server).await;
-                    }
-                })));
-            }
-        });
-        Self {
-            _accepting: AbortOnDropHandle::new(accepting),
-        }
-    }
-}
-
-/// Address of the server in a URL, and the URL with another one.
-fn redirected(url: &str, to: SocketAddr) -> (SocketAddr, String) {
-    let start = url.find('@').expect("a user") + 1;
-    let end = start + url[start..].find('/').expect("a database");
-    let server = url[start..end].parse().expect("an address and a port");
-    (server, format!("{}{to}{}", &url[..start], &url[end..]))
-}
 
 async fn outage(scratch: Scratch) {
     let world = world(scratch).await;

@@ -45,6 +45,14 @@ impl Binary {
         Self::new().env("RETENTIOND__DATABASE__URL", database.url())
     }
 
+    /// Another one in the same directory, with the same environment to begin with.
+    pub fn beside(&self) -> Self {
+        Self {
+            directory: Arc::clone(&self.directory),
+            environment: self.environment.clone(),
+        }
+    }
+
     /// Adds a variable to the environment, which is empty otherwise.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));

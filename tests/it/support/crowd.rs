@@ -4,7 +4,7 @@
 //! The clocks are the real ones, so everything is reckoned from now: periods, cutoffs, and who was
 //! added when.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{answer, conversation_message, invitation, participant, participant_metadata, upload};
@@ -68,6 +68,8 @@ pub struct Member {
     pub uploads: BTreeSet<Uuid>,
     /// Hashes that must be there at the end.
     pub hashes: BTreeSet<Vec<u8>>,
+    /// Unsubscribed people of those above who are erased: their addresses, which may have no hash.
+    pub unsubscribed: BTreeMap<Uuid, String>,
 }
 
 /// Rows that have not been stored yet.
@@ -163,6 +165,7 @@ async fn member(
         kept: BTreeSet::new(),
         uploads: BTreeSet::new(),
         hashes: BTreeSet::new(),
+        unsubscribed: BTreeMap::new(),
     };
     member.populate(world, number, rows);
     member
@@ -196,6 +199,9 @@ impl Member {
                     is_unsubscribed,
                 );
                 self.purged.insert(id);
+                if is_unsubscribed {
+                    self.unsubscribed.insert(id, email(index));
+                }
             }
             self.counts.uploads_removed = 1;
         }
@@ -215,6 +221,9 @@ impl Member {
                 let added_at = cutoff - hair - days(index);
                 let id = rows.person(self.tenant, mixed, added_at, &address, is_unsubscribed);
                 self.anonymized.insert(id);
+                if is_unsubscribed {
+                    self.unsubscribed.insert(id, address);
+                }
             }
         }
         // A tenant without a policy keeps everybody.

@@ -36,8 +36,8 @@ impl Backend {
 /// An empty database that belongs to one test.
 pub struct Scratch {
     backend: Backend,
-    /// The server's superuser; empty for SQLite.
-    server: String,
+    /// The superuser of the server that outlives it.
+    server: Option<String>,
     url: String,
     name: String,
     /// Holds the SQLite file.
@@ -52,17 +52,24 @@ pub async fn scratch(backend: Backend) -> Scratch {
         let file = directory.path().join(format!("{name}.db"));
         return Scratch {
             backend,
-            server: String::new(),
+            server: None,
             url: format!("sqlite://{}?mode=rwc", file.display()),
             name,
             _directory: Some(directory),
         };
     }
-    scratch_on(backend, backend.server_url()).await
+    make(backend, backend.server_url()).await
 }
 
-/// Makes an empty database on a server that is the test's own.
+/// Makes an empty database on a server that is the test's own, and goes with it: the server may be
+/// dead when the test ends.
 pub async fn scratch_on(backend: Backend, server: String) -> Scratch {
+    let mut scratch = make(backend, server).await;
+    scratch.server = None;
+    scratch
+}
+
+async fn make(backend: Backend, server: String) -> Scratch {
     let name = unused_name();
     let create = match backend {
         // template1 cannot be copied while anybody is connected to it.
@@ -75,7 +82,7 @@ pub async fn scratch_on(backend: Backend, server: String) -> Scratch {
     Scratch {
         backend,
         url: with_database(&server, &name),
-        server,
+        server: Some(server),
         name,
         _directory: None,
     }
@@ -93,9 +100,7 @@ impl Scratch {
 
     /// A small pool of the test's own, beside whatever the service opens.
     pub async fn connect(&self) -> DatabaseConnection {
-        open(&self.url)
-            .await
-            .expect("the scratch database is there")
+        connect(&self.url).await
     }
 }
 
@@ -111,7 +116,9 @@ impl Drop for Scratch {
                 format!("DROP DATABASE {}", self.name),
             ],
         };
-        let server = std::mem::take(&mut self.server);
+        let Some(server) = self.server.take() else {
+            return;
+        };
         // A thread with a runtime of its own: dropping happens inside the test's runtime, which
         // cannot be blocked on, and also while a failed test unwinds.
         let dropped = std::thread::spawn(move || {
@@ -147,11 +154,13 @@ fn with_database(server: &str, name: &str) -> String {
     format!("{host}/{name}{query}")
 }
 
-async fn open(url: &str) -> Result<DatabaseConnection, sea_orm::DbErr> {
+/// A small pool on a database that is there.
+pub async fn connect(url: &str) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);
     // Few, because as many tests as the machine has cores share 200 connections.
     options.max_connections(4).sqlx_logging(false);
-    Database::connect(options).await
+    let connected = Database::connect(options).await;
+    connected.expect("the database is there")
 }
 
 /// Statements on one connection that is closed afterwards.

@@ -5,11 +5,13 @@ pub mod campaign;
 pub mod crowd;
 pub mod database;
 pub mod faked_time;
+pub mod own_postgres;
 pub mod own_server;
 mod proof;
 pub mod proxy;
 pub mod serving;
 pub mod snapshot;
+pub mod way;
 pub mod world;
 
 pub use binary::{Binary, Finished};
