@@ -279,7 +279,7 @@ fn required(name: &str) -> String {
 }
 
 /// Below the range of outgoing connections, one of which could take it while the server is down.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     loop {
         let port = rand::rng().random_range(20_000..32_000);
         if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
@@ -288,6 +288,6 @@ fn free_port() -> u16 {
     }
 }
 
-fn is_root() -> bool {
+pub(super) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
