@@ -19,7 +19,7 @@ pub struct Model {
     pub time_zone: String,
     /// When the tenant was added.
     pub created_at: DateTimeUtc,
-    /// How many times `unsubscribe` changed something for this tenant.
+    /// How many times `unsubscribe` changed something for this tenant; on MariaDB, or an import did.
     pub unsubscribe_count: i64,
     /// The tenant's policy versions.
     #[sea_orm(has_many)]

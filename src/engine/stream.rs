@@ -194,7 +194,9 @@ async fn batch_with_retry(
 /// After a lost reply: whether the batch was committed after all.
 ///
 /// The fence comes first here too. It waits until a transaction that is still open on the server
-/// has ended, one way or the other, so that the look-up cannot come too early.
+/// has ended, one way or the other, so that the look-up cannot come too early. On a Galera cluster,
+/// where that transaction may be on another node, it is the COMMIT here that decides: of two
+/// transactions that wrote the lease's row, the second one fails, and this one is then repeated.
 async fn find_committed(
     engine: &Engine,
     run: &ClaimedRun,

@@ -291,6 +291,7 @@ impl Import<'_> {
     ) -> Result<u64, IntakeError> {
         let tenant = self.tenant.id;
         let unsubscribes = tenants::lock(transaction, tenant).await?;
+        tenants::write_across_nodes(transaction, tenant).await?;
         let sql = "SELECT COUNT(*) AS n FROM tenant WHERE id = :tenant";
         let parameters = [("tenant", tenant.0.into())];
         if transaction.number(sql, &parameters).await? == 0 {

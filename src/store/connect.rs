@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::Executor;
+use sea_orm::sqlx::mysql::MySqlDatabaseError;
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database as SeaDatabase, DatabaseConnection,
     IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
@@ -87,7 +88,7 @@ pub async fn connect(
                              PIPES_AS_CONCAT', time_zone = '+00:00'",
                         )
                         .await?;
-                    Ok(())
+                    read_what_was_committed_elsewhere(connection).await
                 })
             })
         });
@@ -138,6 +139,28 @@ pub async fn connect(
         Dialect::Postgres => {}
     }
     Ok(database)
+}
+
+/// On a node of a Galera cluster: each transaction begins by waiting until the node has applied
+/// whatever was committed on any node before. A node may be behind, and would let a batch erase by a
+/// policy that is no longer in force. Answers of a node that lost its cluster are refused for the same
+/// reason. Both variables do nothing on a server by itself, and some builds lack them.
+async fn read_what_was_committed_elsewhere(
+    connection: &mut sea_orm::sqlx::MySqlConnection,
+) -> Result<(), sea_orm::sqlx::Error> {
+    let set = "SET SESSION wsrep_sync_wait = 1, wsrep_dirty_reads = OFF";
+    match connection.execute(set).await {
+        Err(error) if !is_unknown_variable(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn is_unknown_variable(error: &sea_orm::sqlx::Error) -> bool {
+    const UNKNOWN_SYSTEM_VARIABLE: u16 = 1193;
+    error
+        .as_database_error()
+        .and_then(|error| error.try_downcast_ref::<MySqlDatabaseError>())
+        .is_some_and(|error| error.number() == UNKNOWN_SYSTEM_VARIABLE)
 }
 
 /// Makes a new SQLite file that only its owner may read, before SQLite makes it readable for all.

@@ -278,7 +278,10 @@ fn mariadb(number: u16) -> ErrorClass {
         1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1698 => ErrorClass::Permission,
         1049 => ErrorClass::Address,
         1021 | 1114 => ErrorClass::DiskFull,
-        1040 | 1047 | 1053 | 1077 | 1079 | 1158..=1161 | 1203 | 1927 | 2006 | 2013 | 4031 => {
+        // A Galera node that lost its cluster: 1047 to every statement, and 1180 to a COMMIT that it
+        // was about to replicate, which the others may or may not have seen.
+        1047 | 1180 => ErrorClass::Unavailable,
+        1040 | 1053 | 1077 | 1079 | 1158..=1161 | 1203 | 1927 | 2006 | 2013 | 4031 => {
             ErrorClass::Unavailable
         }
         1048 | 1062 | 1216 | 1217 | 1264 | 1265 | 1292 | 1366 | 1406 | 1451 | 1452 | 4025 => {
@@ -304,5 +307,23 @@ fn sqlite(code: &str) -> ErrorClass {
         // Plain "SQL error": at run time that is a missing table or column.
         1 => ErrorClass::Schema,
         _ => ErrorClass::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `WSREP has not yet prepared node for application use`, and `Got error … during COMMIT`.
+    #[test]
+    fn a_galera_node_without_its_cluster_is_unavailable_and_leaves_a_commit_unknown() {
+        for number in [1047, 1180] {
+            assert_eq!(mariadb(number), ErrorClass::Unavailable, "{number}");
+        }
+    }
+
+    #[test]
+    fn a_transaction_that_fails_galeras_certification_is_tried_again_whole() {
+        assert_eq!(mariadb(1213).disposition(), Disposition::Retry);
     }
 }

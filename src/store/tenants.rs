@@ -8,6 +8,7 @@ use sea_orm::{
 
 use crate::ids::TenantId;
 
+use super::dialect::Dialect;
 use super::error::StoreError;
 use super::transaction::Transaction;
 
@@ -83,7 +84,8 @@ pub async fn add(
 
 /// Takes the tenant's row lock until the end of the transaction and returns how many times
 /// somebody was unsubscribed. An import and an `unsubscribe` both take it before they commit, so
-/// that neither misses the other.
+/// that neither misses the other. On MariaDB the import writes the row, too: see
+/// [`write_across_nodes`].
 ///
 /// # Errors
 ///
@@ -113,5 +115,23 @@ pub async fn count_unsubscribe(
             &[("tenant", tenant.0.into())],
         )
         .await?;
+    Ok(())
+}
+
+/// Lets two transactions that lock a tenant on different nodes of a Galera cluster get into each
+/// other's way. There a lock holds on its own node only; what fails the second COMMIT is a row that
+/// both have written. The count is what a transaction may write: an import that finds it moved merely
+/// looks again. Nothing to do on the other databases. The caller holds the tenant's row lock.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn write_across_nodes(
+    transaction: &Transaction,
+    tenant: TenantId,
+) -> Result<(), StoreError> {
+    if transaction.dialect() == Dialect::MariaDb {
+        count_unsubscribe(transaction, tenant).await?;
+    }
     Ok(())
 }

@@ -6,6 +6,8 @@ use migration::{Migrator, MigratorTrait};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, Set, Statement};
 use uuid::Uuid;
 
+use crate::support::own_mariadb::OwnMariadb;
+use crate::support::own_server::OwnServer;
 use crate::support::{Backend, Binary, Scratch};
 
 const PARTICIPANT: Uuid = Uuid::from_u128(0x018d_f6f0_0102_7304_8506_0708_090a_0b0c);
@@ -139,4 +141,27 @@ async fn raw_uuid(database: &Scratch, connection: &impl ConnectionTrait) -> Stri
         Backend::Sqlite => "SELECT hex(id) FROM participant",
     };
     text(connection, sql).await
+}
+
+/// What the attacks on servers stand on: committed is committed, and a kill does not end the server
+/// in an orderly way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mariadb_server_of_the_tests_own_keeps_what_it_committed_when_it_is_killed() {
+    let mut server = OwnMariadb::start().await;
+    let url = server.url();
+    server
+        .execute(&[
+            "CREATE TABLE kept (id INT PRIMARY KEY)",
+            "INSERT INTO kept VALUES (7)",
+        ])
+        .await;
+    for kills in 1..=2 {
+        server.kill().await;
+        assert!(!server.is_ready().await, "killed {kills} times");
+        server.start_again().await;
+        assert_eq!(server.url(), url);
+        assert_eq!(server.number("SELECT id FROM kept").await, Some(7));
+        let recoveries = server.log().matches("Starting crash recovery").count();
+        assert_eq!(recoveries, kills, "{}", server.log());
+    }
 }

@@ -19,6 +19,7 @@ use rand::{Rng, SeedableRng};
 use super::platform::Platform;
 use crate::support::campaign::{is_long, report, seed_or};
 use crate::support::database::connect;
+use crate::support::own_mariadb::OwnMariadb;
 use crate::support::own_postgres::OwnPostgres;
 use crate::support::own_server::OwnServer;
 use crate::support::{Backend, Binary, Serving, holds_within};
@@ -38,6 +39,12 @@ const LONG: Duration = Duration::from_secs(120);
 async fn a_server_killed_in_mid_run_loses_nothing_and_doubles_nothing_postgres() {
     let server = OwnPostgres::start(&[], Vec::new()).await;
     killed_again_and_again(server, Backend::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_killed_in_mid_run_loses_nothing_and_doubles_nothing_mariadb() {
+    let server = OwnMariadb::start().await;
+    killed_again_and_again(server, Backend::MariaDb).await;
 }
 
 /// The scenario, for any server.

@@ -5,6 +5,8 @@ pub mod campaign;
 pub mod crowd;
 pub mod database;
 pub mod faked_time;
+pub mod galera;
+pub mod own_mariadb;
 pub mod own_postgres;
 pub mod own_server;
 mod proof;

@@ -5,16 +5,15 @@
 
 use std::fs::{self, File, Permissions};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rand::Rng;
 use tempfile::TempDir;
 
 use super::holds_within;
-use super::own_server::OwnServer;
+use super::own_server::{OwnServer, free_port, is_root};
 
 /// A server that has not started or stopped by then hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -311,18 +310,4 @@ fn program(name: &str) -> PathBuf {
         )
     });
     Path::new(&folder).join(name)
-}
-
-/// Below the range of outgoing connections, one of which could take it while the server is down.
-fn free_port() -> u16 {
-    loop {
-        let port = rand::rng().random_range(20_000..32_000);
-        if std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
-}
-
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }

@@ -68,7 +68,8 @@ pub struct Proxy {
 
 struct Shared {
     backend: Backend,
-    server: SocketAddr,
+    /// New connections go to each in turn.
+    servers: Vec<SocketAddr>,
     ended: CancellationToken,
     victim: Victim,
     state: Mutex<State>,
@@ -84,13 +85,25 @@ struct State {
 impl Proxy {
     /// In front of the scratch database's server, with the faults to come.
     pub async fn start(scratch: &Scratch, faults: &[(Trigger, Fault)], victim: Victim) -> Self {
+        let server = place(scratch.url())
+            .parse()
+            .expect("an IP address and a port");
+        Self::balancing(scratch, vec![server], faults, victim).await
+    }
+
+    /// In front of several servers that hold the scratch database, as a balancer that knows nothing
+    /// of their health: each connection goes to the next of them.
+    pub async fn balancing(
+        scratch: &Scratch,
+        servers: Vec<SocketAddr>,
+        faults: &[(Trigger, Fault)],
+        victim: Victim,
+    ) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let port = listener.local_addr().expect("its number").port();
         let shared = Arc::new(Shared {
             backend: scratch.backend(),
-            server: place(scratch.url())
-                .parse()
-                .expect("an IP address and a port"),
+            servers,
             ended: CancellationToken::new(),
             victim,
             state: Mutex::new(State {
@@ -172,14 +185,19 @@ impl Shared {
 }
 
 async fn listen(shared: Arc<Shared>, listener: TcpListener) {
-    loop {
+    for number in 0.. {
         let client = tokio::select! {
             () = shared.ended.cancelled() => return,
             accepted = listener.accept() => accepted.expect("a client").0,
         };
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
-            let server = TcpStream::connect(shared.server).await.expect("the server");
+            let server = shared.servers[number % shared.servers.len()];
+            let Ok(server) = TcpStream::connect(server).await else {
+                // The client finds itself cut off, and what it makes of that is tested.
+                assert!(shared.servers.len() > 1, "the server is gone");
+                return;
+            };
             for side in [&client, &server] {
                 side.set_nodelay(true).expect("no delay");
             }
