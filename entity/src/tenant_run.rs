@@ -63,6 +63,9 @@ pub struct Model {
     pub failure_class: Option<String>,
     /// The database's error code of the last failure, where there was one.
     pub failure_code: Option<String>,
+    /// When the disk space of what it erased was last reclaimed, by the database's clock; unset =
+    /// not since its last batch.
+    pub reclaimed_at: Option<DateTimeUtc>,
     /// The tenant.
     #[sea_orm(belongs_to, from = "tenant_id", to = "id")]
     pub tenant: BelongsTo<super::tenant::Entity>,

@@ -11,7 +11,7 @@ use crate::domain::period::Period;
 use crate::engine::due::Scope;
 use crate::engine::plan::PlanEntry;
 use crate::engine::report::{Outcome, PassEntry, TenantReport};
-use crate::engine::{Engine, EngineError, pass, plan};
+use crate::engine::{Engine, EngineError, pass, plan, reclaim};
 use crate::telemetry::logs;
 
 use super::exit::{Exit, Failure};
@@ -85,8 +85,8 @@ async fn run_logged(
         exit = Exit::Failed;
     }
     // Also when there was nothing left to do: an earlier run may have been killed before it came
-    // here, or found the log in use.
-    if pass::clean_up(&engine).await.is_err() {
+    // here, or found a lock in its way.
+    if reclaim::clean_up(&engine).await.is_err() {
         exit = exit.or(Exit::Partly);
     }
     match session.format {

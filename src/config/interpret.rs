@@ -14,7 +14,8 @@ use super::error::{ConfigError, Origin};
 use super::raw::{Raw, Scalar};
 use super::url::{DatabaseUrl, FORMS};
 use super::{
-    EngineConfig, HttpConfig, LogConfig, LogFormat, LogLevel, ScheduleConfig, ShutdownConfig,
+    EngineConfig, HttpConfig, LogConfig, LogFormat, LogLevel, Reclaim, ScheduleConfig,
+    ShutdownConfig,
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -31,6 +32,8 @@ pub(super) struct Interpreted {
     pub(super) statement_timeout: Duration,
     pub(super) scan_timeout: Duration,
     pub(super) lock_timeout: Duration,
+    pub(super) reclaim: Reclaim,
+    pub(super) reclaim_timeout: Duration,
     pub(super) schedule: ScheduleConfig,
     pub(super) engine: EngineConfig,
     pub(super) keyring_file: Option<PathBuf>,
@@ -69,6 +72,16 @@ pub(super) fn interpret(raw: Raw, origin: &Origin) -> Result<Interpreted, Config
         lock_timeout: at("database.lock_timeout", database.lock_timeout)
             .duration(10 * MILLISECOND..=HOUR)?
             .unwrap_or(5 * SECOND),
+        reclaim: at("database.reclaim", database.reclaim)
+            .one_of(&[
+                ("none", Reclaim::None),
+                ("vacuum", Reclaim::Vacuum),
+                ("rewrite", Reclaim::Rewrite),
+            ])?
+            .unwrap_or(Reclaim::None),
+        reclaim_timeout: at("database.reclaim_timeout", database.reclaim_timeout)
+            .duration(SECOND..=7 * 24 * HOUR)?
+            .unwrap_or(6 * HOUR),
         schedule: ScheduleConfig {
             hour: at("schedule.hour", schedule.hour)
                 .whole(0..=23)?

@@ -211,6 +211,8 @@ fn finish(parts: Interpreted, credentials: Option<&Path>) -> Result<Config, Conf
             statement_timeout: parts.statement_timeout,
             scan_timeout: parts.scan_timeout,
             lock_timeout: parts.lock_timeout,
+            reclaim: parts.reclaim,
+            reclaim_timeout: parts.reclaim_timeout,
         },
         schedule: parts.schedule,
         engine: parts.engine,

@@ -64,6 +64,36 @@ pub struct DatabaseConfig {
     /// How long a statement may wait for a lock.
     #[serde(with = "humantime_serde")]
     pub lock_timeout: Duration,
+    /// What is done about erased values in the database's files.
+    pub reclaim: Reclaim,
+    /// How long that may take for one table.
+    #[serde(with = "humantime_serde")]
+    pub reclaim_timeout: Duration,
+}
+
+/// What is done, after something was erased, about the values that are left in the database's files.
+/// What each reaches stands in `docs/operating.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reclaim {
+    /// Nothing beyond what the database does by itself.
+    None,
+    /// The space is freed and the statistics are taken anew; nothing is overwritten.
+    Vacuum,
+    /// The tables are written anew, which leaves nothing of what was erased.
+    Rewrite,
+}
+
+impl Reclaim {
+    /// As it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Vacuum => "vacuum",
+            Self::Rewrite => "rewrite",
+        }
+    }
 }
 
 /// When a period becomes due, and how the service notices.

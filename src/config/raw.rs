@@ -95,7 +95,7 @@ macro_rules! sections {
 sections! {
     database as RawDatabase {
         url, url_file, max_connections, connect_timeout, statement_timeout, scan_timeout,
-        lock_timeout,
+        lock_timeout, reclaim, reclaim_timeout,
     }
     schedule as RawSchedule { hour, sweep_interval, clock_skew_max }
     engine as RawEngine {

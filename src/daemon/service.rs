@@ -19,7 +19,7 @@ use crate::clock::SharedClock;
 use crate::config::{Config, ConfigError};
 use crate::engine::open::OpenError;
 use crate::engine::survey::Survey;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, reclaim};
 use crate::ids::SharedIds;
 use crate::telemetry::logs::LogLevelSetter;
 use crate::telemetry::metrics::Scrape;
@@ -42,6 +42,10 @@ const PULSE: Duration = Duration::from_secs(1);
 /// A difference between wall clock and monotonic clock, from one pulse to the next, that is a jump
 /// and no correction.
 const CLOCK_JUMP: TimeDelta = TimeDelta::seconds(2);
+
+/// How long the loop leaves the files alone when it could not clean them up: what was in the way may
+/// be a backup that takes its time.
+const CLEAN_UP_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// What the service is given.
 pub struct Parts {
@@ -126,7 +130,10 @@ pub async fn serve(parts: Parts) -> Result<(), ServeError> {
         pulses: 0,
         status: String::new(),
         tenants_by_state: Vec::new(),
-        is_dirty: false,
+        // The process before this one may have been killed before it came to it.
+        is_dirty: true,
+        cleaning: false,
+        clean_up_at: now,
         has_progressed: false,
     };
     let outcome = daemon.run(rings, signals).await;
@@ -173,8 +180,12 @@ struct Daemon {
     pulses: u64,
     status: String,
     tenants_by_state: Vec<(&'static str, u64)>,
-    /// Something was erased since SQLite's write-ahead log was last emptied.
+    /// Something was erased since the database's files were last cleaned up.
     is_dirty: bool,
+    /// They are being cleaned up.
+    cleaning: bool,
+    /// Not to be tried before.
+    clean_up_at: Instant,
     has_progressed: bool,
 }
 
@@ -301,7 +312,7 @@ impl Daemon {
         match done {
             Ok(Chore::Opened(why, config, outcome)) => self.on_opened(why, *config, outcome)?,
             Ok(Chore::Looked(source, outcome)) => self.on_looked(source, outcome),
-            Ok(Chore::CleanedUp(outcome)) => self.on_cleaned_up(outcome),
+            Ok(Chore::CleanedUp(outcome)) => self.on_cleaned_up(outcome.is_ok()),
             // We ended it ourselves.
             Err(error) if error.is_cancelled() => {}
             // The panic has been logged where it happened. Whatever it was, it is over.
@@ -313,6 +324,9 @@ impl Daemon {
     /// A defect ended a chore, and nobody knows which. All of them can be repeated.
     fn on_broken_chore(&mut self) {
         self.looking = None;
+        if std::mem::take(&mut self.cleaning) {
+            self.on_cleaned_up(false);
+        }
         let pause = self.next_pause();
         match self.opening.take() {
             Some(_) if self.workers.is_none() => self.reopen_at = Some(Instant::now() + pause),
@@ -364,8 +378,9 @@ impl Daemon {
                 }
             }
             if self.is_dirty {
-                // The log says what could not be emptied; the next process tries again.
-                let _ = workers.clean_up().await;
+                // The log says what could not be emptied; the next process tries again. It also
+                // reclaims what is owed, which may take hours, and nobody waits for that now.
+                let _ = reclaim::empty_write_ahead_log(workers.engine()).await;
             }
         }
         tracing::info!(event = "service_stopped", "service stopped");

@@ -11,9 +11,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::due::Candidate;
-use crate::engine::pass;
 use crate::engine::report::{Outcome, PassEntry};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, pass};
 use crate::ids::TenantId;
 
 /// How long this process leaves a tenant alone whose run it could not do. The pause until a retry
@@ -157,11 +156,5 @@ impl Workers {
     /// How many are in line.
     pub(super) fn in_line(&self) -> usize {
         self.line.len()
-    }
-
-    /// SQLite: empties the write-ahead log; see [`pass::clean_up`].
-    pub(super) fn clean_up(&self) -> impl Future<Output = Result<(), EngineError>> + use<> {
-        let engine = Arc::clone(&self.engine);
-        async move { pass::clean_up(&engine).await }
     }
 }

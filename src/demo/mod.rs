@@ -13,7 +13,7 @@ use crate::domain::cutoff::until_inclusive;
 use crate::domain::period::{Months, Period, due_instant};
 use crate::engine::due::{Scope, UnknownTenants};
 use crate::engine::report::{Outcome, PassEntry};
-use crate::engine::{Engine, EngineError, pass, verify};
+use crate::engine::{Engine, EngineError, pass, reclaim, verify};
 use crate::intake::IntakeError;
 use crate::store::StoreError;
 
@@ -83,7 +83,7 @@ pub async fn play(
 
     let started = Instant::now();
     let entries = pass::run(engine, &scope).await??;
-    pass::clean_up(engine).await?;
+    reclaim::clean_up(engine).await?;
     let run_seconds = started.elapsed().as_secs_f64();
 
     let counts_after = observe::counts(engine).await?;

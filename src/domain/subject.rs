@@ -15,3 +15,15 @@ pub const CHILD_TABLES: [&str; 4] = [
     "conversation_message",
     "invitation",
 ];
+
+/// Every table of whose rows a run erases something: what is on disk of people is in their files.
+pub const SUBJECT_TABLES: [&str; CHILD_TABLES.len() + 2] = {
+    let mut tables = ["participant"; CHILD_TABLES.len() + 2];
+    let mut number = 0;
+    while number < CHILD_TABLES.len() {
+        tables[number + 1] = CHILD_TABLES[number];
+        number += 1;
+    }
+    tables[CHILD_TABLES.len() + 1] = "upload";
+    tables
+};

@@ -30,6 +30,7 @@ pub mod overdue;
 pub mod pace;
 pub mod pass;
 pub mod plan;
+pub mod reclaim;
 pub mod recount;
 pub mod report;
 pub mod stage;

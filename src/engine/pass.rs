@@ -274,26 +274,6 @@ fn not_claimed(candidate: &Candidate, claim: Claim, report: &mut TenantReport) -
     outcome
 }
 
-/// SQLite: ends a pass by moving what the write-ahead log holds into the file and emptying it:
-/// erased values would stay there otherwise.
-///
-/// # Errors
-///
-/// When other connections kept the log in use all the while; the log has been told.
-pub async fn clean_up(engine: &Engine) -> Result<(), EngineError> {
-    let emptied =
-        crate::store::with_retry(&engine.retry, || engine.database.truncate_write_ahead_log())
-            .await;
-    emptied.map_err(|error| {
-        tracing::warn!(
-            event = "write_ahead_log_in_use",
-            class = error.class().name(),
-            "erased values may still stand in SQLite's write-ahead log; the next run tries again: {error}"
-        );
-        error.into()
-    })
-}
-
 /// The report of a recorded run.
 #[must_use]
 pub fn report_of(slug: &str, run: &entity::tenant_run::Model) -> Option<TenantReport> {

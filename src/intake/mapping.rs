@@ -1,6 +1,6 @@
 //! Which column of an upload is which. Pure.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::IntakeError;
 use super::record::{METADATA_KEY_CHARS_MAX, contains_nul};
@@ -99,14 +99,17 @@ impl Mapping {
             columns.push(name.to_owned());
         }
         let left_out = left_out(&columns, options);
-        let mut seen = HashSet::new();
-        if let Some(twice) = columns[left_out..]
-            .iter()
-            .find(|name| !seen.insert(name.as_str()))
-        {
-            return Err(usage(format!(
-                "the header names the column {twice:?} twice; give every column a name of its own"
-            )));
+        // By their places: in a file without a header, the names are somebody's data.
+        let mut seen = HashMap::new();
+        for (position, name) in columns.iter().enumerate().skip(left_out) {
+            if let Some(first) = seen.insert(name.as_str(), position) {
+                return Err(usage(format!(
+                    "columns {} and {} of the header have the same name; give every column a name of \
+                     its own",
+                    first + 1,
+                    position + 1
+                )));
+            }
         }
         let mut targets = vec![Target::Metadata; columns.len()];
         targets[..left_out].fill(Target::LeftOut);
@@ -276,7 +279,7 @@ mod tests {
         let long = "x".repeat(256);
         for (header, map, part) in [
             (&["email"][..], &["email=Mail"][..], "\"Mail\""),
-            (&["email", "a", "a"], &[], "\"a\" twice"),
+            (&["email", "a", "a"], &[], "columns 2 and 3"),
             (&["email"], &["mail=email"], "\"mail\" is no field"),
             (&["a"], &["email=a", "phone=a"], "both email and phone"),
             (&["a", "b"], &["email=a", "email=b"], "email twice"),

@@ -11,7 +11,8 @@ use super::dialect::Dialect;
 use super::error::StoreError;
 use super::transaction::Transaction;
 
-/// Adds what a batch did to the run's record, and records the batch itself.
+/// Adds what a batch did to the run's record, and records the batch itself. What was reclaimed
+/// before does not count for what this batch erased.
 ///
 /// # Errors
 ///
@@ -43,7 +44,7 @@ pub async fn record(transaction: &Transaction, batch: &BatchRecord<'_>) -> Resul
     );
     transaction.execute(&sql, &values).await?;
     let sql = format!(
-        "UPDATE tenant_run SET {} WHERE tenant_id = :tenant AND id = :run",
+        "UPDATE tenant_run SET reclaimed_at = NULL, {} WHERE tenant_id = :tenant AND id = :run",
         names()
             .map(|name| format!("{name} = {name} + :{name}"))
             .collect::<Vec<_>>()

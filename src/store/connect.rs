@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use sea_orm::sqlx::Executor;
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
 use sea_orm::{
-    AccessMode, ConnectOptions, ConnectionTrait, Database as SeaDatabase, DatabaseConnection,
-    IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    AccessMode, ConnectOptions, Database as SeaDatabase, DatabaseConnection, IsolationLevel,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
-use crate::config::DatabaseConfig;
+use crate::config::{DatabaseConfig, Reclaim};
 
 use super::dialect::Dialect;
 use super::error::{ErrorClass, StoreError};
@@ -25,20 +25,22 @@ pub struct Database {
     pool: DatabaseConnection,
     dialect: Dialect,
     timeouts: Timeouts,
+    reclaim: Reclaim,
     misses: Misses,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Timeouts {
+pub(super) struct Timeouts {
     statement: Duration,
-    scan: Duration,
-    lock: Duration,
+    pub(super) scan: Duration,
+    pub(super) lock: Duration,
+    pub(super) reclaim: Duration,
     /// A holder paused inside a transaction would block its successor for longer than its lease.
     idle_in_transaction: Duration,
 }
 
 /// Time that a reply may take on top of what the server itself enforces.
-const REPLY_MARGIN: Duration = Duration::from_secs(5);
+pub(super) const REPLY_MARGIN: Duration = Duration::from_secs(5);
 
 /// Pause before a SQLite file that was busy is opened again.
 const OPEN_PAUSE: Duration = Duration::from_millis(20);
@@ -129,8 +131,10 @@ pub async fn connect(
             statement: config.statement_timeout,
             scan: config.scan_timeout,
             lock: config.lock_timeout,
+            reclaim: config.reclaim_timeout,
             idle_in_transaction: lease_duration,
         },
+        reclaim: config.reclaim,
         misses,
     };
     match dialect {
@@ -189,6 +193,20 @@ impl Database {
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// What is done about erased values in the database's files.
+    #[must_use]
+    pub fn reclaim(&self) -> Reclaim {
+        self.reclaim
+    }
+
+    pub(super) fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
+    pub(super) fn misses(&self) -> &Misses {
+        &self.misses
     }
 
     /// The pool, for the migrator and for tests.
@@ -358,33 +376,6 @@ impl Database {
                 ErrorClass::Schema,
                 "SQLite does not overwrite what it deletes (secure_delete is off)",
             )),
-        }
-    }
-
-    /// SQLite: moves what the write-ahead log holds into the database file and empties the log,
-    /// where erased values would otherwise stay. Nothing to do on the servers.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorClass::LockTimeout`] when another connection kept the log in use.
-    pub async fn truncate_write_ahead_log(&self) -> Result<(), StoreError> {
-        const DOING: &str = "cannot empty SQLite's write-ahead log";
-        if self.dialect != Dialect::Sqlite {
-            return Ok(());
-        }
-        let row = within(
-            self.timeouts.scan,
-            DOING,
-            self.pool.query_one_raw(sea_orm::Statement::from_string(
-                self.dialect.backend(),
-                "PRAGMA wal_checkpoint(TRUNCATE)",
-            )),
-        )
-        .await?;
-        let busy = row.and_then(|row| row.try_get_by_index::<i32>(0).ok());
-        match busy {
-            Some(0) => Ok(()),
-            _ => Err(StoreError::new(ErrorClass::LockTimeout, DOING)),
         }
     }
 

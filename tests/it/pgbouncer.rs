@@ -191,6 +191,14 @@ async fn replicas_divide_the_work_through_a_transaction_pooler() {
     people.run(&["verify"]).expect_code(0);
     people.run(&["migrate", "status"]).expect_code(0);
 
+    // What cannot stand in a transaction goes through it, too.
+    let reclaiming = replica()
+        .env("RETENTIOND__DATABASE__RECLAIM", "rewrite")
+        .env("RETENTIOND__ENGINE__RETRY_ATTEMPTS", "60")
+        .env("RETENTIOND__ENGINE__RETRY_BACKOFF_MAX", "1s");
+    let reclaimed = reclaiming.run(&["run"]).expect_code(0).stderr;
+    assert!(reclaimed.contains("\"event\":\"reclaimed\""), "{reclaimed}");
+
     // Our settings are our transactions', and nobody else's.
     let other = Database::connect(&bouncer.url)
         .await

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::time::Instant;
 
-use crate::engine::EngineError;
+use crate::engine::reclaim;
 use crate::engine::report::{Outcome, PassEntry};
 use crate::engine::survey::Survey;
 use crate::telemetry::metrics::{self, Standing};
@@ -16,7 +16,7 @@ use super::super::health::Check;
 use super::super::look::{self, LookError, look};
 use super::super::ticks::Timetable;
 use super::super::wakeup::Source;
-use super::{Chore, Daemon};
+use super::{CLEAN_UP_PAUSE, Chore, Daemon};
 
 /// How long after an instant the loop looks whether it has passed: "expires at" is still held at
 /// that very moment, and the two clocks are never quite the same.
@@ -117,6 +117,7 @@ impl Daemon {
         });
         let held_back = workers.assign(findings.owed);
         self.timer_at = [known, held_back].into_iter().flatten().min();
+        self.clean_up();
     }
 
     /// A run has ended, whatever its end was.
@@ -127,13 +128,9 @@ impl Daemon {
         // A batch may have been committed before the run failed or was stopped.
         self.is_dirty |= !matches!(entry.outcome, Outcome::AlreadyCompleted | Outcome::NoPolicy);
         let is_idle = workers.in_hand() == 0 && workers.in_line() == 0;
-        if is_idle && self.is_dirty {
-            self.is_dirty = false;
-            let clean_up = workers.clean_up();
-            self.chores
-                .spawn(async move { Chore::CleanedUp(clean_up.await) });
-        }
-        if workers.is_stopped() {
+        let is_stopped = workers.is_stopped();
+        self.clean_up();
+        if is_stopped {
             // Wrong for everybody: the disk is full, or a clock is off. Not at once again.
             if is_idle {
                 self.timer_at = Some(Instant::now() + self.next_pause());
@@ -143,10 +140,28 @@ impl Daemon {
         }
     }
 
-    pub(super) fn on_cleaned_up(&mut self, outcome: Result<(), EngineError>) {
-        if outcome.is_err() {
-            // The next run that ends tries again, and so does the end of the service.
+    /// Once no run is in hand or in line, cleans up the database's files.
+    fn clean_up(&mut self) {
+        let Some(workers) = &self.workers else {
+            return;
+        };
+        let is_idle = workers.in_hand() == 0 && workers.in_line() == 0;
+        if !is_idle || !self.is_dirty || self.cleaning || self.clean_up_at > Instant::now() {
+            return;
+        }
+        self.is_dirty = false;
+        self.cleaning = true;
+        let engine = Arc::clone(workers.engine());
+        self.chores
+            .spawn(async move { Chore::CleanedUp(reclaim::clean_up(&engine).await) });
+    }
+
+    pub(super) fn on_cleaned_up(&mut self, is_done: bool) {
+        self.cleaning = false;
+        if !is_done {
+            // A later look tries again, and so does the next process.
             self.is_dirty = true;
+            self.clean_up_at = Instant::now() + CLEAN_UP_PAUSE;
         }
     }
 }

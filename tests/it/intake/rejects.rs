@@ -93,7 +93,7 @@ on_every_database! {
             ("empty.csv", &[], "empty"),
             ("blank.csv", &[], "no header"),
             ("latin1.csv", &[], "column 2 is not UTF-8"),
-            ("twice.csv", &[], "\"Team\""),
+            ("twice.csv", &[], "columns 2 and 3"),
             ("open.csv", &[], "quotation mark"),
             ("good.csv", &["--map", "email=Mail"], "\"Mail\""),
             ("good.csv", &["--map", "mail=email"], "\"mail\""),

@@ -1,0 +1,345 @@
+//! What is done about erased values that are left in the database's files.
+//!
+//! A transaction that erases a value frees the place where it stood. Whether, and when, that place is
+//! overwritten is the database's affair; here it is told to. The statements that do it cannot stand in
+//! a transaction, so each is sent by itself, in one message and without a parameter: a transaction
+//! pooler hands it to one connection, and no setting stays behind on that.
+//!
+//! None of them may be believed. PostgreSQL skips a table that the role does not own with a warning
+//! that nobody sees, and copies erased rows into the new file while any transaction might still look
+//! at them; MariaDB reports a failure as a row of the result. So each is checked afterwards.
+//!
+//! What is owed stands in the runs' records, so a process that is killed before it came here leaves
+//! it to the next one.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement};
+
+use crate::config::Reclaim;
+use crate::domain::subject::SUBJECT_TABLES;
+
+use super::connect::{Database, REPLY_MARGIN};
+use super::dialect::Dialect;
+use super::error::{ErrorClass, StoreError};
+use super::transaction::{Transaction, watched, within};
+
+const DOING: &str = "cannot reclaim the disk space of what was erased";
+
+/// A run that erased something, has ended, and of which nothing was reclaimed since.
+const OWED: &str = "finished_at IS NOT NULL AND reclaimed_at IS NULL \
+    AND anonymized + purged + uploads_removed > 0";
+
+/// Whether there is anything to reclaim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owed {
+    /// Nothing was erased since the last time.
+    Nothing,
+    /// Some process erases at this moment: the last one to end does it.
+    Later,
+    /// Everything that was erased up to this point.
+    Until(Point),
+}
+
+/// A moment in the database's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// By the database's clock.
+    at: DateTime<Utc>,
+    /// PostgreSQL: every transaction that erased something has a lower number.
+    transaction: u64,
+}
+
+impl Database {
+    /// What is owed, as the runs' records have it.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn reclaim_owed(&self) -> Result<Owed, StoreError> {
+        let transaction = self.begin_read(DOING).await?;
+        let owed = owed(&transaction).await?;
+        transaction.rollback().await?;
+        Ok(owed)
+    }
+
+    /// Does for every subject table what `[database] reclaim` asks for, and records it for the runs
+    /// that had ended at `point`. Returns whether there was still something to do: another process
+    /// may have been faster.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorClass::LockTimeout`] when another session is in the way, be it with a lock or with a
+    /// snapshot that still shows what was erased; [`ErrorClass::Permission`] when the role does not
+    /// own the tables; [`ErrorClass::Deadline`] when a table took longer than `reclaim_timeout`: the
+    /// server may finish it all the same.
+    pub async fn reclaim_until(&self, point: Point) -> Result<bool, StoreError> {
+        if self.reclaim_owed().await? == Owed::Nothing {
+            return Ok(false);
+        }
+        match (self.dialect(), self.reclaim()) {
+            (_, Reclaim::None) => return Ok(false),
+            (Dialect::Postgres, tier) => self.reclaim_postgres(tier, point).await?,
+            (Dialect::MariaDb, Reclaim::Vacuum) => self.on_mariadb("ANALYZE").await?,
+            (Dialect::MariaDb, Reclaim::Rewrite) => self.on_mariadb("OPTIMIZE").await?,
+            // `secure_delete` overwrites a row where it stood, but not the copies that are left where
+            // SQLite moved it from when it made room.
+            (Dialect::Sqlite, Reclaim::Vacuum | Reclaim::Rewrite) => self.send("VACUUM").await?,
+        }
+        let transaction = self.begin(DOING).await?;
+        let sql =
+            format!("UPDATE tenant_run SET reclaimed_at = :at WHERE {OWED} AND finished_at <= :at");
+        transaction
+            .execute(&sql, &[("at", point.at.into())])
+            .await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    async fn reclaim_postgres(&self, tier: Reclaim, point: Point) -> Result<(), StoreError> {
+        for table in SUBJECT_TABLES {
+            self.require_ownership(table).await?;
+            if tier == Reclaim::Vacuum {
+                // ANALYZE, because until then pg_stats shows values that were common.
+                self.send(&format!("VACUUM (ANALYZE) {table}")).await?;
+                continue;
+            }
+            if !self.is_written_anew(table, point).await? {
+                // Does not queue for its lock: everybody who comes to the table later would have to
+                // wait behind it.
+                self.send(&format!("VACUUM (FULL, SKIP_LOCKED) {table}"))
+                    .await?;
+                if !self.is_written_anew(table, point).await? {
+                    return Err(StoreError::new(ErrorClass::LockTimeout, DOING));
+                }
+            }
+            self.send(&format!("ANALYZE {table}")).await?;
+        }
+        Ok(())
+    }
+
+    /// PostgreSQL: the role may VACUUM and ANALYZE, which otherwise do nothing and say nothing.
+    async fn require_ownership(&self, table: &str) -> Result<(), StoreError> {
+        let transaction = self.begin_read(DOING).await?;
+        let may = transaction
+            .number(
+                "SELECT CASE WHEN pg_has_role(class.relowner, 'USAGE') \
+                 OR pg_has_role(database.datdba, 'USAGE') THEN 1 \
+                 WHEN current_setting('server_version_num')::int >= 170000 \
+                 THEN has_table_privilege(class.oid, 'MAINTAIN')::int ELSE 0 END::bigint AS n \
+                 FROM pg_class AS class, pg_database AS database \
+                 WHERE class.oid = to_regclass(:table) AND database.datname = current_database()",
+                &[("table", table.into())],
+            )
+            .await?;
+        transaction.rollback().await?;
+        match may {
+            1 => Ok(()),
+            _ => Err(StoreError::new(ErrorClass::Permission, DOING)),
+        }
+    }
+
+    /// PostgreSQL: whether the table was written anew when no transaction could look any more at what
+    /// was erased before `point`. Writing it anew raises `relfrozenxid` to the number below which none
+    /// could. While a transaction is open that was there before, it is not worth trying.
+    async fn is_written_anew(&self, table: &str, point: Point) -> Result<bool, StoreError> {
+        let transaction = self.begin_read(DOING).await?;
+        let row = transaction
+            .row::<Horizons>(
+                "SELECT relfrozenxid::text AS frozen, \
+                 pg_snapshot_xmin(pg_current_snapshot())::text AS oldest \
+                 FROM pg_class WHERE oid = to_regclass(:table)",
+                &[("table", table.into())],
+            )
+            .await?;
+        transaction.rollback().await?;
+        let schema = || StoreError::new(ErrorClass::Schema, DOING);
+        let horizons = row.ok_or_else(schema)?;
+        let frozen: u32 = horizons.frozen.parse().map_err(|_| schema())?;
+        let oldest: u64 = horizons.oldest.parse().map_err(|_| schema())?;
+        if oldest < point.transaction {
+            return Err(StoreError::new(ErrorClass::LockTimeout, DOING));
+        }
+        Ok(reaches(frozen, point.transaction))
+    }
+
+    /// MariaDB: ANALYZE or OPTIMIZE of every subject table. Their answer is a result set.
+    async fn on_mariadb(&self, verb: &str) -> Result<(), StoreError> {
+        let timeouts = self.timeouts();
+        for table in SUBJECT_TABLES {
+            let sql = format!(
+                "SET STATEMENT lock_wait_timeout = {}, max_statement_time = {} FOR {verb} TABLE {table}",
+                timeouts.lock.as_secs().max(1),
+                timeouts.reclaim.as_secs().max(1),
+            );
+            let statement = Statement::from_string(self.dialect().backend(), sql);
+            let rows = watched(
+                self.misses(),
+                timeouts.reclaim + REPLY_MARGIN,
+                DOING,
+                self.pool().query_all_raw(statement),
+            )
+            .await?;
+            for row in &rows {
+                let row = TableMessage::from_query_result(row, "")
+                    .map_err(|error| StoreError::from_db(&error, DOING))?;
+                row.check()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One statement by itself, in one message.
+    async fn send(&self, sql: &str) -> Result<(), StoreError> {
+        let deadline = self.timeouts().reclaim + REPLY_MARGIN;
+        watched(
+            self.misses(),
+            deadline,
+            DOING,
+            self.pool().execute_unprepared(sql),
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// SQLite: moves what the write-ahead log holds into the database file and empties the log,
+    /// where erased values would otherwise stay. Nothing to do on the servers.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorClass::LockTimeout`] when another connection kept the log in use.
+    pub async fn truncate_write_ahead_log(&self) -> Result<(), StoreError> {
+        const DOING: &str = "cannot empty SQLite's write-ahead log";
+        if self.dialect() != Dialect::Sqlite {
+            return Ok(());
+        }
+        let row = within(
+            self.timeouts().scan,
+            DOING,
+            self.pool().query_one_raw(Statement::from_string(
+                self.dialect().backend(),
+                "PRAGMA wal_checkpoint(TRUNCATE)",
+            )),
+        )
+        .await?;
+        let busy = row.and_then(|row| row.try_get_by_index::<i32>(0).ok());
+        match busy {
+            Some(0) => Ok(()),
+            _ => Err(StoreError::new(ErrorClass::LockTimeout, DOING)),
+        }
+    }
+}
+
+async fn owed(transaction: &Transaction) -> Result<Owed, StoreError> {
+    let dialect = transaction.dialect();
+    let counted = format!("SELECT COUNT(*) AS n FROM tenant_run WHERE {OWED}");
+    if transaction.number(&counted, &[]).await? == 0 {
+        return Ok(Owed::Nothing);
+    }
+    let at_work = format!(
+        "SELECT COUNT(*) AS n FROM run_lease WHERE token IS NOT NULL AND expires_at > {}",
+        dialect.now()
+    );
+    if transaction.number(&at_work, &[]).await? > 0 {
+        return Ok(Owed::Later);
+    }
+    let horizon = match dialect {
+        Dialect::Postgres => "pg_snapshot_xmax(pg_current_snapshot())::text",
+        _ => "'0'",
+    };
+    let sql = format!("SELECT {} AS at, {horizon} AS horizon", dialect.now());
+    let row = transaction.row::<PointRow>(&sql, &[]).await?;
+    let schema = || StoreError::new(ErrorClass::Schema, DOING);
+    let row = row.ok_or_else(schema)?;
+    Ok(Owed::Until(Point {
+        at: row.at,
+        transaction: row.horizon.parse().map_err(|_| schema())?,
+    }))
+}
+
+/// Whether the 32-bit transaction number `frozen` is `horizon` or later; such numbers go round.
+fn reaches(frozen: u32, horizon: u64) -> bool {
+    let horizon = u32::try_from(horizon & u64::from(u32::MAX)).unwrap_or_default();
+    frozen.wrapping_sub(horizon) < 1 << 31
+}
+
+#[derive(FromQueryResult)]
+struct PointRow {
+    at: DateTime<Utc>,
+    horizon: String,
+}
+
+#[derive(FromQueryResult)]
+struct Horizons {
+    frozen: String,
+    oldest: String,
+}
+
+/// A row of what MariaDB answers to ANALYZE and OPTIMIZE. Has no `Debug`: the text may quote a row.
+struct TableMessage {
+    kind: String,
+    text: String,
+}
+
+impl FromQueryResult for TableMessage {
+    fn from_query_result(row: &sea_orm::QueryResult, _: &str) -> Result<Self, DbErr> {
+        Ok(Self {
+            kind: row.try_get_by_index(2)?,
+            text: row.try_get_by_index(3)?,
+        })
+    }
+}
+
+impl TableMessage {
+    fn check(&self) -> Result<(), StoreError> {
+        let class = match self.kind.to_ascii_lowercase().as_str() {
+            "note" | "info" | "warning" => return Ok(()),
+            "status" if self.text == "OK" || self.text == "Table is already up to date" => {
+                return Ok(());
+            }
+            _ if self.text.starts_with("Lock wait timeout") => ErrorClass::LockTimeout,
+            _ if self.text.contains("is full") || self.text.contains("No space left") => {
+                ErrorClass::DiskFull
+            }
+            _ if self.text.contains("denied") => ErrorClass::Permission,
+            _ => ErrorClass::Internal,
+        };
+        Err(StoreError::new(class, DOING))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transaction_numbers_go_round() {
+        assert!(reaches(700, 700));
+        assert!(reaches(701, 700));
+        assert!(!reaches(699, 700));
+        let second_round = (1 << 32) + 5;
+        assert!(reaches(5, second_round) && reaches(6, second_round));
+        assert!(!reaches(u32::MAX, second_round), "before the round began");
+        assert!(reaches(3, u64::from(u32::MAX)), "after it");
+    }
+
+    #[test]
+    fn what_mariadb_says_in_rows_is_heard() {
+        let check = |kind: &str, text: &str| {
+            let (kind, text) = (kind.to_owned(), text.to_owned());
+            TableMessage { kind, text }
+                .check()
+                .map_err(|error| error.class())
+        };
+        assert_eq!(check("status", "OK"), Ok(()));
+        let recreated = "Table does not support optimize, doing recreate + analyze instead";
+        assert_eq!(check("note", recreated), Ok(()));
+        assert_eq!(
+            check("status", "Operation failed"),
+            Err(ErrorClass::Internal)
+        );
+        let waited = "Lock wait timeout exceeded; try restarting transaction";
+        assert_eq!(check("Error", waited), Err(ErrorClass::LockTimeout));
+        let full = "The table 'participant' is full";
+        assert_eq!(check("Error", full), Err(ErrorClass::DiskFull));
+    }
+}
