@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -62,6 +63,9 @@ pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// How long what blocks a thread may hold up the end of the process.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
 
 /// The nouns.
 #[derive(Debug, Subcommand)]
@@ -156,7 +160,10 @@ fn start(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failure> {
                 error.kind()
             ))
         })?;
-    runtime.block_on(dispatch(cli))
+    let outcome = runtime.block_on(dispatch(cli));
+    // Looking up a name blocks a thread, and a resolver that does not answer would hold up the exit.
+    runtime.shutdown_timeout(SHUTDOWN_MAX);
+    outcome
 }
 
 /// A usage error as one line. What was typed may be an address that belongs on standard input, so

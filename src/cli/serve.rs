@@ -71,7 +71,9 @@ async fn serve_logged(
     };
     service::serve(parts).await.map_err(|error| match error {
         ServeError::Open(error) => error.into(),
-        error @ (ServeError::GracePeriod | ServeError::Signals(_)) => Failure::failed(error),
+        error @ (ServeError::GracePeriod | ServeError::Signals(_) | ServeError::Listener(_)) => {
+            Failure::failed(error)
+        }
     })?;
     Ok(Exit::Done)
 }

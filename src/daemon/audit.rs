@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::domain::period::Period;
 use crate::engine::Engine;
 use crate::engine::due::Candidate;
+use crate::engine::error::PANIC;
 use crate::engine::overdue::{self, Overdue};
 use crate::engine::stage::Stage;
 use crate::ids::TenantId;
@@ -63,6 +65,8 @@ struct Audit {
     line: VecDeque<TenantId>,
     in_line: HashSet<TenantId>,
     found: HashMap<TenantId, (Period, Overdue)>,
+    /// Why those could not be counted who could not be the last time.
+    failed: HashMap<TenantId, &'static str>,
     round_at: Option<Instant>,
     rest_until: Option<Instant>,
 }
@@ -83,6 +87,8 @@ impl Audit {
                 .get(tenant)
                 .is_some_and(|candidate| candidate.period == *period)
         });
+        self.failed
+            .retain(|tenant, _| completed.contains_key(tenant));
         let new: Vec<TenantId> = completed
             .keys()
             .filter(|tenant| !self.found.contains_key(*tenant))
@@ -122,14 +128,30 @@ impl Audit {
             return;
         };
         let started = Instant::now();
-        // A database that is down, or a policy that is broken, is reported by those whose work it is.
-        if let Ok(overdue) = overdue::of_candidate(engine, candidate).await {
-            report(
-                candidate,
-                &overdue,
-                self.found.get(&tenant).map(|(_, before)| before),
-            );
-            self.found.insert(tenant, (candidate.period, overdue));
+        match count(engine, candidate).await {
+            Ok(overdue) => {
+                self.failed.remove(&tenant);
+                report(
+                    candidate,
+                    &overdue,
+                    self.found.get(&tenant).map(|(_, before)| before),
+                );
+                self.found.insert(tenant, (candidate.period, overdue));
+            }
+            Err((class, code)) => {
+                metrics::failed(class);
+                // What was found before stands, and is as old as that.
+                if self.failed.insert(tenant, class) != Some(class) {
+                    tracing::warn!(
+                        event = "overdue_not_counted",
+                        tenant = candidate.slug,
+                        period = %candidate.period,
+                        class,
+                        code,
+                        "whether participants are overdue could not be counted; it is tried again"
+                    );
+                }
+            }
         }
         self.rest_until = Some(Instant::now() + (started.elapsed() * REST_FACTOR).max(REST_MIN));
         self.show();
@@ -140,6 +162,20 @@ impl Audit {
             |count: fn(&Overdue) -> u64| self.found.values().map(|(_, found)| count(found)).sum();
         metrics::overdue(Stage::Anonymize.name(), sum(|found| found.anonymize));
         metrics::overdue(Stage::Purge.name(), sum(|found| found.purge));
+    }
+}
+
+/// Counts in a task of its own, so that one tenant's panic does not end the audit; else class and code
+/// of what went wrong.
+async fn count(
+    engine: &Arc<Engine>,
+    candidate: &Candidate,
+) -> Result<Overdue, (&'static str, Option<String>)> {
+    let (engine, candidate) = (Arc::clone(engine), candidate.clone());
+    let counting = tokio::spawn(async move { overdue::of_candidate(&engine, &candidate).await });
+    match AbortOnDropHandle::new(counting).await {
+        Ok(counted) => counted.map_err(|error| (error.class(), error.code().map(str::to_owned))),
+        Err(_) => Err((PANIC, None)),
     }
 }
 

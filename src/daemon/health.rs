@@ -13,7 +13,7 @@ pub const LOOP_SILENCE_MAX: Duration = Duration::from_secs(20);
 /// Why a check has not passed before it was made for the first time.
 const NOT_YET: &str = "not looked at yet";
 
-/// What must be so before anything is erased.
+/// What must be so before work is begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
     /// The database answers.
@@ -24,10 +24,18 @@ pub enum Check {
     Keys,
     /// The host's clock and the database's agree.
     Clock,
+    /// What is owed could be looked at.
+    Look,
 }
 
 impl Check {
-    const ALL: [Self; 4] = [Self::Database, Self::Schema, Self::Keys, Self::Clock];
+    const ALL: [Self; 5] = [
+        Self::Database,
+        Self::Schema,
+        Self::Keys,
+        Self::Clock,
+        Self::Look,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -35,6 +43,7 @@ impl Check {
             Self::Schema => "schema",
             Self::Keys => "keys",
             Self::Clock => "clock",
+            Self::Look => "look",
         }
     }
 }
@@ -57,7 +66,7 @@ impl Health {
     pub fn new() -> Self {
         let not_yet = || Some(NOT_YET.to_owned());
         Self(Mutex::new(State {
-            problems: [not_yet(), not_yet(), not_yet(), not_yet()],
+            problems: Check::ALL.map(|_| not_yet()),
             turned_at: Instant::now(),
             stopping: false,
         }))
@@ -70,26 +79,34 @@ impl Health {
 
     /// Records a check, and says so when that changes whether the service is ready.
     pub fn set(&self, check: Check, problem: Option<String>) {
-        let (before, after) = {
-            let mut state = self.state();
-            let before = state.is_ready();
-            state.problems[check as usize] = problem;
-            (before, state.reason())
-        };
-        match (before, after) {
-            (false, None) => {
+        match self.record(check, problem) {
+            Some(Ok(())) => {
                 metrics::ready(true);
                 tracing::info!(event = "service_ready", "ready");
             }
-            (true, Some(reason)) => {
+            Some(Err(reason)) => {
                 metrics::ready(false);
                 tracing::warn!(
                     event = "service_not_ready",
                     check = check.name(),
-                    "not ready, nothing is erased: {reason}"
+                    "not ready, nothing new is begun: {reason}"
                 );
             }
-            _ => {}
+            None => {}
+        }
+    }
+
+    /// Records a check; returns whether the service is ready now, or why not, if that is news. It is
+    /// none while the service stops: a check that was under way then makes nothing ready.
+    fn record(&self, check: Check, problem: Option<String>) -> Option<Result<(), String>> {
+        let mut state = self.state();
+        let before = state.reason();
+        state.problems[check as usize] = problem;
+        match (before, state.reason()) {
+            _ if state.stopping => None,
+            (Some(_), None) => Some(Ok(())),
+            (None, Some(reason)) => Some(Err(reason)),
+            _ => None,
         }
     }
 
@@ -174,10 +191,28 @@ mod tests {
         assert!(!health.is_ready() && health.is_failing(Check::Clock));
         assert_eq!(
             health.describe(),
-            "database: ok\nschema: ok\nkeys: ok\nclock: the clocks differ\n"
+            "database: ok\nschema: ok\nkeys: ok\nclock: the clocks differ\nlook: ok\n"
         );
         health.set(Check::Clock, None);
         health.stopping();
+        assert!(!health.is_ready());
+    }
+
+    #[test]
+    fn a_check_that_ends_while_the_service_stops_does_not_make_it_ready() {
+        let health = Health::new();
+        for check in Check::ALL {
+            health.record(check, None);
+        }
+        let problem = || Some("the clocks differ".to_owned());
+        assert_eq!(
+            health.record(Check::Clock, problem()),
+            Some(Err("the clocks differ".to_owned()))
+        );
+        assert_eq!(health.record(Check::Clock, None), Some(Ok(())));
+        health.record(Check::Clock, problem());
+        health.stopping();
+        assert_eq!(health.record(Check::Clock, None), None);
         assert!(!health.is_ready());
     }
 

@@ -1,6 +1,7 @@
 //! `/metrics`, `/livez` and `/readyz`. None of them asks the database: a scrape costs the same with ten
 //! tenants and with ten thousand, and a probe cannot pile up behind a database that hangs.
 
+use std::io;
 use std::sync::Arc;
 
 use axum::Router;
@@ -24,21 +25,26 @@ struct Sources {
 }
 
 /// Answers until `end` is cancelled.
+///
+/// # Errors
+///
+/// The listener cannot be used.
 pub(super) async fn listen(
-    listener: TcpListener,
+    listener: io::Result<std::net::TcpListener>,
     scrape: Scrape,
     health: Arc<Health>,
     end: CancellationToken,
-) {
+) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener?)?;
     let router = Router::new()
         .route("/metrics", get(metrics))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .with_state(Sources { scrape, health });
-    // Errors of single connections are handled inside; the future itself has none to give.
-    let _ = axum::serve(listener, router)
+    // Errors of single connections are handled inside.
+    axum::serve(listener, router)
         .with_graceful_shutdown(end.cancelled_owned())
-        .await;
+        .await
 }
 
 async fn metrics(State(sources): State<Sources>) -> impl IntoResponse {

@@ -1,6 +1,7 @@
 //! One look at what is owed: server, schema and keyring first, for none of them may have changed under
 //! a daemon that has been up for months.
 
+use crate::engine::error::{KEYRING, PANIC};
 use crate::engine::survey::{Survey, survey};
 use crate::engine::{Engine, EngineError};
 use crate::store::ErrorClass;
@@ -17,6 +18,8 @@ pub(super) enum LookError {
     Schema(String),
     /// The keyring is not this database's.
     Keys(String),
+    /// A defect ended it.
+    Broken,
     /// Anything else.
     Engine(EngineError),
 }
@@ -25,6 +28,16 @@ impl LookError {
     /// Whether runs in hand must end, too: what they rely on is not there any more.
     pub(super) fn stops_work(&self) -> bool {
         matches!(self, Self::Schema(_) | Self::Keys(_))
+    }
+
+    /// Class in metrics and in the log.
+    pub(super) fn class(&self) -> &'static str {
+        match self {
+            Self::Schema(_) => ErrorClass::Schema.name(),
+            Self::Keys(_) => KEYRING,
+            Self::Broken => PANIC,
+            Self::Engine(error) => error.class(),
+        }
     }
 }
 
@@ -50,26 +63,49 @@ pub(super) async fn look(engine: &Engine) -> Result<Survey, LookError> {
     survey(engine).await.map_err(LookError::Engine)
 }
 
-/// Shows in health, log and metrics how a look went.
+/// Shows in health and log how a look went.
 pub(super) fn report(health: &Health, problem: Option<&LookError>) {
-    match problem {
-        None => {
-            health.set(Check::Database, None);
-            health.set(Check::Schema, None);
-            health.set(Check::Keys, None);
-            probe::report_clock(health, None);
+    let Some(error) = problem else {
+        for check in [Check::Database, Check::Schema, Check::Keys, Check::Look] {
+            health.set(check, None);
         }
-        Some(LookError::Schema(problem)) => report_problem(health, Check::Schema, problem),
-        Some(LookError::Keys(problem)) => report_problem(health, Check::Keys, problem),
-        Some(LookError::Engine(error @ EngineError::ClockSkew { .. })) => {
-            probe::report_clock(health, Some(error));
+        probe::report_clock(health, None);
+        return;
+    };
+    let (check, problem) = match error {
+        LookError::Schema(problem) => (Check::Schema, problem.clone()),
+        LookError::Keys(problem) => (Check::Keys, problem.clone()),
+        LookError::Engine(error @ EngineError::ClockSkew { .. }) => {
+            return probe::report_clock(health, Some(error));
         }
-        // The database answers; what it answers is not what this version expects.
-        Some(LookError::Engine(EngineError::Store(error))) if !is_of_the_server(error.class()) => {
-            report_problem(health, Check::Schema, &error.to_string());
+        LookError::Engine(EngineError::Store(error)) if error.class() == ErrorClass::Schema => {
+            (Check::Schema, error.to_string())
         }
-        Some(LookError::Engine(error)) => probe::report_database(health, error),
+        LookError::Engine(error @ EngineError::Store(of_store))
+            if is_of_the_server(of_store.class()) =>
+        {
+            return probe::report_database(health, error);
+        }
+        // The database answers, so the probe will not say that anything is wrong with it.
+        LookError::Engine(error) => (Check::Look, error.to_string()),
+        LookError::Broken => {
+            let problem = "a defect in retentiond ended the look at what is owed; please report it";
+            (Check::Look, problem.to_owned())
+        }
+    };
+    if !health.is_failing(check) {
+        let consequence = if error.stops_work() {
+            "runs in hand end after their batch"
+        } else {
+            "runs that were found before go on"
+        };
+        tracing::error!(
+            event = "look_failed",
+            class = error.class(),
+            "nothing more is found to be done, and {consequence}: {problem}"
+        );
     }
+    health.set(check, Some(problem));
 }
 
 /// Whether the server, or the way to it, is at fault, and not what it holds.
@@ -78,11 +114,4 @@ fn is_of_the_server(class: ErrorClass) -> bool {
         class,
         ErrorClass::Unavailable | ErrorClass::Deadline | ErrorClass::Address | ErrorClass::ReadOnly
     )
-}
-
-fn report_problem(health: &Health, check: Check, problem: &str) {
-    if !health.is_failing(check) {
-        tracing::error!(event = "look_failed", "nothing is erased: {problem}");
-    }
-    health.set(check, Some(problem.to_owned()));
 }

@@ -24,6 +24,7 @@ mod notify;
 mod probe;
 pub mod service;
 mod signals;
+mod supervisor;
 mod ticks;
 pub mod wakeup;
 mod workers;

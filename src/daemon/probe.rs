@@ -31,12 +31,17 @@ pub(super) fn backoff() -> impl Iterator<Item = Duration> {
         .map(|pause| pause.min(PAUSE.1))
 }
 
+/// The same, for whoever keeps them.
+pub(super) fn pauses() -> Box<dyn Iterator<Item = Duration> + Send> {
+    Box::new(backoff())
+}
+
 /// Probes until it is dropped.
 pub(super) async fn run(engine: Arc<Engine>, health: Arc<Health>, bell: Bell) {
     let mut pauses = backoff();
     let mut was_well = true;
     loop {
-        let is_well = look(&engine, &health).await;
+        let is_well = ask(&engine, &health).await;
         let pause = if is_well {
             if !was_well {
                 bell.ring(Source::Recovery);
@@ -52,8 +57,8 @@ pub(super) async fn run(engine: Arc<Engine>, health: Arc<Health>, bell: Bell) {
 }
 
 /// One probe; whether all is well.
-async fn look(engine: &Engine, health: &Health) -> bool {
-    match ask(engine).await {
+async fn ask(engine: &Engine, health: &Health) -> bool {
+    match clocks_of_primary(engine).await {
         Ok((host, database)) => {
             metrics::clock_skew(host - database);
             health.set(Check::Database, None);
@@ -69,7 +74,7 @@ async fn look(engine: &Engine, health: &Health) -> bool {
 }
 
 /// Both clocks of a database that takes writes.
-async fn ask(engine: &Engine) -> Result<(DateTime<Utc>, DateTime<Utc>), EngineError> {
+async fn clocks_of_primary(engine: &Engine) -> Result<(DateTime<Utc>, DateTime<Utc>), EngineError> {
     engine.database.require_primary().await?;
     engine.both_clocks().await
 }
@@ -79,7 +84,6 @@ pub(super) fn report_clock(health: &Health, problem: Option<&EngineError>) {
     if let Some(error) = problem
         && !health.is_failing(Check::Clock)
     {
-        metrics::failed(error.class());
         tracing::error!(event = "clock_skew", class = error.class(), "{error}");
     }
     health.set(Check::Clock, problem.map(ToString::to_string));
@@ -88,12 +92,11 @@ pub(super) fn report_clock(health: &Health, problem: Option<&EngineError>) {
 /// Records that the database could not be used.
 pub(super) fn report_database(health: &Health, error: &EngineError) {
     if !health.is_failing(Check::Database) {
-        metrics::failed(error.class());
         tracing::error!(
             event = "database_unavailable",
             class = error.class(),
             code = error.code(),
-            "nothing is erased until the database is back: {error}"
+            "nothing new is begun until the database is back: {error}"
         );
     }
     health.set(Check::Database, Some(error.to_string()));

@@ -10,31 +10,34 @@ use chrono::{DateTime, TimeDelta, Utc};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::SharedClock;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, HttpConfig, LogFormat};
 use crate::engine::open::OpenError;
-use crate::engine::survey::Survey;
-use crate::engine::{Engine, EngineError, reclaim};
+use crate::engine::report::Outcome;
 use crate::ids::SharedIds;
 use crate::telemetry::logs::LogLevelSetter;
 use crate::telemetry::metrics::Scrape;
 
 use super::audit::{self, Audited};
 use super::health::Health;
-use super::look::LookError;
 use super::signals::{Asked, Signals};
+use super::supervisor::supervise;
 use super::ticks::{self, Timetable};
 use super::wakeup::{Bell, Source};
 use super::workers::Workers;
-use super::{http, notify};
+use super::{http, notify, probe};
 
+use chores::{Chore, Looking, Opening, OpeningUnderWay};
+
+mod chores;
 mod looking;
 mod opening;
+mod stopping;
 
 /// How often the loop turns when nothing happens.
 const PULSE: Duration = Duration::from_secs(1);
@@ -42,10 +45,6 @@ const PULSE: Duration = Duration::from_secs(1);
 /// A difference between wall clock and monotonic clock, from one pulse to the next, that is a jump
 /// and no correction.
 const CLOCK_JUMP: TimeDelta = TimeDelta::seconds(2);
-
-/// How long the loop leaves the files alone when it could not clean them up: what was in the way may
-/// be a backup that takes its time.
-const CLEAN_UP_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// What the service is given.
 pub struct Parts {
@@ -77,6 +76,9 @@ pub enum ServeError {
          back, and the next process takes the runs up"
     )]
     GracePeriod,
+    /// The listener of metrics and health cannot be used.
+    #[error("cannot use the listener of [http] listen: {}", .0.kind())]
+    Listener(io::Error),
     /// The process cannot listen to signals.
     #[error("cannot listen to signals: {}", .0.kind())]
     Signals(io::Error),
@@ -91,22 +93,31 @@ pub async fn serve(parts: Parts) -> Result<(), ServeError> {
     let signals = Signals::listen().map_err(ServeError::Signals)?;
     let health = Arc::new(Health::new());
     let end = CancellationToken::new();
-    let listener = AbortOnDropHandle::new(tokio::spawn(http::listen(
-        parts.listener,
-        parts.scrape.clone(),
-        Arc::clone(&health),
-        end.clone(),
-    )));
+    // As the standard library's, for it can be shared by a task and the one that replaces it.
+    let listener = parts.listener.into_std().map_err(ServeError::Listener)?;
+    let listener = {
+        let (scrape, health, end) = (parts.scrape.clone(), Arc::clone(&health), end.clone());
+        supervise("http", move || {
+            let listener = listener.try_clone();
+            http::listen(listener, scrape.clone(), Arc::clone(&health), end.clone())
+        })
+    };
     let (bell, rings) = Bell::new();
     let (timetable, timetables) = watch::channel(Timetable::default());
-    let _ticks = AbortOnDropHandle::new(tokio::spawn(ticks::keep(timetables, bell.clone())));
+    let _ticks = {
+        let bell = bell.clone();
+        supervise("ticks", move || {
+            ticks::keep(timetables.clone(), bell.clone())
+        })
+    };
     let (audited, audits) = watch::channel(None);
-    let _audit = AbortOnDropHandle::new(tokio::spawn(audit::run(audits)));
+    let _audit = supervise("audit", move || audit::run(audits.clone()));
     let now = Instant::now();
     let daemon = Daemon {
         wall: parts.clock.now(),
         monotonic: now,
         sweep_at: now + parts.config.schedule.sweep_interval,
+        started_with: (parts.config.http.clone(), parts.config.log.format),
         config: parts.config,
         reread: parts.reread,
         scrape: parts.scrape,
@@ -122,18 +133,21 @@ pub async fn serve(parts: Parts) -> Result<(), ServeError> {
         chores: JoinSet::new(),
         opening: None,
         reopen_at: None,
-        pauses: Box::new(super::probe::backoff()),
+        pauses: probe::pauses(),
+        stop_pauses: probe::pauses(),
         looking: None,
         look_again: None,
         looked_at: None,
         timer_at: None,
+        refresh_at: None,
+        clean_up_at: None,
+        cleaning: None,
+        // What an earlier process erased may still stand in the log.
+        erasures: 1,
+        erasures_cleaned_up: 0,
         pulses: 0,
         status: String::new(),
         tenants_by_state: Vec::new(),
-        // The process before this one may have been killed before it came to it.
-        is_dirty: true,
-        cleaning: false,
-        clean_up_at: now,
         has_progressed: false,
     };
     let outcome = daemon.run(rings, signals).await;
@@ -143,10 +157,14 @@ pub async fn serve(parts: Parts) -> Result<(), ServeError> {
     outcome
 }
 
+type Pauses = Box<dyn Iterator<Item = Duration> + Send>;
+
 /// The state of the loop.
 struct Daemon {
     // Dependencies.
     config: Config,
+    /// What a reload does not reach.
+    started_with: (HttpConfig, Option<LogFormat>),
     reread: Box<dyn Fn() -> Result<Config, ConfigError> + Send>,
     scrape: Scrape,
     log_level: LogLevelSetter,
@@ -162,17 +180,31 @@ struct Daemon {
     workers: Option<Workers>,
     probe: Option<AbortOnDropHandle<()>>,
     chores: JoinSet<Chore>,
-    opening: Option<Opening>,
+    opening: Option<OpeningUnderWay>,
     reopen_at: Option<Instant>,
-    pauses: Box<dyn Iterator<Item = Duration> + Send>,
-    /// Since when a look is under way.
-    looking: Option<Instant>,
+    /// While the database cannot be opened or looked at; anew after a good look.
+    pauses: Pauses,
+    /// While something is wrong for everybody although looks are good, as on a full disk; anew after
+    /// a run that is done.
+    stop_pauses: Pauses,
+    looking: Option<Looking>,
     /// A look that was wanted meanwhile; the inner one is its cause.
     look_again: Option<Option<Source>>,
     /// When the last look ended.
     looked_at: Option<Instant>,
     sweep_at: Instant,
     timer_at: Option<Instant>,
+    /// When to look again only because runs have ended since the last look.
+    refresh_at: Option<Instant>,
+
+    // SQLite's write-ahead log.
+    cleaning: Option<AbortHandle>,
+    /// When to try again to empty it.
+    clean_up_at: Option<Instant>,
+    /// Runs that may have erased something since the start.
+    erasures: u64,
+    /// How many of them the last successful emptying came after.
+    erasures_cleaned_up: u64,
 
     // What the last pulse saw.
     wall: DateTime<Utc>,
@@ -180,29 +212,7 @@ struct Daemon {
     pulses: u64,
     status: String,
     tenants_by_state: Vec<(&'static str, u64)>,
-    /// Something was erased since the database's files were last cleaned up.
-    is_dirty: bool,
-    /// They are being cleaned up.
-    cleaning: bool,
-    /// Not to be tried before.
-    clean_up_at: Instant,
     has_progressed: bool,
-}
-
-/// Why the database is being opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Opening {
-    /// For the first time.
-    Start,
-    /// With a configuration that was read again.
-    Reload,
-}
-
-/// What a task of the loop found out.
-enum Chore {
-    Opened(Opening, Box<Config>, Result<Engine, OpenError>),
-    Looked(Option<Source>, Result<Survey, LookError>),
-    CleanedUp(Result<(), EngineError>),
 }
 
 impl Daemon {
@@ -228,9 +238,9 @@ impl Daemon {
             tokio::select! {
                 _ = pulse.tick() => self.on_pulse(),
                 () = sleep_until(next_look_at) => self.on_time(),
-                Some(source) = rings.recv() => self.look(Some(source)),
-                Some(done) = self.chores.join_next() => self.on_chore(done)?,
-                Some(entry) = next_ended(&mut self.workers) => self.on_ended(&entry),
+                Some(source) = rings.recv() => self.begin_look(Some(source)),
+                Some(done) = self.chores.join_next_with_id() => self.on_chore(done)?,
+                Some(outcome) = next_ended(&mut self.workers) => self.on_ended(&outcome),
                 asked = signals.next() => match asked {
                     Asked::Reload => self.reload(),
                     Asked::Stop => break,
@@ -269,7 +279,7 @@ impl Daemon {
                 seconds = jump.num_seconds(),
                 "the host's clock jumped, or the machine was suspended"
             );
-            self.look(Some(Source::Clock));
+            self.begin_look(Some(Source::Clock));
         }
         let status = self.describe();
         if status != self.status {
@@ -282,14 +292,21 @@ impl Daemon {
     /// only a restart mends. The watchdog sees to it, once the loop says nothing any more.
     fn is_stuck(&self) -> bool {
         let limit = self.config.database.scan_timeout * 4 + Duration::from_secs(60);
-        self.looking.is_some_and(|since| since.elapsed() > limit)
+        self.looking
+            .as_ref()
+            .is_some_and(|looking| looking.since.elapsed() > limit)
     }
 
     fn next_look_at(&self) -> Instant {
-        [self.timer_at, self.reopen_at]
-            .into_iter()
-            .flatten()
-            .fold(self.sweep_at, Instant::min)
+        [
+            self.timer_at,
+            self.refresh_at,
+            self.clean_up_at,
+            self.reopen_at,
+        ]
+        .into_iter()
+        .flatten()
+        .fold(self.sweep_at, Instant::min)
     }
 
     fn on_time(&mut self) {
@@ -300,37 +317,19 @@ impl Daemon {
         }
         if self.timer_at.is_some_and(|at| at <= now) {
             self.timer_at = None;
-            self.look(Some(Source::Timer));
+            self.begin_look(Some(Source::Timer));
+        }
+        if self.refresh_at.is_some_and(|at| at <= now) {
+            self.refresh_at = None;
+            self.begin_look(None);
+        }
+        if self.clean_up_at.is_some_and(|at| at <= now) {
+            self.clean_up_at = None;
+            self.clean_up_if_idle();
         }
         if self.sweep_at <= now {
             self.sweep_at = now + self.config.schedule.sweep_interval;
-            self.look(Some(Source::Sweep));
-        }
-    }
-
-    fn on_chore(&mut self, done: Result<Chore, JoinError>) -> Result<(), ServeError> {
-        match done {
-            Ok(Chore::Opened(why, config, outcome)) => self.on_opened(why, *config, outcome)?,
-            Ok(Chore::Looked(source, outcome)) => self.on_looked(source, outcome),
-            Ok(Chore::CleanedUp(outcome)) => self.on_cleaned_up(outcome.is_ok()),
-            // We ended it ourselves.
-            Err(error) if error.is_cancelled() => {}
-            // The panic has been logged where it happened. Whatever it was, it is over.
-            Err(_) => self.on_broken_chore(),
-        }
-        Ok(())
-    }
-
-    /// A defect ended a chore, and nobody knows which. All of them can be repeated.
-    fn on_broken_chore(&mut self) {
-        self.looking = None;
-        if std::mem::take(&mut self.cleaning) {
-            self.on_cleaned_up(false);
-        }
-        let pause = self.next_pause();
-        match self.opening.take() {
-            Some(_) if self.workers.is_none() => self.reopen_at = Some(Instant::now() + pause),
-            _ => self.timer_at = Some(Instant::now() + pause),
+            self.begin_look(Some(Source::Sweep));
         }
     }
 
@@ -340,60 +339,13 @@ impl Daemon {
             .unwrap_or(self.config.schedule.sweep_interval)
     }
 
-    /// Ends the batches in hand, gives the leases back, and closes.
-    async fn stop(mut self, signals: &mut Signals, mut pulse: Interval) -> Result<(), ServeError> {
-        let in_hand = self.workers.as_ref().map_or(0, Workers::in_hand);
-        tracing::info!(
-            event = "service_stopping",
-            in_hand,
-            "ending the batches in hand"
-        );
-        self.health.stopping();
-        notify::stopping(&format!("stopping; {in_hand} tenant-runs in hand"));
-        self.chores.abort_all();
-        self.probe = None;
-        let deadline = Instant::now() + self.config.shutdown.grace_period;
-        if let Some(workers) = &mut self.workers {
-            workers.stop();
-            while workers.in_hand() > 0 {
-                tokio::select! {
-                    _ = workers.next_ended() => self.is_dirty = true,
-                    _ = pulse.tick() => {
-                        self.health.turned(Instant::now());
-                        notify::alive();
-                    }
-                    () = sleep_until(deadline) => {
-                        tracing::error!(
-                            event = "service_stopped",
-                            in_hand = workers.in_hand(),
-                            "the grace period is over; batches in hand are rolled back"
-                        );
-                        return Err(ServeError::GracePeriod);
-                    }
-                    () = signals.next_stop() => {
-                        tracing::warn!(event = "service_stopped", "stopped at once, as asked twice");
-                        // The database rolls back what was under way; a batch is all or nothing.
-                        std::process::exit(1);
-                    }
-                }
-            }
-            if self.is_dirty {
-                // The log says what could not be emptied; the next process tries again. It also
-                // reclaims what is owed, which may take hours, and nobody waits for that now.
-                let _ = reclaim::empty_write_ahead_log(workers.engine()).await;
-            }
-        }
-        tracing::info!(event = "service_stopped", "service stopped");
-        Ok(())
-    }
-
     /// What the service is doing, in a line.
     fn describe(&self) -> String {
         let Some(workers) = &self.workers else {
             return "waiting for the database".to_owned();
         };
         if !self.health.is_ready() {
-            return "not ready: see the log, or /readyz; nothing is erased".to_owned();
+            return "not ready: see the log, or /readyz; nothing new is begun".to_owned();
         }
         let states: Vec<String> = self
             .tenants_by_state
@@ -414,7 +366,7 @@ impl Daemon {
 }
 
 /// The next run that ends; never, while there is none.
-async fn next_ended(workers: &mut Option<Workers>) -> Option<crate::engine::report::PassEntry> {
+async fn next_ended(workers: &mut Option<Workers>) -> Option<Outcome> {
     match workers {
         Some(workers) if workers.in_hand() > 0 => workers.next_ended().await,
         _ => None,

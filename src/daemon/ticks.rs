@@ -63,7 +63,20 @@ pub(super) async fn keep(mut timetable: watch::Receiver<Timetable>, bell: Bell) 
 }
 
 async fn start(timetable: &Timetable, bell: &Bell) -> Result<JobScheduler, JobSchedulerError> {
-    let scheduler = JobScheduler::new().await?;
+    let mut scheduler = JobScheduler::new().await?;
+    if let Err(error) = fill(&scheduler, timetable, bell).await {
+        // It has tasks of its own, which nobody else would end.
+        let _ = scheduler.shutdown().await;
+        return Err(error);
+    }
+    Ok(scheduler)
+}
+
+async fn fill(
+    scheduler: &JobScheduler,
+    timetable: &Timetable,
+    bell: &Bell,
+) -> Result<(), JobSchedulerError> {
     for (zone, _) in &timetable.zones {
         let bell = bell.clone();
         let monthly = format!("0 0 {} 1 * *", timetable.hour.get());
@@ -74,8 +87,7 @@ async fn start(timetable: &Timetable, bell: &Bell) -> Result<JobScheduler, JobSc
         })?;
         scheduler.add(job).await?;
     }
-    scheduler.start().await?;
-    Ok(scheduler)
+    scheduler.start().await
 }
 
 #[cfg(test)]

@@ -1,19 +1,28 @@
 //! Who works on what: at most `engine.workers` tenants at a time, each in a task of its own, and none
 //! twice. Which process may work on a run is decided by its lease; this only keeps one process from
 //! getting in its own way.
+//!
+//! Stopping has two levels. `engine.stop` ends everything that an engine drives, for good. Runs do not
+//! get that token but a child of it, the *wave*: all that run at the same time share one. A run that
+//! meets what is wrong for everybody (a full disk, a clock that is off) cancels the wave, and so does
+//! [`Workers::stop`]; the others of the wave end after their batch, nothing new is begun, and once
+//! nobody is in hand any more a good look begins a new wave.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::engine::Engine;
 use crate::engine::due::Candidate;
-use crate::engine::report::{Outcome, PassEntry};
-use crate::engine::{Engine, pass};
+use crate::engine::error::PANIC;
+use crate::engine::pass;
+use crate::engine::report::Outcome;
 use crate::ids::TenantId;
+use crate::telemetry::metrics;
 
 /// How long this process leaves a tenant alone whose run it could not do. The pause until a retry
 /// stands in the run's record and is longer; this is for when not even that could be written.
@@ -28,8 +37,11 @@ pub(super) struct Workers {
     engine: Arc<Engine>,
     /// Stops what is in hand when something is wrong for everybody; a new one follows.
     wave: CancellationToken,
-    tasks: JoinSet<(TenantId, PassEntry)>,
-    in_hand: HashSet<TenantId>,
+    /// No new wave before then.
+    paused_until: Option<Instant>,
+    tasks: JoinSet<Outcome>,
+    /// Whose run each task is, for one that breaks cannot say so itself.
+    in_hand: HashMap<Id, TenantId>,
     line: VecDeque<Candidate>,
     held_back: HashMap<TenantId, Instant>,
     /// Ended since the last look began, which may still show them as owed.
@@ -41,8 +53,9 @@ impl Workers {
         Self {
             wave: engine.stop.child_token(),
             engine,
+            paused_until: None,
             tasks: JoinSet::new(),
-            in_hand: HashSet::new(),
+            in_hand: HashMap::new(),
             line: VecDeque::new(),
             held_back: HashMap::new(),
             ended: HashSet::new(),
@@ -54,13 +67,20 @@ impl Workers {
     pub(super) fn adopt(&mut self, engine: Arc<Engine>) {
         self.stop();
         self.wave = engine.stop.child_token();
+        self.paused_until = None;
         self.engine = engine;
     }
 
-    /// Ends everything in hand after its batch, and starts nothing new until the next look.
+    /// Ends everything in hand after its batch, and starts nothing new until the next good look that
+    /// finds nobody in hand.
     pub(super) fn stop(&mut self) {
         self.wave.cancel();
         self.line.clear();
+    }
+
+    /// Begins no new wave before `until`.
+    pub(super) fn pause(&mut self, until: Instant) {
+        self.paused_until = Some(until);
     }
 
     /// Whether something went wrong for everybody.
@@ -82,18 +102,21 @@ impl Workers {
     /// Puts in line what a look found, in its order. Returns when somebody who is held back may be
     /// looked at again.
     pub(super) fn assign(&mut self, owed: Vec<Candidate>) -> Option<Instant> {
-        if self.is_stopped() && self.in_hand.is_empty() && !self.engine.stop.is_cancelled() {
+        let now = Instant::now();
+        self.paused_until = self.paused_until.filter(|until| *until > now);
+        let may_begin = self.in_hand.is_empty() && self.paused_until.is_none();
+        if self.is_stopped() && may_begin && !self.engine.stop.is_cancelled() {
             self.wave = self.engine.stop.child_token();
         }
-        let now = Instant::now();
         self.held_back.retain(|_, until| *until > now);
-        let mut look_again_at: Option<Instant> = None;
+        let mut look_again_at = self.paused_until;
+        let in_hand: HashSet<TenantId> = self.in_hand.values().copied().collect();
         self.line.clear();
         for candidate in owed {
             let tenant = candidate.tenant;
             if let Some(until) = self.held_back.get(&tenant) {
                 look_again_at = Some(look_again_at.map_or(*until, |at| at.min(*until)));
-            } else if !self.in_hand.contains(&tenant) && !self.ended.contains(&tenant) {
+            } else if !in_hand.contains(&tenant) && !self.ended.contains(&tenant) {
                 self.line.push_back(candidate);
             }
         }
@@ -103,32 +126,35 @@ impl Workers {
 
     /// Starts whatever there is a place for.
     fn start_some(&mut self) {
-        while self.in_hand.len() < self.engine.workers && !self.is_stopped() {
+        if self.is_stopped() {
+            // Whoever is in line would keep the service from being idle, and a look finds them again.
+            self.line.clear();
+        }
+        while self.in_hand.len() < self.engine.workers {
             let Some(candidate) = self.line.pop_front() else {
                 return;
             };
             let mut engine = Engine::clone(&self.engine);
             engine.stop = self.wave.clone();
-            self.in_hand.insert(candidate.tenant);
-            self.tasks.spawn(async move {
-                let tenant = candidate.tenant;
-                (tenant, pass::attend(&engine, candidate).await)
-            });
+            let tenant = candidate.tenant;
+            let task = self
+                .tasks
+                .spawn(async move { pass::attend(&engine, candidate).await.outcome });
+            self.in_hand.insert(task.id(), tenant);
         }
     }
 
     /// Waits for the next run to end; `None` at once if none is in hand.
-    pub(super) async fn next_ended(&mut self) -> Option<PassEntry> {
-        let (tenant, entry) = loop {
-            match self.tasks.join_next().await? {
-                Ok(ended) => break ended,
-                // `attend` catches panics; only an abort at the end of everything comes here.
-                Err(_) => continue,
+    pub(super) async fn next_ended(&mut self) -> Option<Outcome> {
+        let (id, outcome) = match self.tasks.join_next_with_id().await? {
+            Ok(ended) => ended,
+            // `attend` catches panics of the run itself.
+            Err(error) => {
+                metrics::failed(PANIC);
+                (error.id(), broken())
             }
         };
-        self.in_hand.remove(&tenant);
-        self.ended.insert(tenant);
-        let pause = match &entry.outcome {
+        let pause = match &outcome {
             Outcome::Done | Outcome::Superseded | Outcome::Stopped => None,
             Outcome::Held => Some(HOLD_BACK_HELD),
             Outcome::AlreadyCompleted
@@ -136,11 +162,14 @@ impl Workers {
             | Outcome::Refused { .. }
             | Outcome::Failed { .. } => Some(HOLD_BACK),
         };
-        if let Some(pause) = pause {
-            self.held_back.insert(tenant, Instant::now() + pause);
+        if let Some(tenant) = self.in_hand.remove(&id) {
+            self.ended.insert(tenant);
+            if let Some(pause) = pause {
+                self.held_back.insert(tenant, Instant::now() + pause);
+            }
         }
         self.start_some();
-        Some(entry)
+        Some(outcome)
     }
 
     /// The engine that new runs are driven by.
@@ -156,5 +185,14 @@ impl Workers {
     /// How many are in line.
     pub(super) fn in_line(&self) -> usize {
         self.line.len()
+    }
+}
+
+/// How a run ended whose task broke.
+fn broken() -> Outcome {
+    Outcome::Failed {
+        failure_class: PANIC,
+        failure_code: None,
+        message: "a defect in retentiond ended this tenant's run".to_owned(),
     }
 }

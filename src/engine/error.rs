@@ -90,6 +90,9 @@ pub enum EngineError {
 /// Name of the class of a panic, which is no error of anybody's.
 pub const PANIC: &str = "panic";
 
+/// Class of a look at what is owed with a keyring that is not the database's.
+pub const KEYRING: &str = "keyring";
+
 /// Classes of the engine's own errors that a run can fail with.
 const OWN_CLASSES: [&str; 7] = [
     "clock_skew",
@@ -106,7 +109,7 @@ const OWN_CLASSES: [&str; 7] = [
 pub fn failure_classes() -> Vec<&'static str> {
     let mut classes: Vec<&'static str> = ErrorClass::ALL.map(ErrorClass::name).to_vec();
     classes.extend(OWN_CLASSES);
-    classes.push(PANIC);
+    classes.extend([KEYRING, PANIC]);
     classes
 }
 

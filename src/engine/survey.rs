@@ -40,8 +40,9 @@ pub struct Survey {
 pub struct Findings {
     /// Runs that can be claimed now: the longest overdue first, and of those the smallest.
     pub owed: Vec<Candidate>,
-    /// When the next run may be claimed: a retry, an expired lease, or the next due instant.
-    pub look_again_at: Option<DateTime<Utc>>,
+    /// How long until the next run may be claimed: a retry, an expired lease, or the next due
+    /// instant, each by the clock that it is reckoned by.
+    pub look_again_in: Option<TimeDelta>,
     /// Tenants by the state of their newest due period's run.
     pub states: BTreeMap<&'static str, u64>,
     /// The earliest due instant of all that is not done; if all is done, the latest due instant.
@@ -168,7 +169,10 @@ pub fn judge(
             }
         }
         let reckoning = candidate.zone.unwrap_or(Zone::UTC);
-        let mut look_again_at = due_instant(candidate.period.next(), reckoning, hour);
+        let next_due = due_instant(candidate.period.next(), reckoning, hour);
+        // A clock that went back shows periods as due that lie before what was done; the next due
+        // instant may even have passed. There is always a sweep.
+        let mut wait = Some(next_due - now).filter(|wait| *wait > TimeDelta::zero());
         if !matches!(verdict, Verdict::Done) {
             unfinished_due = earlier(unfinished_due, candidate.due_at);
             findings.oldest_unfinished = Some(
@@ -179,14 +183,12 @@ pub fn judge(
         }
         match verdict {
             Verdict::Owed => findings.owed.push(candidate),
-            Verdict::Wait(until) => look_again_at = look_again_at.min(until),
+            Verdict::Wait(until) => wait = earlier(wait, until - database_now),
             Verdict::Done if state == RunState::Completed => findings.completed.push(candidate),
             Verdict::Done => {}
         }
-        // A clock that went back shows periods as due that lie before what was done; the next due
-        // instant may even have passed. There is always a sweep.
-        if look_again_at > now {
-            findings.look_again_at = earlier(findings.look_again_at, look_again_at);
+        if let Some(wait) = wait {
+            findings.look_again_in = earlier(findings.look_again_in, wait);
         }
     }
     findings.due_at = unfinished_due.or(newest_due);
@@ -239,7 +241,7 @@ fn wait(until: Option<DateTime<Utc>>, database_now: DateTime<Utc>) -> Verdict {
     }
 }
 
-fn earlier(one: Option<DateTime<Utc>>, other: DateTime<Utc>) -> Option<DateTime<Utc>> {
+fn earlier<T: Ord + Copy>(one: Option<T>, other: T) -> Option<T> {
     Some(one.map_or(other, |one| one.min(other)))
 }
 
@@ -260,149 +262,4 @@ fn put_in_order(owed: &mut [Candidate], sizes: &HashMap<TenantId, i64>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::policy::Terms;
-    use uuid::Uuid;
-
-    fn at(text: &str) -> DateTime<Utc> {
-        text.parse().expect("an RFC 3339 time")
-    }
-
-    const NOW: &str = "2024-04-01T12:00:00Z";
-
-    fn candidate(number: i64, zone: &str) -> Candidate {
-        let zone: Zone = zone.parse().expect("a zone");
-        let period: Period = "2024-04".parse().expect("a period");
-        Candidate {
-            tenant: TenantId(number),
-            slug: format!("tenant-{number}"),
-            zone: Some(zone),
-            period,
-            due_at: due_instant(period, zone, ScheduleHour::default()),
-            period_named: false,
-        }
-    }
-
-    fn standing(number: i64, period: &str, state: RunState) -> Standing {
-        Standing {
-            tenant: TenantId(number),
-            run_id: Uuid::nil(),
-            period: period.parse().expect("a period"),
-            state,
-            retry_at: None,
-            finished_at: None,
-            lease_expires_at: None,
-        }
-    }
-
-    fn judged(all: Vec<Candidate>, standings: &[Standing]) -> Findings {
-        let policies = HashMap::new();
-        let hour = ScheduleHour::default();
-        judge(all, standings, &policies, hour, at(NOW), at(NOW))
-    }
-
-    fn owed(findings: &Findings) -> Vec<i64> {
-        findings.owed.iter().map(|found| found.tenant.0).collect()
-    }
-
-    #[test]
-    fn a_new_tenant_and_an_older_period_are_owed_and_a_done_one_is_not() {
-        let all = vec![
-            candidate(1, "UTC"),
-            candidate(2, "UTC"),
-            candidate(3, "UTC"),
-        ];
-        let standings = [
-            standing(2, "2024-03", RunState::Completed),
-            standing(3, "2024-04", RunState::Completed),
-        ];
-        let findings = judged(all, &standings);
-        assert_eq!(owed(&findings), [1, 2]);
-        assert_eq!(findings.states["pending"], 2);
-        assert_eq!(findings.states["completed"], 1);
-        assert_eq!(findings.completed.len(), 1);
-        assert_eq!(findings.due_at, Some(at("2024-04-01T00:00:00Z")));
-    }
-
-    #[test]
-    fn s04_a_failed_run_waits_for_its_retry() {
-        let mut failed = standing(1, "2024-04", RunState::Failed);
-        failed.retry_at = Some(at("2024-04-01T12:00:30Z"));
-        let findings = judged(vec![candidate(1, "UTC")], &[failed.clone()]);
-        assert!(findings.owed.is_empty());
-        assert_eq!(findings.look_again_at, failed.retry_at);
-        assert_eq!(
-            findings.oldest_unfinished,
-            Some("2024-04".parse().expect("a period"))
-        );
-        failed.retry_at = Some(at("2024-04-01T11:59:59Z"));
-        assert_eq!(owed(&judged(vec![candidate(1, "UTC")], &[failed])), [1]);
-    }
-
-    #[test]
-    fn s05_a_running_run_is_left_alone_until_its_lease_expires() {
-        let mut running = standing(1, "2024-04", RunState::Running);
-        running.lease_expires_at = Some(at("2024-04-01T12:00:10Z"));
-        let findings = judged(vec![candidate(1, "UTC")], &[running.clone()]);
-        assert!(findings.owed.is_empty());
-        assert_eq!(findings.look_again_at, running.lease_expires_at);
-        running.lease_expires_at = None;
-        assert_eq!(owed(&judged(vec![candidate(1, "UTC")], &[running])), [1]);
-    }
-
-    #[test]
-    fn a_clock_that_went_back_owes_nothing() {
-        let newer = standing(1, "2024-05", RunState::Completed);
-        let findings = judged(vec![candidate(1, "UTC")], &[newer]);
-        assert!(findings.owed.is_empty());
-        assert_eq!(findings.states["completed"], 1);
-    }
-
-    #[test]
-    fn p03_no_policy_is_owed_again_once_one_was_dated_back() {
-        let unruled = [standing(1, "2024-04", RunState::NoPolicy)];
-        assert!(judged(vec![candidate(1, "UTC")], &unruled).owed.is_empty());
-        let version = Version {
-            number: 1,
-            terms: Terms::from_stored(Some(1), None, None, false).expect("valid terms"),
-            effective_from: at("2024-03-01T00:00:00Z"),
-            created_at: at("2024-04-01T11:00:00Z"),
-            created_by: String::new(),
-            reason: String::new(),
-        };
-        let policies = HashMap::from([(TenantId(1), vec![version])]);
-        let hour = ScheduleHour::default();
-        let all = vec![candidate(1, "UTC")];
-        let findings = judge(all, &unruled, &policies, hour, at(NOW), at(NOW));
-        assert_eq!(owed(&findings), [1]);
-    }
-
-    #[test]
-    fn the_longest_overdue_and_then_the_smallest_come_first() {
-        let mut all = vec![
-            candidate(1, "America/New_York"),
-            candidate(2, "UTC"),
-            candidate(3, "UTC"),
-            candidate(4, "Pacific/Kiritimati"),
-        ];
-        put_in_order(
-            &mut all,
-            &HashMap::from([(TenantId(2), 1_000), (TenantId(3), 5)]),
-        );
-        let order: Vec<i64> = all.iter().map(|found| found.tenant.0).collect();
-        assert_eq!(order, [4, 3, 2, 1]);
-    }
-
-    #[test]
-    fn without_anything_to_do_it_looks_again_at_the_next_due_instant() {
-        let done = [
-            standing(1, "2024-04", RunState::Completed),
-            standing(2, "2024-04", RunState::Completed),
-        ];
-        let all = vec![candidate(1, "UTC"), candidate(2, "Pacific/Kiritimati")];
-        let findings = judged(all, &done);
-        assert_eq!(findings.look_again_at, Some(at("2024-04-30T10:00:00Z")));
-        assert_eq!(findings.due_at, Some(at("2024-04-01T00:00:00Z")));
-    }
-}
+mod tests;

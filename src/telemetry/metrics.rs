@@ -201,7 +201,7 @@ fn describe() {
     describe_counter!(
         ERRORS,
         Unit::Count,
-        "Tenant-runs, and looks at what is owed, that failed, by class of the error."
+        "Tenant-runs, looks at what is owed and recounts of overdue participants that failed, by class of the error."
     );
     describe_gauge!(
         OVERDUE_PARTICIPANTS,
@@ -300,7 +300,7 @@ pub fn throttled(reason: &'static str, pause: Duration) {
     }
 }
 
-/// A tenant-run, or a look at what is owed, failed.
+/// A tenant-run, a look at what is owed or a recount failed, or a defect ended a task.
 pub fn failed(class: &'static str) {
     counter!(ERRORS, "class" => class).increment(1);
 }

@@ -4,6 +4,7 @@ mod life;
 mod metrics;
 mod outages;
 mod pace;
+mod state;
 mod work;
 
 use std::time::Duration;

@@ -3,20 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use tokio::time::Instant;
 
+use crate::config::Reclaim;
 use crate::engine::reclaim;
-use crate::engine::report::{Outcome, PassEntry};
+use crate::engine::report::Outcome;
 use crate::engine::survey::Survey;
 use crate::telemetry::metrics::{self, Standing};
 
 use super::super::audit::Audited;
 use super::super::health::Check;
 use super::super::look::{self, LookError, look};
+use super::super::probe;
 use super::super::ticks::Timetable;
 use super::super::wakeup::Source;
-use super::{CLEAN_UP_PAUSE, Chore, Daemon};
+use super::super::workers::Workers;
+use super::Daemon;
+use super::chores::{Chore, Looking};
 
 /// How long after an instant the loop looks whether it has passed: "expires at" is still held at
 /// that very moment, and the two clocks are never quite the same.
@@ -25,9 +28,14 @@ const AFTER: Duration = Duration::from_millis(50);
 /// While runs end one after the other, how often the figures are read anew.
 const REFRESH: Duration = Duration::from_secs(5);
 
+/// How long after the database's files could not be cleaned up it is tried again. Emptying SQLite's
+/// write-ahead log keeps writers waiting for as long as somebody reads; reclaiming reads whole tables.
+const CLEAN_UP_AGAIN: Duration = Duration::from_secs(60);
+const RECLAIM_AGAIN: Duration = Duration::from_secs(15 * 60);
+
 impl Daemon {
     /// Looks at what is owed; without a cause, only because the last look is out of date.
-    pub(super) fn look(&mut self, source: Option<Source>) {
+    pub(super) fn begin_look(&mut self, source: Option<Source>) {
         let Some(workers) = &mut self.workers else {
             // The start has not been yet, and looks itself.
             return;
@@ -40,15 +48,17 @@ impl Daemon {
         if let Some(source) = source {
             metrics::woke_up(source.name());
         }
-        self.looking = Some(Instant::now());
+        self.refresh_at = None;
         workers.look_begins();
         let engine = Arc::clone(workers.engine());
-        self.chores
+        let since = Instant::now();
+        let task = self
+            .chores
             .spawn(async move { Chore::Looked(source, look(&engine).await) });
+        self.looking = Some(Looking { since, task });
     }
 
     pub(super) fn on_looked(&mut self, source: Option<Source>, outcome: Result<Survey, LookError>) {
-        self.looking = None;
         self.looked_at = Some(Instant::now());
         let is_back = outcome.is_ok()
             && (source == Some(Source::Recovery) || self.health.is_failing(Check::Database));
@@ -58,10 +68,12 @@ impl Daemon {
         look::report(&self.health, outcome.as_ref().err());
         match outcome {
             Ok(survey) => {
-                self.pauses = Box::new(super::super::probe::backoff());
+                self.pauses = probe::pauses();
                 self.act_on(source, survey);
+                self.clean_up_if_idle();
             }
             Err(error) => {
+                metrics::failed(error.class());
                 if error.stops_work()
                     && let Some(workers) = &mut self.workers
                 {
@@ -71,7 +83,7 @@ impl Daemon {
             }
         }
         if let Some(source) = self.look_again.take() {
-            self.look(source);
+            self.begin_look(source);
         }
     }
 
@@ -111,57 +123,78 @@ impl Daemon {
             completed: findings.completed,
         }));
         let now = Instant::now();
-        let known = findings.look_again_at.map(|at| {
-            let wait = (at - survey.now).max(TimeDelta::zero());
-            now + wait.to_std().unwrap_or_default() + AFTER
-        });
+        let known = findings
+            .look_again_in
+            .map(|wait| now + wait.to_std().unwrap_or_default() + AFTER);
         let held_back = workers.assign(findings.owed);
         self.timer_at = [known, held_back].into_iter().flatten().min();
-        self.clean_up();
+        self.clean_up_if_idle();
     }
 
     /// A run has ended, whatever its end was.
-    pub(super) fn on_ended(&mut self, entry: &PassEntry) {
+    pub(super) fn on_ended(&mut self, outcome: &Outcome) {
         let Some(workers) = &mut self.workers else {
             return;
         };
         // A batch may have been committed before the run failed or was stopped.
-        self.is_dirty |= !matches!(entry.outcome, Outcome::AlreadyCompleted | Outcome::NoPolicy);
-        let is_idle = workers.in_hand() == 0 && workers.in_line() == 0;
-        let is_stopped = workers.is_stopped();
-        self.clean_up();
-        if is_stopped {
+        if !matches!(outcome, Outcome::AlreadyCompleted | Outcome::NoPolicy) {
+            self.erasures += 1;
+        }
+        if matches!(outcome, Outcome::Done) {
+            self.stop_pauses = probe::pauses();
+        }
+        let is_idle = workers.in_hand() == 0;
+        if workers.is_stopped() {
             // Wrong for everybody: the disk is full, or a clock is off. Not at once again.
             if is_idle {
-                self.timer_at = Some(Instant::now() + self.next_pause());
+                let pause = self.stop_pauses.next();
+                let until = Instant::now() + pause.unwrap_or(self.config.schedule.sweep_interval);
+                workers.pause(until);
+                self.timer_at = Some(until);
             }
-        } else if is_idle || self.looked_at.is_none_or(|at| at.elapsed() > REFRESH) {
-            self.look(None);
+        } else if is_idle {
+            self.begin_look(None);
+        } else {
+            // The pause of a run that failed is known only to a look.
+            let at = self.looked_at.map_or_else(Instant::now, |at| at + REFRESH);
+            self.refresh_at = Some(self.refresh_at.map_or(at, |known| known.min(at)));
         }
+        self.clean_up_if_idle();
     }
 
-    /// Once no run is in hand or in line, cleans up the database's files.
-    fn clean_up(&mut self) {
-        let Some(workers) = &self.workers else {
+    /// Whether the database's files may hold what was erased.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.erasures > self.erasures_cleaned_up
+    }
+
+    /// Cleans the database's files up, if that is wanted and no run would have to wait for it.
+    pub(super) fn clean_up_if_idle(&mut self) {
+        let idle = |workers: &&Workers| workers.in_hand() == 0;
+        let Some(workers) = self.workers.as_ref().filter(idle) else {
             return;
         };
-        let is_idle = workers.in_hand() == 0 && workers.in_line() == 0;
-        if !is_idle || !self.is_dirty || self.cleaning || self.clean_up_at > Instant::now() {
-            return;
+        if self.is_dirty() && self.cleaning.is_none() {
+            let (erasures, engine) = (self.erasures, Arc::clone(workers.engine()));
+            let task = self
+                .chores
+                .spawn(async move { Chore::CleanedUp(erasures, reclaim::clean_up(&engine).await) });
+            self.cleaning = Some(task);
         }
-        self.is_dirty = false;
-        self.cleaning = true;
-        let engine = Arc::clone(workers.engine());
-        self.chores
-            .spawn(async move { Chore::CleanedUp(reclaim::clean_up(&engine).await) });
     }
 
-    pub(super) fn on_cleaned_up(&mut self, is_done: bool) {
-        self.cleaning = false;
-        if !is_done {
-            // A later look tries again, and so does the next process.
-            self.is_dirty = true;
-            self.clean_up_at = Instant::now() + CLEAN_UP_PAUSE;
+    /// The files were cleaned up, or not, after so many of the runs that erase had ended.
+    pub(super) fn on_cleaned_up(&mut self, erasures: u64, is_emptied: bool) {
+        if is_emptied {
+            self.erasures_cleaned_up = erasures;
+            self.clean_up_at = None;
+            // A run may have ended meanwhile.
+            self.clean_up_if_idle();
+        } else {
+            let pause = match self.config.database.reclaim {
+                Reclaim::None => CLEAN_UP_AGAIN,
+                Reclaim::Vacuum | Reclaim::Rewrite => RECLAIM_AGAIN,
+            };
+            self.clean_up_at = Some(Instant::now() + pause);
         }
     }
 }

@@ -13,19 +13,25 @@ use crate::store::keys::KeyCheckError;
 use crate::store::schema::SchemaError;
 
 use super::super::health::Check;
+use super::super::supervisor::supervise_and_tell;
 use super::super::wakeup::Source;
 use super::super::workers::Workers;
 use super::super::{notify, probe};
-use super::{Chore, Daemon, Opening, ServeError};
+use super::chores::{Chore, Opening, OpeningUnderWay};
+use super::{Daemon, ServeError};
 
 impl Daemon {
+    /// Begins to open the database. One that is being opened already is not wanted any more: of two
+    /// configurations the newer one counts, however long either takes.
     pub(super) fn open(&mut self, why: Opening, config: Config) {
-        self.opening = Some(why);
         let (clock, ids) = (Arc::clone(&self.clock), Arc::clone(&self.ids));
-        self.chores.spawn(async move {
+        let task = self.chores.spawn(async move {
             let outcome = open::open(&config, clock, ids).await;
-            Chore::Opened(why, Box::new(config), outcome)
+            Chore::Opened(Box::new(config), outcome)
         });
+        if let Some(older) = self.opening.replace(OpeningUnderWay { why, task }) {
+            older.task.abort();
+        }
     }
 
     pub(super) fn on_opened(
@@ -34,7 +40,6 @@ impl Daemon {
         config: Config,
         outcome: Result<Engine, OpenError>,
     ) -> Result<(), ServeError> {
-        self.opening = None;
         match (outcome, why) {
             (Ok(engine), _) => self.adopt(config, engine, why),
             (Err(error), Opening::Reload) => self.refuse(&error),
@@ -66,18 +71,26 @@ impl Daemon {
     fn adopt(&mut self, config: Config, engine: Engine, why: Opening) {
         let is_reload = why == Opening::Reload;
         let engine = Arc::new(engine);
-        self.pauses = Box::new(probe::backoff());
+        self.pauses = probe::pauses();
+        self.stop_pauses = probe::pauses();
         self.log_level.set(config.log.level);
         self.sweep_at = Instant::now() + config.schedule.sweep_interval;
         let needs_restart =
-            config.http != self.config.http || config.log.format != self.config.log.format;
+            (&config.http, config.log.format) != (&self.started_with.0, self.started_with.1);
         self.config = config;
         match &mut self.workers {
             Some(workers) => workers.adopt(Arc::clone(&engine)),
             None => self.workers = Some(Workers::new(Arc::clone(&engine))),
         }
-        let probe = probe::run(engine, Arc::clone(&self.health), self.bell.clone());
-        self.probe = Some(AbortOnDropHandle::new(tokio::spawn(probe)));
+        // A look by the engine of before may be at another database: what it finds is not this one's
+        // to do, and one that hangs must not hold up this one.
+        if let Some(looking) = self.looking.take() {
+            looking.task.abort();
+        }
+        // The same of a clean-up; and the log of this database may hold what others erased.
+        self.cleaning = None;
+        self.erasures += 1;
+        self.probe = Some(self.supervised_probe(engine));
         if is_reload {
             tracing::info!(
                 event = "configuration_reloaded",
@@ -87,11 +100,24 @@ impl Daemon {
             );
             notify::ready(&self.describe());
         }
-        self.look(Some(if is_reload {
+        self.begin_look(Some(if is_reload {
             Source::Reload
         } else {
             Source::Start
         }));
+    }
+
+    fn supervised_probe(&self, engine: Arc<Engine>) -> AbortOnDropHandle<()> {
+        let (health, bell) = (Arc::clone(&self.health), self.bell.clone());
+        let broken = {
+            let health = Arc::clone(&health);
+            move || {
+                let problem = "a defect in retentiond ended the probe; see the log";
+                health.set(Check::Database, Some(problem.to_owned()));
+            }
+        };
+        let start = move || probe::run(Arc::clone(&engine), Arc::clone(&health), bell.clone());
+        supervise_and_tell("probe", start, broken)
     }
 
     /// SIGHUP.
@@ -101,7 +127,6 @@ impl Daemon {
             Err(error) => self.refuse(&error),
             // The first opening is still under way, or waits: it goes on with the new configuration.
             Ok(config) if self.workers.is_none() => {
-                self.chores.abort_all();
                 self.config = config;
                 self.reopen_at = None;
                 self.open(Opening::Start, self.config.clone());
@@ -111,7 +136,7 @@ impl Daemon {
         }
     }
 
-    fn refuse(&self, error: &dyn std::error::Error) {
+    pub(super) fn refuse(&self, error: &dyn std::error::Error) {
         tracing::error!(
             event = "configuration_refused",
             "the old configuration stays in force: {error}"

@@ -1,0 +1,243 @@
+//! What the daemon knows of itself: it stays right after a reload, a stop for everybody, a failure
+//! beside a long run, and an end that nobody could prepare for.
+
+use std::fs;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+
+use crate::support::{Backend, Binary, Scratch, holds_within, scratch};
+
+use super::{LONG, is_completed, runs, tenant, wait_completed, wait_event, world};
+
+/// Longer than a test may take: nothing that happens in it is the sweep's doing.
+const NO_SWEEP: &str = "[schedule]\nsweep_interval = \"1day\"\n";
+
+fn configure(binary: &Binary, url: &str, more: &str) {
+    let settings = format!("[database]\nurl = \"{url}\"\n{more}");
+    fs::write(binary.directory().join("retentiond.toml"), settings).expect("a configuration");
+}
+
+/// A binary with a keyring that the world's database knows, and without a URL in its environment.
+fn unconfigured(from: &Binary) -> Binary {
+    let binary = Binary::new();
+    let name = "retentiond.keyring";
+    fs::copy(from.directory().join(name), binary.directory().join(name)).expect("a keyring");
+    binary
+}
+
+#[tokio::test]
+async fn a_look_that_a_reload_overtakes_is_given_up_and_what_it_would_find_is_not_done() {
+    let (before, after) = (
+        world(scratch(Backend::Postgres).await).await,
+        world(scratch(Backend::Postgres).await).await,
+    );
+    let of_before = tenant(&before, "before", 2, 0, 0).await;
+    let of_after = tenant(&after, "after", 2, 0, 0).await;
+    let keyring_of = before.binary();
+    let binary = unconfigured(&keyring_of);
+    // For as long as somebody holds this table, a look at the first database does not end.
+    let held = sea_orm::TransactionTrait::begin(&before.db)
+        .await
+        .expect("a transaction");
+    sea_orm::ConnectionTrait::execute_unprepared(
+        &held,
+        "LOCK TABLE tenant IN ACCESS EXCLUSIVE MODE",
+    )
+    .await
+    .expect("a lock");
+    let patient = "statement_timeout = \"1h\"\nscan_timeout = \"1h\"\nlock_timeout = \"1h\"\n";
+    configure(
+        &binary,
+        before.scratch.url(),
+        &format!("{patient}{NO_SWEEP}"),
+    );
+    let serving = binary.serve();
+    let looks = || serving.metric("retention_scheduler_wakeups_total{source=\"start\"}");
+    let looking = holds_within(LONG, async || looks() == Some(1.0)).await;
+    assert!(looking, "{}", serving.log());
+
+    configure(&binary, after.scratch.url(), NO_SWEEP);
+    serving.signal("HUP");
+    wait_completed(&after, of_after, &serving).await;
+    held.rollback().await.expect("a rollback");
+    // A look at the new database after whatever the old look could still have said.
+    serving.signal("HUP");
+    wait_event(&serving, "configuration_reloaded", 2).await;
+    let (status, log) = serving.terminate(LONG).await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(!log.contains("\"tenant\":\"before\""), "{log}");
+    assert!(runs(&before, of_before).await.is_empty());
+    assert_eq!(runs(&after, of_after).await.len(), 1);
+}
+
+#[tokio::test]
+async fn of_two_reloads_the_later_one_counts_although_it_is_faster() {
+    let world = world(scratch(Backend::Postgres).await).await;
+    let binary = unconfigured(&world.binary());
+    configure(&binary, world.scratch.url(), NO_SWEEP);
+    let serving = binary.serve();
+    serving.wait_ready(LONG).await;
+
+    // A server that accepts and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = silent.local_addr().expect("an address");
+    let slow = format!("postgres://nobody@{address}/nothing?sslmode=disable");
+    configure(
+        &binary,
+        &slow,
+        &format!("connect_timeout = \"10m\"\n{NO_SWEEP}"),
+    );
+    serving.signal("HUP");
+    let (mut opening, _) = silent.accept().await.expect("a connection");
+    configure(&binary, world.scratch.url(), NO_SWEEP);
+    serving.signal("HUP");
+    wait_event(&serving, "configuration_reloaded", 1).await;
+
+    // The older one is given up at once, and not after its ten minutes.
+    let mut said = Vec::new();
+    tokio::time::timeout(LONG, opening.read_to_end(&mut said))
+        .await
+        .expect("the connection ends")
+        .expect("what it said");
+    let acme = tenant(&world, "acme", 1, 0, 0).await;
+    serving.signal("HUP");
+    wait_completed(&world, acme, &serving).await;
+    assert_eq!(serving.events("configuration_refused"), 0);
+}
+
+#[tokio::test]
+async fn s02_a_stop_for_everybody_with_tenants_in_line_is_followed_by_ever_later_attempts() {
+    let world = world(scratch(Backend::Postgres).await).await;
+    let mut tenants = Vec::new();
+    for number in 0..3 {
+        tenants.push(tenant(&world, &format!("tenant-{number}"), 1, 0, 0).await);
+    }
+    world
+        .sql(
+            "CREATE FUNCTION disk_is_full() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END $$",
+        )
+        .await;
+    world
+        .sql(
+            "CREATE TRIGGER disk_is_full BEFORE DELETE ON participant \
+             FOR EACH ROW EXECUTE FUNCTION disk_is_full()",
+        )
+        .await;
+    let serving = world
+        .binary()
+        .env("RETENTIOND__ENGINE__WORKERS", "1")
+        .env("RETENTIOND__SCHEDULE__SWEEP_INTERVAL", "1day")
+        .serve();
+    // Each is tried once, and none of them by the sweep.
+    wait_event(&serving, "tenant_run_failed", 3).await;
+    let mut ends = Vec::new();
+    for tenant in tenants {
+        let recorded = holds_within(LONG, async || {
+            runs(&world, tenant)
+                .await
+                .iter()
+                .any(|run| run.state == "failed")
+        });
+        assert!(recorded.await, "{}", serving.log());
+        let run = runs(&world, tenant).await.remove(0);
+        assert_eq!(run.failure_class.as_deref(), Some("disk_full"));
+        ends.push(run.finished_at.expect("an end"));
+    }
+    ends.sort();
+    assert!(ends[1] - ends[0] >= TimeDelta::seconds(1), "{ends:?}");
+    assert!(ends[2] - ends[1] >= TimeDelta::seconds(2), "{ends:?}");
+}
+
+on_every_database! {
+    async fn s04_a_failure_beside_a_run_that_takes_long_is_seen_before_that_ends(scratch: Scratch) {
+        let world = world(scratch).await;
+        // Ten minutes, at one row a second.
+        let slow = tenant(&world, "slow", 600, 0, 0).await;
+        tenant(&world, "broken", 1, 0, 0).await;
+        world.sql("UPDATE tenant SET time_zone = 'Europe/Nowhere' WHERE slug = 'broken'").await;
+        let serving = world
+            .binary()
+            .env("RETENTIOND__ENGINE__WORKERS", "2")
+            .env("RETENTIOND__ENGINE__BATCH_ROWS", "1")
+            .env("RETENTIOND__ENGINE__ROWS_PER_SECOND_MAX", "1")
+            .env("RETENTIOND__SCHEDULE__SWEEP_INTERVAL", "1day")
+            .serve();
+        let seen = holds_within(LONG, async || {
+            serving.metric("retention_tenant_runs{state=\"failed\"}") == Some(1.0)
+        });
+        assert!(seen.await, "{}", serving.log());
+        assert!(!is_completed(&world, slow).await);
+    }
+}
+
+fn log_length(scratch: &Scratch) -> u64 {
+    let path = scratch.url().trim_start_matches("sqlite://");
+    let path = path.split('?').next().expect("a path");
+    fs::metadata(format!("{path}-wal")).map_or(0, |log| log.len())
+}
+
+#[tokio::test]
+async fn what_a_killed_process_left_in_the_log_of_sqlite_is_emptied_and_again_if_that_fails() {
+    let world = world(scratch(Backend::Sqlite).await).await;
+    tenant(&world, "acme", 2, 0, 0).await;
+    world.binary().run(&["run"]).expect_code(0);
+    world.sql("UPDATE tenant SET name = 'another'").await;
+    assert!(
+        log_length(&world.scratch) > 0,
+        "there is something in the log"
+    );
+    // Whoever reads keeps the log in use.
+    let reading = sea_orm::TransactionTrait::begin(&world.db)
+        .await
+        .expect("a transaction");
+    sea_orm::ConnectionTrait::execute_unprepared(&reading, "SELECT count(*) FROM tenant")
+        .await
+        .expect("a snapshot");
+    let another = world.scratch.connect().await;
+    sea_orm::ConnectionTrait::execute_unprepared(&another, "UPDATE tenant SET name = 'a third'")
+        .await
+        .expect("a write that the reader does not see");
+    let serving = world
+        .binary()
+        .env("RETENTIOND__DATABASE__LOCK_TIMEOUT", "50ms")
+        .env("RETENTIOND__ENGINE__RETRY_ATTEMPTS", "1")
+        .env("RETENTIOND__SCHEDULE__SWEEP_INTERVAL", "1s")
+        .serve();
+    wait_event(&serving, "write_ahead_log_in_use", 2).await;
+    assert!(log_length(&world.scratch) > 0);
+    reading.rollback().await.expect("a rollback");
+    let emptied = holds_within(LONG, async || log_length(&world.scratch) == 0).await;
+    assert!(emptied, "{}", serving.log());
+    assert_eq!(serving.events("tenant_run_started"), 0, "nothing was owed");
+}
+
+#[tokio::test]
+async fn a_log_of_sqlite_that_stays_in_use_does_not_hold_up_the_end() {
+    let world = world(scratch(Backend::Sqlite).await).await;
+    world.sql("CREATE TABLE something (id integer)").await;
+    let reading = sea_orm::TransactionTrait::begin(&world.db)
+        .await
+        .expect("a transaction");
+    sea_orm::ConnectionTrait::execute_unprepared(&reading, "SELECT count(*) FROM tenant")
+        .await
+        .expect("a snapshot");
+    let another = world.scratch.connect().await;
+    sea_orm::ConnectionTrait::execute_unprepared(&another, "INSERT INTO something VALUES (1)")
+        .await
+        .expect("a write that the reader does not see");
+    let serving = world
+        .binary()
+        .env("RETENTIOND__DATABASE__LOCK_TIMEOUT", "1h")
+        .env("RETENTIOND__DATABASE__SCAN_TIMEOUT", "1h")
+        .env("RETENTIOND__SHUTDOWN__GRACE_PERIOD", "1s")
+        .serve();
+    serving.wait_ready(LONG).await;
+    let (status, log) = serving.terminate(LONG + Duration::from_secs(1)).await;
+    assert_eq!(status.code(), Some(0), "nothing was broken off: {log}");
+    assert!(log.contains("write_ahead_log_in_use"), "{log}");
+    drop(reading);
+}
