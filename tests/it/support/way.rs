@@ -8,7 +8,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// The way to a server, open for as long as the value lives.
 pub struct Way {
-    _accepting: AbortOnDropHandle<()>,
+    accepting: AbortOnDropHandle<()>,
 }
 
 impl Way {
@@ -28,8 +28,15 @@ impl Way {
             }
         });
         Self {
-            _accepting: AbortOnDropHandle::new(accepting),
+            accepting: AbortOnDropHandle::new(accepting),
         }
+    }
+
+    /// Closes it, and returns once its port is free again: another way may begin there.
+    pub async fn close(self) {
+        self.accepting.abort();
+        // It was ended, as it was told.
+        let _ = self.accepting.await;
     }
 }
 
