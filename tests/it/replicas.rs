@@ -189,7 +189,7 @@ async fn attempts_of(crowd: &Crowd, runs: &BTreeSet<Uuid>) -> BTreeMap<Uuid, i32
 }
 
 /// The runs whose leases a process holds, by tenant.
-async fn held_by(crowd: &Crowd, pid: u32) -> BTreeMap<i64, Uuid> {
+pub async fn held_by(crowd: &Crowd, pid: u32) -> BTreeMap<i64, Uuid> {
     run_lease::Entity::find()
         .filter(run_lease::Column::Holder.ends_with(format!(":{pid}")))
         .filter(run_lease::Column::Token.is_not_null())

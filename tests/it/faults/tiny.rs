@@ -161,14 +161,19 @@ impl Tiny {
     }
 
     pub async fn state(&self) -> State {
-        let backend = self.scratch.backend();
+        self.look(async |db| State::read(db, self.scratch.backend()).await)
+            .await
+    }
+
+    /// Looks at the database, on a connection that is closed again on SQLite.
+    pub async fn look<T>(&self, look: impl AsyncFnOnce(&DatabaseConnection) -> T) -> T {
         if let Some(db) = &self.connection {
-            return State::read(db, backend).await;
+            return look(db).await;
         }
         let db = self.scratch.connect().await;
-        let state = State::read(&db, backend).await;
+        let seen = look(&db).await;
         db.close().await.expect("closed");
-        state
+        seen
     }
 
     /// What must hold at any instant, in the middle of a run too.
