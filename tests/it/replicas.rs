@@ -216,7 +216,6 @@ async fn nap(random: &mut StdRng, milliseconds: std::ops::Range<u64>) {
     tokio::time::sleep(Duration::from_millis(milliseconds)).await;
 }
 
-#[expect(clippy::print_stderr, reason = "shown if the test fails")]
 fn seeded() -> StdRng {
     let seed = seed_or(rand::random());
     report(&format!("to repeat: RETENTIOND_TEST_SEED={seed}"));

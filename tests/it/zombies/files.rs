@@ -94,10 +94,8 @@ impl Traced {
 
     /// Waits until it stands still; false if it ended before.
     async fn stops(&mut self, tiny: &Tiny) -> bool {
-        let calls = tiny.binary.directory().join("calls");
         let decided = holds_within(PATIENCE, async || {
-            let traced = fs::read_to_string(&calls).unwrap_or_default();
-            if traced.contains("stopped by SIGSTOP") {
+            if stops_of(tiny) > 0 {
                 let pid = self.child();
                 self.stopped = Some((pid, SystemClock.now()));
             }
@@ -120,9 +118,22 @@ impl Traced {
 
     /// Waits for its end; its exit code, and its log.
     async fn end(&mut self, tiny: &Tiny) -> (i32, String) {
-        let mut code = None;
+        let (mut code, mut stops) = (None, 1);
         let ended = holds_within(PATIENCE, async || {
             code = self.code();
+            // strace counts each thread's calls by themselves, so another one may come to its n-th.
+            let stops_now = stops_of(tiny);
+            if stops_now > stops
+                && code.is_none()
+                && let Some((pid, _)) = self.stopped
+            {
+                stops = stops_now;
+                // It may have ended just now.
+                let _ = Command::new("kill")
+                    .args(["-CONT", &pid.to_string()])
+                    .stderr(Stdio::null())
+                    .status();
+            }
             code.is_some()
         });
         let ended = ended.await;
@@ -144,6 +155,13 @@ impl Drop for Traced {
         // strace ends with its child; one that has ended already is no error.
         let _ = self.strace.wait();
     }
+}
+
+/// How many threads `strace` has seen stop.
+fn stops_of(tiny: &Tiny) -> usize {
+    let calls = tiny.binary.directory().join("calls");
+    let traced = fs::read_to_string(calls).unwrap_or_default();
+    traced.matches("stopped by SIGSTOP").count()
 }
 
 #[test]
@@ -280,9 +298,12 @@ async fn free_the_lock(tiny: &Tiny, point: &Point, mut zombie: Traced) {
         for run in &lost {
             assert!(taken.contains_key(run), "{when}: lost to nobody");
         }
-        let expected = if lost.is_empty() { code } else { 5 };
-        assert!(matches!(code, 0 | 3 | 5), "{when}: {code}: {zombie_log}");
-        assert_eq!(code, expected, "{when}: {zombie_log}");
+        let is_log_in_use = code == 3 && zombie_log.contains("write_ahead_log_in_use");
+        let is_done = code == 0 && lost.is_empty();
+        // One that stood still while it opened the file may give up when it wakes.
+        let is_refused = code == 1 && lost.is_empty() && zombie_log.contains("run_refused");
+        let is_documented = is_done || is_log_in_use || is_refused || code == 5;
+        assert!(is_documented, "{when}: {code}: {zombie_log}");
     }
     require_finished(tiny, &when).await;
 }

@@ -130,7 +130,7 @@ fn choose(seen: &[Seen]) -> Vec<Point> {
                 .unwrap_or_else(|| panic!("no {step}"))
         })
         .collect();
-    numbers.extend(with_text("COMMIT").last());
+    numbers.extend(with_text("COMMIT").next_back());
     let named = numbers.len();
     let mut random = StdRng::seed_from_u64(seed_or(1));
     let mut edges: Vec<usize> = with_text("COMMIT").chain(with_text("BEGIN")).collect();
