@@ -197,10 +197,13 @@ async fn record_end(
     let record = || async {
         let transaction = engine.database.begin("recording the end of a run").await?;
         if !lease.fence(&transaction).await? {
-            // Lost, or our own earlier attempt was committed and its reply lost.
+            // Lost, or our own earlier attempt was committed and its reply lost. Whoever took the
+            // run over claimed it first, which counted an attempt: its end is not ours.
             let stored = runs::find(&transaction, lease.tenant, run.period).await?;
             transaction.rollback().await?;
-            return Ok(stored.is_some_and(|stored| stored.state == state.name()));
+            return Ok(stored.is_some_and(|stored| {
+                stored.state == state.name() && stored.attempts == run.attempts
+            }));
         }
         runs::finish(&transaction, lease.tenant, lease.run_id, state, failure).await?;
         if state == RunState::Completed {

@@ -296,7 +296,8 @@ fn mariadb(number: u16) -> ErrorClass {
 fn sqlite(code: &str) -> ErrorClass {
     let code: u32 = code.parse().unwrap_or_default();
     match code & 0xff {
-        5 | 6 => ErrorClass::LockTimeout,
+        // 15, "locking protocol": somebody stands still while they recover the write-ahead log.
+        5 | 6 | 15 => ErrorClass::LockTimeout,
         8 => ErrorClass::ReadOnly,
         10 => ErrorClass::Unavailable,
         13 => ErrorClass::DiskFull,

@@ -109,14 +109,19 @@ impl Tiny {
     }
 
     pub async fn state(&self) -> State {
-        let backend = self.scratch.backend();
+        self.look(async |db| State::read(db, self.scratch.backend()).await)
+            .await
+    }
+
+    /// Looks at the database, on a connection that is closed again on SQLite.
+    pub async fn look<T>(&self, look: impl AsyncFnOnce(&DatabaseConnection) -> T) -> T {
         if let Some(db) = &self.connection {
-            return State::read(db, backend).await;
+            return look(db).await;
         }
         let db = self.scratch.connect().await;
-        let state = State::read(&db, backend).await;
+        let seen = look(&db).await;
         db.close().await.expect("closed");
-        state
+        seen
     }
 
     /// After a fault: see [`Expectation::prove`].
@@ -126,6 +131,11 @@ impl Tiny {
         self.expectation
             .prove(when, &self.binary, &period, state)
             .await;
+    }
+
+    /// What must hold at any instant.
+    pub fn check(&self, when: &str, state: &State) {
+        self.expectation.check(when, state);
     }
 
     /// Equal to an undisturbed run's end.

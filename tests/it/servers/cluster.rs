@@ -73,13 +73,13 @@ async fn work_through(galera: &mut Galera, injury: Injury, injured: usize, seed:
         replicas.push(slowly(&crowd, &at_node(&crowd.world.scratch, &node.url())).serve());
     }
     let balancer = Proxy::balancing(
-        &crowd.world.scratch,
+        Backend::MariaDb,
         galera.addresses(),
         &lost_replies(),
         Victim::default(),
     )
     .await;
-    replicas.push(slowly(&crowd, &balancer.url(&crowd.world.scratch)).serve());
+    replicas.push(slowly(&crowd, &balancer.url(crowd.world.scratch.url())).serve());
 
     let pid = replicas[injured].pid();
     let at_work = async || !held_by(&crowd, pid).await.is_empty();

@@ -39,7 +39,7 @@ const ZONES: [&str; 10] = [
 const TEST_MAX: TimeDelta = TimeDelta::minutes(30);
 
 /// Rows that each participant has in the four child tables, in the order of `CHILD_TABLES`.
-const CHILDREN: [u64; 4] = [1, 1, 1, 2];
+pub const CHILDREN: [u64; 4] = [1, 1, 1, 2];
 
 /// Rows in one INSERT.
 const CHUNK: usize = 400;
@@ -74,7 +74,7 @@ pub struct Member {
 
 /// Rows that have not been stored yet.
 #[derive(Default)]
-struct Rows {
+pub struct Rows {
     uploads: Vec<upload::ActiveModel>,
     participants: Vec<participant::ActiveModel>,
     metadata: Vec<participant_metadata::ActiveModel>,
@@ -254,7 +254,8 @@ impl Member {
 }
 
 impl Rows {
-    fn upload(&mut self, tenant: TenantId) -> Uuid {
+    /// An upload, long ago.
+    pub fn upload(&mut self, tenant: TenantId) -> Uuid {
         let id = Uuid::now_v7();
         self.uploads.push(upload::ActiveModel {
             tenant_id: Set(tenant.0),
@@ -269,7 +270,9 @@ impl Rows {
         id
     }
 
-    fn person(
+    /// A participant with children in every table, as many as [`CHILDREN`] says; one of the
+    /// invitations is still queued.
+    pub fn person(
         &mut self,
         tenant: TenantId,
         upload: Uuid,
@@ -331,7 +334,8 @@ impl Rows {
         id
     }
 
-    async fn store(self, world: &World) {
+    /// Stores everything, in few statements.
+    pub async fn store(self, world: &World) {
         store::<upload::Entity, _>(world, self.uploads).await;
         store::<participant::Entity, _>(world, self.participants).await;
         store::<participant_metadata::Entity, _>(world, self.metadata).await;

@@ -1,6 +1,7 @@
 //! What tests stand on: a database of their own, and the real binary.
 
 pub mod binary;
+pub mod bouncer;
 pub mod campaign;
 pub mod crowd;
 pub mod database;

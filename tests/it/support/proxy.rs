@@ -1,5 +1,5 @@
-//! A TCP proxy between the service and its database that breaks the connection, or kills the
-//! service, at a request of the test's choosing.
+//! A TCP proxy between the service and its database that breaks the connection, or kills or stops
+//! the service, at a request of the test's choosing.
 
 mod requests;
 
@@ -8,13 +8,19 @@ use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
+use retentiond::clock::{Clock, SystemClock};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use super::{Backend, Scratch};
+use super::Backend;
+use super::serving::signal;
 use requests::{Cutter, Kind};
+
+/// A process that has not stopped by then is not going to.
+const STOP_MAX: Duration = Duration::from_secs(60);
 
 /// What happens at a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +43,10 @@ pub enum Fault {
     KillInFlight,
     /// The service is killed when the answer has been passed on.
     KillAfter,
+    /// The service is stopped on the way into the request, which the server gets when it is woken.
+    StopBefore,
+    /// The service is stopped while the server is at the request.
+    StopInFlight,
 }
 
 /// At which request.
@@ -71,6 +81,7 @@ struct Shared {
     /// New connections go to each in turn.
     servers: Vec<SocketAddr>,
     ended: CancellationToken,
+    woken: CancellationToken,
     victim: Victim,
     state: Mutex<State>,
 }
@@ -80,21 +91,26 @@ struct State {
     faults: Vec<(Trigger, Fault)>,
     seen: Vec<Seen>,
     struck: Vec<(Fault, Instant)>,
+    stopped_at: Option<DateTime<Utc>>,
 }
 
 impl Proxy {
-    /// In front of the scratch database's server, with the faults to come.
-    pub async fn start(scratch: &Scratch, faults: &[(Trigger, Fault)], victim: Victim) -> Self {
-        let server = place(scratch.url())
-            .parse()
-            .expect("an IP address and a port");
-        Self::balancing(scratch, vec![server], faults, victim).await
+    /// In front of what `url` names, the server or something on the way to it, with the faults to
+    /// come.
+    pub async fn start(
+        backend: Backend,
+        url: &str,
+        faults: &[(Trigger, Fault)],
+        victim: Victim,
+    ) -> Self {
+        let server = place(url).parse().expect("an IP address and a port");
+        Self::balancing(backend, vec![server], faults, victim).await
     }
 
-    /// In front of several servers that hold the scratch database, as a balancer that knows nothing
+    /// In front of several servers that hold the same database, as a balancer that knows nothing
     /// of their health: each connection goes to the next of them.
     pub async fn balancing(
-        scratch: &Scratch,
+        backend: Backend,
         servers: Vec<SocketAddr>,
         faults: &[(Trigger, Fault)],
         victim: Victim,
@@ -102,9 +118,10 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let port = listener.local_addr().expect("its number").port();
         let shared = Arc::new(Shared {
-            backend: scratch.backend(),
+            backend,
             servers,
             ended: CancellationToken::new(),
+            woken: CancellationToken::new(),
             victim,
             state: Mutex::new(State {
                 faults: faults.to_vec(),
@@ -115,13 +132,12 @@ impl Proxy {
         Self { shared, port }
     }
 
-    /// The scratch database's URL with this proxy in place of the server.
-    pub fn url(&self, scratch: &Scratch) -> String {
-        let url = scratch.url();
+    /// The URL that it was started for, with this proxy in place of what it names.
+    pub fn url(&self, url: &str) -> String {
         let url = url.replacen(place(url), &format!("127.0.0.1:{}", self.port), 1);
         let separator = if url.contains('?') { '&' } else { '?' };
         // Encrypted requests could not be counted.
-        let parameter = match scratch.backend() {
+        let parameter = match self.shared.backend {
             Backend::Postgres => "sslmode=disable",
             _ => "ssl-mode=DISABLED",
         };
@@ -136,6 +152,17 @@ impl Proxy {
     /// The faults that came about, and when.
     pub fn struck(&self) -> Vec<(Fault, Instant)> {
         self.shared.state().struck.clone()
+    }
+
+    /// When the service was seen to have been stopped.
+    pub fn stopped_at(&self) -> Option<DateTime<Utc>> {
+        self.shared.state().stopped_at
+    }
+
+    /// Wakes the stopped service, and lets its request go.
+    pub fn wake(&self) {
+        self.shared.signal("CONT");
+        self.shared.woken.cancel();
     }
 }
 
@@ -176,12 +203,36 @@ impl Shared {
         Some(fault)
     }
 
+    /// Stops the service, and returns when it stands still.
+    fn stop(&self) {
+        let pid = self.signal("STOP");
+        let end = Instant::now() + STOP_MAX;
+        while !is_stopped(pid) {
+            assert!(Instant::now() < end, "the service did not stop");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.state().stopped_at = Some(SystemClock.now());
+    }
+
+    fn signal(&self, name: &str) -> u32 {
+        let victim = self.victim.lock().unwrap_or_else(PoisonError::into_inner);
+        let pid = victim.as_ref().expect("a process to signal").id();
+        signal(pid, name);
+        pid
+    }
+
     fn kill(&self) {
         let mut victim = self.victim.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(child) = victim.as_mut() {
             child.kill().expect("the process can be killed");
         }
     }
+}
+
+fn is_stopped(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("a child of ours");
+    let (_, state) = stat.rsplit_once(") ").expect("a name in brackets");
+    state.starts_with('T')
 }
 
 async fn listen(shared: Arc<Shared>, listener: TcpListener) {
@@ -282,6 +333,15 @@ async fn requests_of(link: Arc<Link>, mut client: OwnedReadHalf, mut server: Own
                 Some(Fault::SilenceReply) => link.set_replies(Replies::Swallowed),
                 Some(Fault::KillAfter) => link.set_replies(Replies::Kill),
                 Some(Fault::Delay(pause)) => tokio::time::sleep(pause).await,
+                Some(Fault::StopInFlight) => link.shared.stop(),
+                Some(Fault::StopBefore) => {
+                    link.shared.stop();
+                    tokio::select! {
+                        // The server gave the idle transaction up: the request meets nobody.
+                        () = link.over() => return,
+                        () = link.shared.woken.cancelled() => {}
+                    }
+                }
                 Some(Fault::KillBefore) => {
                     link.shared.kill();
                     return link.cut.cancel();

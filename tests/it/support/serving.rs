@@ -147,13 +147,7 @@ impl Serving {
 
     /// Sends a signal by its name, `TERM` or `HUP`.
     pub fn signal(&self, name: &str) {
-        // The crate forbids unsafe code, so the shell makes the system call.
-        let sent = Command::new("sh")
-            .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name])
-            .arg(self.pid().to_string())
-            .status()
-            .expect("a shell");
-        assert!(sent.success(), "SIG{name} could not be sent");
+        signal(self.pid(), name);
     }
 
     /// SIGSTOP: it does nothing more, and does not know.
@@ -202,6 +196,17 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal to a process of ours.
+pub fn signal(pid: u32, name: &str) {
+    // The crate forbids unsafe code, so the shell makes the system call.
+    let sent = Command::new("sh")
+        .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name])
+        .arg(pid.to_string())
+        .status()
+        .expect("a shell");
+    assert!(sent.success(), "SIG{name} could not be sent");
 }
 
 /// Looks at a condition until it holds; whether it did within `limit`.
