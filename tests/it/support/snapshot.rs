@@ -273,7 +273,8 @@ fn counts_of_run(row: &tenant_run::Model) -> Counts {
     }
 }
 
-fn counts_of_batch(row: &run_batch::Model) -> Counts {
+/// The counts of a batch on record.
+pub fn counts_of_batch(row: &run_batch::Model) -> Counts {
     Counts {
         anonymized: unsigned(row.anonymized),
         purged: unsigned(row.purged),
