@@ -75,16 +75,19 @@ def check_fit(documents):
         "PodMonitor": named("PodMonitor")["retentiond"]["spec"]["selector"]["matchLabels"],
         "Service": named("Service")["retentiond-metrics"]["spec"]["selector"],
     }
-    (job,) = named("Job").values()
-    job_labels = job["spec"]["template"]["metadata"]["labels"]
+    jobs = named("Job")
+    if sorted(jobs) != ["retentiond-by-hand", "retentiond-migrate"]:
+        fail(f"other jobs than expected: {sorted(jobs)}")
     for kind, selector in selectors.items():
         if not selector.items() <= labels.items():
             fail(f"the {kind} does not select the pods of the Deployment")
-        # The job's pod must be under the NetworkPolicy, and must not pass for one of the service's.
-        if (selector.items() <= job_labels.items()) != (kind == "NetworkPolicy"):
-            fail(f"the {kind} selects the wrong pods: look at the job's labels")
+        for name, job in jobs.items():
+            job_labels = job["spec"]["template"]["metadata"]["labels"]
+            # The job's pod must be under the NetworkPolicy, and must not pass for one of the service's.
+            if (selector.items() <= job_labels.items()) != (kind == "NetworkPolicy"):
+                fail(f"the {kind} selects the wrong pods: look at the labels of {name}")
 
-    for workload in (deployment, job):
+    for workload in (deployment, *jobs.values()):
         spec = workload["spec"]["template"]["spec"]
         for volume in spec["volumes"]:
             if volume.get("secret", {}).get("defaultMode", 0) & 0o037:

@@ -1,12 +1,17 @@
-//! A tenant's calendar as of now: which period is the first whose run is not over.
+//! A tenant's calendar as of now: which period is the first whose run is not over, and whom the one
+//! before left behind.
 
 use chrono::{DateTime, Utc};
 use entity::tenant_run;
+use serde::Serialize;
+use uuid::Uuid;
 
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::forecast::Calendar;
-use crate::domain::period::{ScheduleHour, Zone, newest_due_period};
+use crate::domain::period::{Period, ScheduleHour, Zone, newest_due_period};
+use crate::domain::policy::Version;
 use crate::domain::run_state::RunState;
+use crate::engine::stage::Stage;
 use crate::ids::TenantId;
 use crate::store::{Transaction, runs};
 
@@ -16,6 +21,41 @@ use super::exit::Failure;
 pub(super) struct Standing {
     calendar: Calendar,
     run: Option<tenant_run::Model>,
+}
+
+/// Why a completed run left somebody behind whom its cutoffs cover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Reason {
+    /// Stored after the run began (S11).
+    Late,
+    /// Stored before: it should have been taken.
+    Overdue,
+}
+
+/// A stage of a completed run that left somebody behind.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Missed {
+    pub run_id: Uuid,
+    pub period: Period,
+    pub stage: &'static str,
+    pub reason: Reason,
+}
+
+/// The run that is open, and the version that it has pinned.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct OpenRun {
+    pub run_id: Uuid,
+    pub period: Period,
+    pub policy_version: i32,
+}
+
+/// Somebody, as far as stages go by it.
+pub(super) struct Subject {
+    pub added_at: DateTime<Utc>,
+    /// When it became visible: itself, or the end of its upload.
+    pub stored_at: DateTime<Utc>,
+    pub is_anonymized: bool,
 }
 
 impl Standing {
@@ -46,20 +86,67 @@ impl Standing {
 
     /// From the first period on whose run is not over, with the cutoffs that it has pinned.
     pub(super) fn unfinished(&self) -> (Calendar, Option<Cutoffs>) {
-        let pinned = self
-            .run
-            .as_ref()
-            .filter(|run| run.policy_version.is_some() && !self.is_over())
-            .map(|run| Cutoffs {
-                anonymize: run.anonymize_cutoff,
-                purge: run.purge_cutoff,
-            });
+        let pinned = self.pinned().map(|(run, _)| cutoffs_of(run));
         (self.without_newest_due_if(self.is_over()), pinned)
     }
 
+    /// The run that is open and has pinned a version (P9), if there is one.
+    pub(super) fn open_run(&self) -> Option<OpenRun> {
+        self.pinned().map(|(run, policy_version)| OpenRun {
+            run_id: run.id,
+            period: self.calendar.first,
+            policy_version,
+        })
+    }
+
+    /// What `verify` would say of somebody whom the completed run of the newest due period covers,
+    /// under the cutoffs that hold now (P10).
+    pub(super) fn missed(&self, current: Option<&Version>, subject: &Subject) -> Option<Missed> {
+        let run = self
+            .run
+            .as_ref()
+            .filter(|_| self.state() == Some(RunState::Completed))?;
+        let Calendar { zone, first, .. } = self.calendar;
+        let pinned = cutoffs_of(run);
+        let cutoffs = current.map_or(pinned, |current| {
+            pinned.older_of(Cutoffs::of(first, zone, &current.terms))
+        });
+        let covers =
+            |cutoff: Option<DateTime<Utc>>| cutoff.is_some_and(|cutoff| subject.added_at < cutoff);
+        let stage = if covers(cutoffs.purge) {
+            Stage::Purge
+        } else if covers(cutoffs.anonymize) && !subject.is_anonymized {
+            Stage::Anonymize
+        } else {
+            return None;
+        };
+        let is_late = subject.stored_at >= run.started_at.unwrap_or(run.due_at);
+        Some(Missed {
+            run_id: run.id,
+            period: first,
+            stage: stage.name(),
+            reason: if is_late {
+                Reason::Late
+            } else {
+                Reason::Overdue
+            },
+        })
+    }
+
+    fn pinned(&self) -> Option<(&tenant_run::Model, i32)> {
+        let run = self.run.as_ref().filter(|_| !self.is_over())?;
+        Some((run, run.policy_version?))
+    }
+
+    fn state(&self) -> Option<RunState> {
+        self.run.as_ref().and_then(|run| run.state.parse().ok())
+    }
+
     fn is_over(&self) -> bool {
-        let state = self.run.as_ref().and_then(|run| run.state.parse().ok());
-        matches!(state, Some(RunState::Completed | RunState::Superseded))
+        matches!(
+            self.state(),
+            Some(RunState::Completed | RunState::Superseded)
+        )
     }
 
     fn without_newest_due_if(&self, settled: bool) -> Calendar {
@@ -68,5 +155,12 @@ impl Standing {
             calendar.first = calendar.first.next();
         }
         calendar
+    }
+}
+
+fn cutoffs_of(run: &tenant_run::Model) -> Cutoffs {
+    Cutoffs {
+        anonymize: run.anonymize_cutoff,
+        purge: run.purge_cutoff,
     }
 }

@@ -10,13 +10,13 @@ use uuid::Uuid;
 
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::period::{Months, Period, ScheduleHour, Zone};
-use crate::domain::policy::version_at;
+use crate::domain::policy::{Version, version_at};
 use crate::domain::subject::{CHILD_TABLES, PERSONAL_COLUMNS};
 use crate::engine::context::database_now;
 use crate::ids::TenantId;
 use crate::store::{Transaction, policies, tenants};
 
-use super::calendar::Standing;
+use super::calendar::{Missed, OpenRun, Reason, Standing, Subject};
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::session::{Session, require_tenant};
@@ -82,6 +82,8 @@ struct Row {
     added_at: DateTime<Utc>,
     unsubscribed_at: Option<DateTime<Utc>>,
     anonymized_at: Option<DateTime<Utc>>,
+    stored_at: DateTime<Utc>,
+    upload_stored_at: DateTime<Utc>,
 }
 
 async fn find(
@@ -91,8 +93,11 @@ async fn find(
 ) -> Result<Option<Row>, Failure> {
     let row = transaction
         .row::<Row>(
-            "SELECT upload_id, added_at, unsubscribed_at, anonymized_at FROM participant \
-             WHERE tenant_id = :tenant AND id = :id",
+            "SELECT participant.upload_id, participant.added_at, participant.unsubscribed_at, \
+             participant.anonymized_at, participant.stored_at, upload.stored_at AS upload_stored_at \
+             FROM participant JOIN upload ON upload.tenant_id = participant.tenant_id \
+             AND upload.id = participant.upload_id \
+             WHERE participant.tenant_id = :tenant AND participant.id = :id",
             &[("tenant", tenant.0.into()), ("id", id.into())],
         )
         .await?;
@@ -182,10 +187,17 @@ struct Report {
     policy_version: Option<i32>,
     anonymize_after_months: Option<u16>,
     retain_months: Option<u16>,
+    /// The run that is open, and the version that it goes by (P9).
+    open_run: Option<OpenRun>,
+    /// The current version and that of the open run, in words.
+    #[serde(skip)]
+    rules: (Option<String>, Option<String>),
     anonymized_at: Option<DateTime<Utc>>,
     anonymized_by_run: Option<Uuid>,
     anonymize: Option<Ahead>,
     purge: Option<Ahead>,
+    /// The completed run that left it behind.
+    missed: Option<Missed>,
 }
 
 async fn report(
@@ -230,6 +242,22 @@ async fn report(
     }
     let [metadata, answers, messages, invitations] = counts;
     let current = version_at(&versions, now);
+    let missed = standing.missed(
+        current,
+        &Subject {
+            added_at,
+            stored_at: participant.stored_at.max(participant.upload_stored_at),
+            is_anonymized: participant.anonymized_at.is_some(),
+        },
+    );
+    let open_run = standing.open_run();
+    let open_run_rule = open_run.and_then(|run| {
+        let pinned = versions
+            .iter()
+            .find(|version| version.number == run.policy_version)?;
+        Some(rule(pinned))
+    });
+    let rules = (current.map(rule), open_run_rule);
     Ok(Report {
         stored: true,
         tenant: row.slug.clone(),
@@ -249,11 +277,27 @@ async fn report(
         retain_months: current
             .and_then(|version| version.terms.retain)
             .map(Months::get),
+        open_run,
+        rules,
         anonymized_at: participant.anonymized_at,
         anonymized_by_run,
         anonymize,
         purge,
+        missed,
     })
+}
+
+/// A version in words.
+fn rule(version: &Version) -> String {
+    let months = |months: Option<Months>| {
+        months.map_or("never".to_owned(), |m| format!("after {}m", m.get()))
+    };
+    format!(
+        "version {}: anonymize {}, delete {}",
+        version.number,
+        months(version.terms.anonymize_after),
+        months(version.terms.retain)
+    )
 }
 
 fn print(format: Format, id: Uuid, found: &[Report]) -> Result<(), Failure> {
@@ -287,15 +331,17 @@ fn print(format: Format, id: Uuid, found: &[Report]) -> Result<(), Failure> {
 }
 
 fn report_facts(report: &Report) -> Vec<(&'static str, String)> {
-    let months = |months: Option<u16>| months.map_or("never".to_owned(), |m| format!("after {m}m"));
-    let rule = match report.policy_version {
-        None => "no policy counts now".to_owned(),
-        Some(number) => format!(
-            "version {number}: anonymize {}, delete {}",
-            months(report.anonymize_after_months),
-            months(report.retain_months)
-        ),
-    };
+    let (current, pinned) = &report.rules;
+    let mut policy = current.clone().unwrap_or("no policy counts now".to_owned());
+    if let (Some(run), Some(pinned)) = (report.open_run, pinned)
+        && current.as_ref() != Some(pinned)
+    {
+        // P9 and P10: the run goes by what it has pinned, and spares whom the current one keeps.
+        policy.push_str(&format!(
+            "; the run of {} goes by {pinned}, or by what is longer of the two",
+            run.period
+        ));
+    }
     let ahead = |ahead: Option<Ahead>, otherwise: &str| match ahead {
         None => otherwise.to_owned(),
         Some(Ahead {
@@ -318,7 +364,7 @@ fn report_facts(report: &Report) -> Vec<(&'static str, String)> {
         (None, _) if report.purge.is_some() => ahead(report.anonymize, "not before it is deleted"),
         (None, _) => ahead(report.anonymize, "never, as the policies stand"),
     };
-    vec![
+    let mut facts = vec![
         ("participant", report.id.to_string()),
         ("tenant", report.tenant.clone()),
         ("upload", report.upload_id.to_string()),
@@ -342,11 +388,34 @@ fn report_facts(report: &Report) -> Vec<(&'static str, String)> {
             "unsubscribed",
             if report.unsubscribed { "yes" } else { "no" }.to_owned(),
         ),
-        ("policy", rule),
+        ("policy", policy),
         ("anonymized", anonymized),
         (
             "deleted",
             ahead(report.purge, "never, as the policies stand"),
         ),
-    ]
+    ];
+    if let Some(missed) = report.missed {
+        facts.push(("left behind", left_behind(missed, &report.tenant)));
+    }
+    facts
+}
+
+fn left_behind(missed: Missed, tenant: &str) -> String {
+    let Missed {
+        run_id,
+        period,
+        stage,
+        reason,
+    } = missed;
+    match reason {
+        Reason::Late => format!(
+            "late: stored after run {run_id} of {period} began, whose stage {stage} covers it; it \
+             goes with the next period"
+        ),
+        Reason::Overdue => format!(
+            "overdue: run {run_id} of {period} is completed, and its stage {stage} should have taken \
+             it; see `retentiond verify --tenant {tenant}`"
+        ),
+    }
 }

@@ -56,15 +56,17 @@ pub struct RunArguments {
 
 /// `run`. Its log is the only thing on stderr, so that a line there is always an event.
 pub async fn run(session: &Session, arguments: RunArguments) -> Result<Exit, Failure> {
-    let config = session.config()?;
+    let config = session.config_to_log().map_err(refused)?;
     // Only the first call counts, and this is the only one.
     let _ = logs::init(&config.log, std::io::stderr().is_terminal());
-    let outcome = run_logged(session, &config, arguments).await;
-    outcome.map_err(|failure| {
-        let Failure { exit, sentence } = failure;
-        tracing::error!(event = "run_refused", exit_code = exit as u8, "{sentence}");
-        Failure::new(exit, "")
-    })
+    run_logged(session, &config, arguments)
+        .await
+        .map_err(refused)
+}
+
+fn refused(Failure { exit, sentence }: Failure) -> Failure {
+    tracing::error!(event = "run_refused", exit_code = exit as u8, "{sentence}");
+    Failure::new(exit, "")
 }
 
 async fn run_logged(

@@ -18,10 +18,14 @@ use crate::store::{batches, runs, tenants};
 
 use super::exit::{Exit, Failure};
 use super::output::{self, Format, instant_or_dash};
+use super::run::say;
 use super::session::{Session, require_tenant};
 
 /// The rate of a running run is that of its last so many seconds.
 const RATE_SECONDS_MAX: f64 = 60.0;
+
+/// What every database takes for a LIMIT.
+const LIMIT_MAX: u64 = i64::MAX as u64;
 
 /// Verbs of `runs`.
 #[derive(Debug, Subcommand)]
@@ -31,7 +35,10 @@ pub enum RunsCommand {
         /// Only this tenant's
         #[arg(long, value_name = "SLUG")]
         tenant: Option<String>,
-        /// At most so many
+        /// Only runs in this state; may be given several times [default: all]
+        #[arg(long = "state", value_name = "STATE", value_parser = state)]
+        states: Vec<RunState>,
+        /// At most so many; a line on stderr says so if there are more
         #[arg(long, default_value_t = 50, value_name = "N")]
         limit: u64,
     },
@@ -81,7 +88,11 @@ pub async fn runs(session: &Session, command: RunsCommand) -> Result<Exit, Failu
     let config = session.config()?;
     let database = session.database(&config).await?;
     match command {
-        RunsCommand::List { tenant, limit } => {
+        RunsCommand::List {
+            tenant,
+            states,
+            limit,
+        } => {
             let transaction = database.begin_read("reading the runs").await?;
             let tenant = match tenant {
                 Some(slug) => Some(TenantId(require_tenant(&transaction, &slug).await?.id)),
@@ -92,7 +103,11 @@ pub async fn runs(session: &Session, command: RunsCommand) -> Result<Exit, Failu
                 .into_iter()
                 .map(|tenant| (tenant.id, tenant.slug))
                 .collect();
-            let listed = runs::list(&transaction, tenant, limit).await?;
+            // One more than is shown tells whether there are more.
+            let asked = limit.saturating_add(1).min(LIMIT_MAX);
+            let mut listed = runs::list(&transaction, tenant, &states, asked).await?;
+            let is_cut = listed.len() as u64 > limit;
+            listed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
             transaction.rollback().await?;
             let documents: Vec<RunDocument> = listed
                 .iter()
@@ -100,7 +115,13 @@ pub async fn runs(session: &Session, command: RunsCommand) -> Result<Exit, Failu
                     document(slugs.get(&run.tenant_id).map_or("?", String::as_str), run)
                 })
                 .collect();
-            print_list(session.format, &documents)?;
+            print_list(session.format, &documents, is_cut)?;
+            if is_cut {
+                say(&format!(
+                    "only the newest {limit} runs are listed, and there are more; see --limit, --state \
+                     and --tenant"
+                ));
+            }
         }
         RunsCommand::Show { run } => {
             let transaction = database.begin_read("reading a run").await?;
@@ -143,6 +164,13 @@ pub async fn runs(session: &Session, command: RunsCommand) -> Result<Exit, Failu
     }
     database.close().await;
     Ok(Exit::Done)
+}
+
+fn state(name: &str) -> Result<RunState, String> {
+    name.parse().map_err(|_| {
+        let names = RunState::ALL.map(RunState::name).join(", ");
+        format!("no state of a run; write one of {names}")
+    })
 }
 
 fn document(slug: &str, run: &tenant_run::Model) -> Option<RunDocument> {
@@ -230,13 +258,18 @@ fn progress(run: &RunDocument) -> String {
     }
 }
 
-fn print_list(format: Format, documents: &[RunDocument]) -> Result<(), Failure> {
+fn print_list(format: Format, documents: &[RunDocument], is_cut: bool) -> Result<(), Failure> {
     if format == Format::Json {
         #[derive(Serialize)]
         struct List<'a> {
             runs: &'a [RunDocument],
+            /// There are more than `--limit` let through.
+            cut: bool,
         }
-        return output::print_json(&List { runs: documents });
+        return output::print_json(&List {
+            runs: documents,
+            cut: is_cut,
+        });
     }
     let mut table = output::table(&[
         "run",

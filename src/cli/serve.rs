@@ -20,19 +20,21 @@ use super::session::Session;
 
 /// `serve`. Its log is the only thing on stderr, so that a line there is always an event.
 pub async fn serve(session: &Session) -> Result<Exit, Failure> {
-    let config = session.config()?;
+    let config = session.config_to_log().map_err(refused)?;
     let log_level = logs::init(&config.log, std::io::stderr().is_terminal())
         .map_err(|_| Failure::failed("the log was started twice"))?;
     serve_logged(session, config, log_level)
         .await
-        .map_err(|Failure { exit, sentence }| {
-            tracing::error!(
-                event = "service_refused",
-                exit_code = exit as u8,
-                "{sentence}"
-            );
-            Failure::new(exit, "")
-        })
+        .map_err(refused)
+}
+
+fn refused(Failure { exit, sentence }: Failure) -> Failure {
+    tracing::error!(
+        event = "service_refused",
+        exit_code = exit as u8,
+        "{sentence}"
+    );
+    Failure::new(exit, "")
 }
 
 async fn serve_logged(

@@ -1,5 +1,6 @@
 //! What commands open: configuration, database, keyring, engine.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::ids::{RandomIds, SharedIds, TenantId};
 use crate::intake::{Intake, Tenant};
 use crate::keyring;
 use crate::store::{self, Database, StoreError, Transaction, keys, tenants};
+use crate::telemetry::logs;
 
 use super::exit::Failure;
 use super::output::Format;
@@ -49,6 +51,19 @@ impl Session {
     /// Exit code 2.
     pub fn config(&self) -> Result<Config, Failure> {
         Ok(self.load_config()?)
+    }
+
+    /// As [`Session::config`], for commands whose log is the only thing on stderr. What is wrong with
+    /// the configuration is an event too, so the log is then started without one.
+    ///
+    /// # Errors
+    ///
+    /// Exit code 2, to be logged.
+    pub fn config_to_log(&self) -> Result<Config, Failure> {
+        self.config().inspect_err(|_| {
+            // Only the first call counts, and this is the only one.
+            let _ = logs::init_unconfigured(std::io::stderr().is_terminal());
+        })
     }
 
     /// As [`Session::config`], for whoever goes on without.

@@ -29,7 +29,7 @@ pub struct Survey {
     pub clock_skew: TimeDelta,
     /// Everything that was found.
     pub findings: Findings,
-    /// When the newest period of which nothing is owed any more was finished.
+    /// When the newest period that was completed for every tenant was finished.
     pub last_success: Option<DateTime<Utc>>,
     /// When a run last ended, completed or failed.
     pub last_completion: Option<DateTime<Utc>>,
@@ -99,19 +99,22 @@ pub async fn survey(engine: &Engine) -> Result<Survey, EngineError> {
         let sizes = standing::sizes(&transaction).await?;
         put_in_order(&mut findings.owed, &sizes);
     }
-    // While something is owed, the last success lies in an older period.
-    let before = findings.oldest_unfinished.unwrap_or(oldest);
-    let earlier = standing::last_completed_before(&transaction, before).await?;
+    let last_success = match findings.oldest_unfinished {
+        // While something is owed, the last success lies in an older period.
+        Some(owed) => standing::last_success_before(&transaction, owed).await?,
+        // Where no tenant has a policy there was nothing to do, and it was done at once.
+        None => findings.last_completed.or(findings.due_at),
+    };
+    let last_completion = match findings.last_ended {
+        Some(ended) => Some(ended),
+        None => standing::last_completed_before(&transaction, oldest).await?,
+    };
     transaction.rollback().await?;
     Ok(Survey {
         now,
         clock_skew: host - database,
-        last_success: match findings.oldest_unfinished {
-            Some(_) => earlier,
-            // Where no tenant has a policy there was nothing to do, and it was done at once.
-            None => findings.last_completed.or(findings.due_at),
-        },
-        last_completion: findings.last_ended.or(earlier),
+        last_success,
+        last_completion,
         findings,
     })
 }

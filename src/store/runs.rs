@@ -53,7 +53,7 @@ pub async fn find_by_id(
         .await
 }
 
-/// The newest runs, of one tenant or of all.
+/// The newest runs, of one tenant or of all, in one of `states` or in any.
 ///
 /// # Errors
 ///
@@ -61,6 +61,7 @@ pub async fn find_by_id(
 pub async fn list(
     transaction: &Transaction,
     tenant: Option<TenantId>,
+    states: &[RunState],
     limit: u64,
 ) -> Result<Vec<tenant_run::Model>, StoreError> {
     let mut query = tenant_run::Entity::find()
@@ -69,6 +70,10 @@ pub async fn list(
         .limit(limit);
     if let Some(tenant) = tenant {
         query = query.filter(tenant_run::Column::TenantId.eq(tenant.0));
+    }
+    if !states.is_empty() {
+        let names = states.iter().map(|state| state.name());
+        query = query.filter(tenant_run::Column::State.is_in(names));
     }
     transaction.run(query.all(transaction.orm())).await
 }

@@ -68,6 +68,29 @@ pub async fn since(transaction: &Transaction, oldest: Period) -> Result<Vec<Stan
         .collect())
 }
 
+/// When the newest period before `period` that was completed for every tenant that had a run of it
+/// was finished. A run that a newer period superseded was never completed: a month that one tenant
+/// missed is no success, also after the next one began.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn last_success_before(
+    transaction: &Transaction,
+    period: Period,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    last_finished(
+        transaction,
+        "SELECT MAX(finished_at) AS finished_at FROM tenant_run WHERE state = 'completed' \
+         AND period = (SELECT MAX(period) FROM (SELECT period FROM tenant_run \
+         WHERE period < :period GROUP BY period \
+         HAVING SUM(CASE WHEN state = 'completed' THEN 1 ELSE 0 END) > 0 \
+         AND SUM(CASE WHEN state IN ('completed', 'no_policy') THEN 0 ELSE 1 END) = 0) AS finished)",
+        period,
+    )
+    .await
+}
+
 /// When the last run of the newest period before `period` in which any was completed ended.
 ///
 /// # Errors
@@ -77,13 +100,23 @@ pub async fn last_completed_before(
     transaction: &Transaction,
     period: Period,
 ) -> Result<Option<DateTime<Utc>>, StoreError> {
+    last_finished(
+        transaction,
+        "SELECT MAX(finished_at) AS finished_at FROM tenant_run WHERE state = 'completed' \
+         AND period = (SELECT MAX(period) FROM tenant_run WHERE state = 'completed' \
+         AND period < :period)",
+        period,
+    )
+    .await
+}
+
+async fn last_finished(
+    transaction: &Transaction,
+    sql: &str,
+    before: Period,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
     let row = transaction
-        .row::<Finished>(
-            "SELECT MAX(finished_at) AS finished_at FROM tenant_run WHERE state = 'completed' \
-             AND period = (SELECT MAX(period) FROM tenant_run WHERE state = 'completed' \
-             AND period < :period)",
-            &[("period", period.to_string().into())],
-        )
+        .row::<Finished>(sql, &[("period", before.to_string().into())])
         .await?;
     Ok(row.and_then(|row| row.finished_at))
 }

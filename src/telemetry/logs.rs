@@ -34,6 +34,19 @@ pub fn init(config: &LogConfig, terminal: bool) -> Result<LogLevelSetter, SetGlo
     Ok(setter)
 }
 
+/// Starts the log as it is without a configuration, for whoever has to say that it cannot be read.
+///
+/// # Errors
+///
+/// If it was started before.
+pub fn init_unconfigured(terminal: bool) -> Result<(), SetGlobalDefaultError> {
+    let config = LogConfig {
+        format: None,
+        level: LogLevel::Info,
+    };
+    init(&config, terminal).map(|_| ())
+}
+
 /// Changes the level of the log while it runs.
 #[derive(Debug)]
 pub struct LogLevelSetter(reload::Handle<Targets, Registry>);

@@ -26,6 +26,7 @@ mod privacy;
 mod races;
 mod replicas;
 mod run_command;
+mod runbooks;
 mod schedule;
 mod scratch_databases;
 mod servers;

@@ -83,7 +83,9 @@ on_every_database! {
         for hour in ["24", "-1", "noon"] {
             let binary = world.binary().env("RETENTIOND__SCHEDULE__HOUR", hour);
             let refused = binary.run(&["run", "--period", "2024-04"]).expect_code(2);
-            assert!(refused.stderr.starts_with("error: "), "{}", refused.stderr);
+            let event = json(&refused.stderr);
+            assert_eq!(event["fields"]["event"], "run_refused", "{event}");
+            assert_eq!(event["fields"]["exit_code"], 2, "{event}");
             assert!(
                 refused.stderr.contains("RETENTIOND__SCHEDULE__HOUR"),
                 "{}",
@@ -113,6 +115,22 @@ on_every_database! {
         // S6: a finished period, and one that a newer run covers.
         binary.run(&["run", "--period", "2024-04", "--tenant", "example"]).expect_code(0);
         binary.run(&["run", "--period", "2024-03", "--tenant", "example"]).expect_code(4);
+        // Support finds the failed ones without reading all.
+        let listed = |arguments: &[&str]| {
+            let all = ["runs", "list", "--output", "json"];
+            json(&binary.run(&[all.as_slice(), arguments].concat()).expect_code(0).stdout)
+        };
+        let failed = listed(&["--state", "failed"]);
+        assert_eq!(failed["runs"].as_array().expect("runs").len(), 1, "{failed}");
+        assert_eq!(failed["runs"][0]["tenant"], "bad");
+        assert_eq!(failed["cut"], false);
+        let both = listed(&["--state", "failed", "--state", "completed"]);
+        assert_eq!(both["runs"].as_array().expect("runs").len(), 2, "{both}");
+        let cut = binary.run(&["runs", "list", "--limit", "1"]).expect_code(0);
+        assert!(cut.stderr.contains("there are more"), "{}", cut.stderr);
+        assert_eq!(listed(&["--limit", "1"])["cut"], true);
+        let none = binary.run(&["runs", "list", "--state", "dead"]).expect_code(2);
+        assert!(none.stderr.contains("superseded"), "{}", none.stderr);
         // Somebody else holds the lease.
         world.sql(&format!("UPDATE tenant_run SET state = 'running' WHERE tenant_id = {}", tenant.0)).await;
         world.sql("UPDATE run_lease SET token = (SELECT id FROM tenant_run WHERE tenant_run.id = run_lease.run_id), expires_at = '2090-01-01 00:00:00'").await;

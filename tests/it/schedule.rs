@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use retentiond::domain::run_state::RunState;
+use retentiond::engine::due::Scope;
 use retentiond::engine::report::Outcome;
+use retentiond::engine::survey::survey;
 use retentiond::engine::{EngineError, pass};
 use retentiond::store;
 use retentiond::store::leases::Lease;
@@ -63,6 +65,37 @@ on_every_database! {
         world.set_clock("2024-04-15T00:00:00Z");
         let entries = world.run_period("2024-03").await;
         assert!(matches!(entries[0].outcome, Outcome::Refused { .. }), "{entries:?}");
+    }
+
+    /// What `retention_run_last_success_timestamp_seconds` shows, and RetentiondNoRecentSuccess goes by.
+    async fn s02_a_month_that_one_tenant_missed_is_no_success_later_either(scratch: Scratch) {
+        let (mut world, tenant) = example(scratch, "2024-01-15T00:00:00Z").await;
+        world.person(tenant, person("2023-11-02T12:00:00Z")).await;
+        let failing = world.tenant("failing", "Europe/Brussels").await;
+        world.policy(failing, Some(1), None, "2023-01-01T00:00:00Z").await;
+        world.run().await;
+        let january = survey(&world.engine).await.expect("a survey").last_success;
+        let finished = world.run_record(failing, "2024-01").await.expect("a run").finished_at;
+        let other = world.run_record(tenant, "2024-01").await.expect("a run").finished_at;
+        assert_eq!(january, finished.max(other));
+        assert!(january.is_some());
+        // February is done for one tenant only, and in March that one comes first.
+        world.sql("UPDATE tenant SET time_zone = 'Nowhere/At_All' WHERE slug = 'failing'").await;
+        world.set_clock("2024-02-15T00:00:00Z");
+        world.run().await;
+        assert_eq!(world.run_record(tenant, "2024-02").await.expect("a run").state, "completed");
+        assert_eq!(world.run_record(failing, "2024-02").await.expect("a run").state, "failed");
+        world.set_clock("2024-03-15T00:00:00Z");
+        assert_eq!(survey(&world.engine).await.expect("a survey").last_success, january);
+        world.sql("UPDATE tenant SET time_zone = 'Europe/Brussels' WHERE slug = 'failing'").await;
+        let scope = Scope { tenants: vec!["failing".to_owned()], period: None };
+        world.run_scope(&scope).await;
+        assert_eq!(world.run_record(failing, "2024-02").await.expect("a run").state, "superseded");
+        assert_eq!(survey(&world.engine).await.expect("a survey").last_success, january);
+        // Once March is done for both, that is the last success.
+        world.run().await;
+        let march = world.run_record(tenant, "2024-03").await.expect("a run").finished_at;
+        assert_eq!(survey(&world.engine).await.expect("a survey").last_success, march);
     }
 
     async fn s02_an_unfinished_run_is_superseded_by_the_next_period(scratch: Scratch) {

@@ -282,8 +282,41 @@ on_every_database! {
         refused(address, &["write a UUID"]);
         let elsewhere = call(&binary, &["participant", "show", &ahead, "--tenant", "other"]);
         assert_eq!(elsewhere["stored"], false);
+
+        // Two whom the completed run covers: one came after it began, one it should have taken.
+        let (_, shown) = outputs(&ahead);
+        assert!(shown["missed"].is_null() && shown["open_run"].is_null(), "{shown}");
+        let missed = world.person(tenant, person("2024-02-16T12:00:00Z")).await;
+        world.restamp(tenant, missed, "2090-01-01 00:00:00").await;
+        let (table, shown) = outputs(&missed.to_string());
+        assert_eq!(shown["missed"]["reason"], "late");
+        assert_eq!(shown["missed"]["stage"], "anonymize");
+        assert_eq!(shown["missed"]["run_id"], *run);
+        assert!(table.contains("late: stored after run"), "{table}");
+        world.restamp(tenant, missed, "2020-01-01 00:00:00").await;
+        let (table, shown) = outputs(&missed.to_string());
+        assert_eq!(shown["missed"]["reason"], "overdue");
+        assert!(table.contains("verify --tenant example"), "{table}");
+        assert_eq!(shown["anonymize"]["already_due"], false, "goes with the next period");
         assert_eq!(call(&binary, &["participant", "show", &ahead, "--tenant", "example"])["stored"], true);
         refused(binary.run(&["participant", "show", &ahead, "--tenant", "nobody"]), &["\"nobody\""]);
+    }
+
+    /// Which rule applies while a run is open: what it has pinned, not what was set since (P9).
+    async fn p09_participant_show_tells_the_version_of_an_open_run(scratch: Scratch) {
+        let (world, binary) = empty(scratch).await;
+        let tenant = world.tenant("example", "Europe/Brussels").await;
+        world.policy(tenant, Some(1), Some(120), "2023-01-01T00:00:00Z").await;
+        let id = world.person(tenant, person("2024-02-15T12:00:00Z")).await.to_string();
+        binary.run(&["run"]).expect_code(0);
+        world.sql("UPDATE tenant_run SET state = 'failed'").await;
+        world.policy(tenant, Some(2), Some(120), "2023-01-01T00:00:00Z").await;
+        let shown = call(&binary, &["participant", "show", &id]);
+        assert_eq!(shown["policy_version"], 2);
+        assert_eq!(shown["open_run"]["policy_version"], 1);
+        assert!(shown["missed"].is_null(), "{shown}");
+        let table = binary.run(&["participant", "show", &id]).expect_code(0).stdout;
+        assert!(table.contains("version 2: anonymize after 2m") && table.contains("goes by version 1: anonymize after 1m"), "{table}");
     }
 }
 

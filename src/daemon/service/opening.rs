@@ -8,9 +8,9 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::open::{self, OpenError};
-use crate::store::ErrorClass;
 use crate::store::keys::KeyCheckError;
 use crate::store::schema::SchemaError;
+use crate::store::{ErrorClass, StoreError};
 
 use super::super::health::Check;
 use super::super::supervisor::supervise_and_tell;
@@ -60,8 +60,11 @@ impl Daemon {
             _ => Check::Database,
         };
         self.health.set(check, Some(error.to_string()));
+        let store = store_error(error);
         tracing::warn!(
             event = "database_unavailable",
+            class = store.map(|error| error.class().name()),
+            code = store.and_then(StoreError::code),
             retry_seconds = pause.as_secs_f64(),
             "the service waits: {error}"
         );
@@ -142,6 +145,16 @@ impl Daemon {
             "the old configuration stays in force: {error}"
         );
         notify::ready(&self.describe());
+    }
+}
+
+/// The database's error, if it is one. A schema of another version is none.
+fn store_error(error: &OpenError) -> Option<&StoreError> {
+    match error {
+        OpenError::Store(error)
+        | OpenError::Schema(SchemaError::Store(error))
+        | OpenError::Keys(KeyCheckError::Store(error)) => Some(error),
+        OpenError::Schema(_) | OpenError::Keys(_) | OpenError::Keyring(_) => None,
     }
 }
 

@@ -209,6 +209,10 @@ async fn s09_what_is_wrong_with_the_configuration_is_said_once_and_clearly() {
         "{}",
         refused.stderr
     );
+    // An event like any other: whoever reads the log line by line can read this one, too.
+    let event: serde_json::Value = serde_json::from_str(&refused.stderr).expect("a line of JSON");
+    assert_eq!(event["fields"]["event"], "service_refused", "{event}");
+    assert_eq!(event["fields"]["exit_code"], 2, "{event}");
     let world: World = world(scratch(Backend::Sqlite).await).await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();

@@ -111,7 +111,7 @@ impl World {
         self.run_scope(&scope(period)).await
     }
 
-    async fn run_scope(&self, scope: &Scope) -> Vec<PassEntry> {
+    pub async fn run_scope(&self, scope: &Scope) -> Vec<PassEntry> {
         pass::run(&self.engine, scope)
             .await
             .expect("a pass")
