@@ -128,7 +128,6 @@ impl Daemon {
             .map(|wait| now + wait.to_std().unwrap_or_default() + AFTER);
         let held_back = workers.assign(findings.owed);
         self.timer_at = [known, held_back].into_iter().flatten().min();
-        self.clean_up_if_idle();
     }
 
     /// A run has ended, whatever its end was.
@@ -173,7 +172,8 @@ impl Daemon {
         let Some(workers) = self.workers.as_ref().filter(idle) else {
             return;
         };
-        if self.is_dirty() && self.cleaning.is_none() {
+        // One that failed is tried again at its time, and not at every look before.
+        if self.is_dirty() && self.cleaning.is_none() && self.clean_up_at.is_none() {
             let (erasures, engine) = (self.erasures, Arc::clone(workers.engine()));
             let task = self
                 .chores

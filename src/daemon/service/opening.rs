@@ -92,6 +92,7 @@ impl Daemon {
         }
         // The same of a clean-up; and the log of this database may hold what others erased.
         self.cleaning = None;
+        self.clean_up_at = None;
         self.erasures += 1;
         self.probe = Some(self.supervised_probe(engine));
         if is_reload {
