@@ -44,7 +44,7 @@ async fn a_look_that_a_reload_overtakes_is_given_up_and_what_it_would_find_is_no
         .expect("a transaction");
     sea_orm::ConnectionTrait::execute_unprepared(
         &held,
-        "LOCK TABLE tenant IN ACCESS EXCLUSIVE MODE",
+        "LOCK TABLE tenant_run IN ACCESS EXCLUSIVE MODE",
     )
     .await
     .expect("a lock");
@@ -109,7 +109,7 @@ async fn of_two_reloads_the_later_one_counts_although_it_is_faster() {
 }
 
 #[tokio::test]
-async fn s02_a_stop_for_everybody_with_tenants_in_line_is_followed_by_ever_later_attempts() {
+async fn a_stop_for_everybody_with_tenants_in_line_is_followed_by_ever_later_attempts() {
     let world = world(scratch(Backend::Postgres).await).await;
     let mut tenants = Vec::new();
     for number in 0..3 {
@@ -153,7 +153,7 @@ async fn s02_a_stop_for_everybody_with_tenants_in_line_is_followed_by_ever_later
 }
 
 on_every_database! {
-    async fn s04_a_failure_beside_a_run_that_takes_long_is_seen_before_that_ends(scratch: Scratch) {
+    async fn a_failure_beside_a_run_that_takes_long_is_seen_before_that_ends(scratch: Scratch) {
         let world = world(scratch).await;
         // Ten minutes, at one row a second.
         let slow = tenant(&world, "slow", 600, 0, 0).await;
