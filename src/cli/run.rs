@@ -88,7 +88,13 @@ async fn run_logged(
     }
     // Also when there was nothing left to do: an earlier run may have been killed before it came
     // here, or found a lock in its way.
-    if reclaim::clean_up(&engine).await.is_err() {
+    // Reclaiming may take hours, and somebody who asks to stop does not wait for that.
+    let cleaned_up = if engine.stop.is_cancelled() {
+        reclaim::empty_write_ahead_log(&engine).await
+    } else {
+        reclaim::clean_up(&engine).await
+    };
+    if cleaned_up.is_err() {
         exit = exit.or(Exit::Partly);
     }
     match session.format {

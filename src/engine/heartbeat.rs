@@ -3,7 +3,7 @@
 //! A batch renews the lease by its fence. Whoever does something else for longer than the lease lasts
 //! would lose the run to another process, which would then do the same and lose it again.
 
-use crate::store::StoreError;
+use crate::store::{ErrorClass, StoreError};
 
 use super::batch::ClaimedRun;
 use super::context::Engine;
@@ -49,7 +49,9 @@ pub(super) async fn heartbeat(engine: &Engine, run: &ClaimedRun) -> Result<(), E
     match renew(engine, run).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(EngineError::LeaseLost),
-        Err(error) if error.class().may_pass() => Ok(()),
+        Err(error) if error.class().may_pass() || error.class() == ErrorClass::StatementTimeout => {
+            Ok(())
+        }
         Err(error) => Err(error.into()),
     }
 }

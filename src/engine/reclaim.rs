@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use crate::config::Reclaim;
-use crate::store::reclaim::Owed;
+use crate::store::reclaim::{Done, Owed};
 use crate::store::{StoreError, with_retry};
 
 use super::context::Engine;
@@ -86,8 +86,11 @@ async fn reclaim_what_is_owed(engine: &Engine) -> Result<Option<bool>, StoreErro
         Owed::Nothing => Ok(Some(false)),
         Owed::Later => Ok(None),
         // The same point each time: what comes to an end while we wait does not start the wait anew.
-        Owed::Until(point) => with_retry(&engine.retry, || database.reclaim_until(point))
-            .await
-            .map(Some),
+        Owed::Until(point) => {
+            let done = Done::default();
+            with_retry(&engine.retry, || database.reclaim_until(point, &done))
+                .await
+                .map(Some)
+        }
     }
 }

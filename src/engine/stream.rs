@@ -38,7 +38,7 @@ pub async fn run_stage(
 ) -> Result<(), EngineError> {
     let mut size = BatchSize::new(engine.batch_rows, engine.batch_duration_target);
     let mut page = Page {
-        after: resume_after(engine, run, stage).await?,
+        after: with_heartbeat(engine, run, resume_after(engine, run, stage)).await?,
         rows_max: size.rows(),
         skip_locked: true,
     };
@@ -46,7 +46,7 @@ pub async fn run_stage(
         if engine.stop.is_cancelled() {
             return Err(EngineError::Stopped);
         }
-        share_the_rate(engine, run).await;
+        share_the_rate(engine, run).await?;
         let started = Instant::now();
         let batch = batch_with_retry(engine, run, stage, &mut page, &mut size).await?;
         match batch {
@@ -84,9 +84,9 @@ pub async fn run_stage(
 
 /// The rate is for all processes together, and each takes an equal part of it. If they cannot be
 /// counted just now, the last count holds; what is wrong with the database, the batch will tell.
-async fn share_the_rate(engine: &Engine, run: &ClaimedRun) {
+async fn share_the_rate(engine: &Engine, run: &ClaimedRun) -> Result<(), EngineError> {
     if !engine.pace.wants_processes() {
-        return;
+        return Ok(());
     }
     let count = async {
         let transaction = engine
@@ -95,11 +95,14 @@ async fn share_the_rate(engine: &Engine, run: &ClaimedRun) {
             .await?;
         let processes = leases::holders(&transaction, run.period.previous()).await?;
         transaction.rollback().await?;
-        Ok::<_, StoreError>(processes)
+        Ok(processes)
     };
-    if let Ok(processes) = count.await {
-        engine.pace.share_among(processes);
+    match with_heartbeat(engine, run, count).await {
+        Ok(processes) => engine.pace.share_among(processes),
+        Err(EngineError::Store(_)) => {}
+        Err(error) => return Err(error),
     }
+    Ok(())
 }
 
 async fn resume_after(

@@ -12,6 +12,8 @@
 //! What is owed stands in the runs' records, so a process that is killed before it came here leaves
 //! it to the next one.
 
+use std::sync::{Mutex, PoisonError};
+
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement};
 
@@ -25,9 +27,10 @@ use super::transaction::{Transaction, watched, within};
 
 const DOING: &str = "cannot reclaim the disk space of what was erased";
 
-/// A run that erased something, has ended, and of which nothing was reclaimed since.
-const OWED: &str = "finished_at IS NOT NULL AND reclaimed_at IS NULL \
-    AND anonymized + purged + uploads_removed > 0";
+/// A run that erased something, has ended for good, and of which nothing was reclaimed since. One that
+/// was stopped or failed goes on, and would have to wait for the tables.
+const OWED: &str = "state IN ('completed', 'superseded') AND finished_at IS NOT NULL \
+    AND reclaimed_at IS NULL AND anonymized + purged + uploads_removed > 0";
 
 /// Whether there is anything to reclaim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +50,23 @@ pub struct Point {
     at: DateTime<Utc>,
     /// PostgreSQL: every transaction that erased something has a lower number.
     transaction: u64,
+}
+
+/// The tables that are done already, so that trying again does not begin with the first.
+#[derive(Debug, Default)]
+pub struct Done(Mutex<Vec<&'static str>>);
+
+impl Done {
+    fn missing(&self) -> Vec<&'static str> {
+        let done = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = SUBJECT_TABLES.into_iter();
+        missing.filter(|table| !done.contains(table)).collect()
+    }
+
+    fn add(&self, table: &'static str) {
+        let mut done = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        done.push(table);
+    }
 }
 
 impl Database {
@@ -72,15 +92,15 @@ impl Database {
     /// snapshot that still shows what was erased; [`ErrorClass::Permission`] when the role does not
     /// own the tables; [`ErrorClass::Deadline`] when a table took longer than `reclaim_timeout`: the
     /// server may finish it all the same.
-    pub async fn reclaim_until(&self, point: Point) -> Result<bool, StoreError> {
+    pub async fn reclaim_until(&self, point: Point, done: &Done) -> Result<bool, StoreError> {
         if self.reclaim_owed().await? == Owed::Nothing {
             return Ok(false);
         }
         match (self.dialect(), self.reclaim()) {
             (_, Reclaim::None) => return Ok(false),
-            (Dialect::Postgres, tier) => self.reclaim_postgres(tier, point).await?,
-            (Dialect::MariaDb, Reclaim::Vacuum) => self.on_mariadb("ANALYZE").await?,
-            (Dialect::MariaDb, Reclaim::Rewrite) => self.on_mariadb("OPTIMIZE").await?,
+            (Dialect::Postgres, tier) => self.reclaim_postgres(tier, point, done).await?,
+            (Dialect::MariaDb, Reclaim::Vacuum) => self.on_mariadb("ANALYZE", done).await?,
+            (Dialect::MariaDb, Reclaim::Rewrite) => self.on_mariadb("OPTIMIZE", done).await?,
             // `secure_delete` overwrites a row where it stood, but not the copies that are left where
             // SQLite moved it from when it made room.
             (Dialect::Sqlite, Reclaim::Vacuum | Reclaim::Rewrite) => self.send("VACUUM").await?,
@@ -95,24 +115,43 @@ impl Database {
         Ok(true)
     }
 
-    async fn reclaim_postgres(&self, tier: Reclaim, point: Point) -> Result<(), StoreError> {
-        for table in SUBJECT_TABLES {
+    async fn reclaim_postgres(
+        &self,
+        tier: Reclaim,
+        point: Point,
+        done: &Done,
+    ) -> Result<(), StoreError> {
+        for table in done.missing() {
             self.require_ownership(table).await?;
             if tier == Reclaim::Vacuum {
                 // ANALYZE, because until then pg_stats shows values that were common.
                 self.send(&format!("VACUUM (ANALYZE) {table}")).await?;
-                continue;
+            } else {
+                self.write_anew(table, point).await?;
+                self.send(&format!("ANALYZE {table}")).await?;
             }
-            if !self.is_written_anew(table, point).await? {
-                // Does not queue for its lock: everybody who comes to the table later would have to
-                // wait behind it.
-                self.send(&format!("VACUUM (FULL, SKIP_LOCKED) {table}"))
-                    .await?;
-                if !self.is_written_anew(table, point).await? {
-                    return Err(StoreError::new(ErrorClass::LockTimeout, DOING));
-                }
-            }
-            self.send(&format!("ANALYZE {table}")).await?;
+            done.add(table);
+        }
+        Ok(())
+    }
+
+    /// PostgreSQL: writes the table anew, so that nothing of what was erased before `point` is in its
+    /// file: it is another file, and its `relfrozenxid`, below which no transaction could look any
+    /// more, has reached that point. (A plain vacuum may raise that number as well.)
+    async fn write_anew(&self, table: &str, point: Point) -> Result<(), StoreError> {
+        let in_use = || StoreError::new(ErrorClass::LockTimeout, DOING);
+        let before = self.storage(table).await?;
+        // While a transaction is open that was there before, it is not worth trying.
+        if before.oldest < point.transaction {
+            return Err(in_use());
+        }
+        // Does not queue for its lock: everybody who comes to the table later would have to wait
+        // behind it.
+        self.send(&format!("VACUUM (FULL, SKIP_LOCKED) {table}"))
+            .await?;
+        let after = self.storage(table).await?;
+        if after.file == before.file || !reaches(after.frozen, point.transaction) {
+            return Err(in_use());
         }
         Ok(())
     }
@@ -138,14 +177,12 @@ impl Database {
         }
     }
 
-    /// PostgreSQL: whether the table was written anew when no transaction could look any more at what
-    /// was erased before `point`. Writing it anew raises `relfrozenxid` to the number below which none
-    /// could. While a transaction is open that was there before, it is not worth trying.
-    async fn is_written_anew(&self, table: &str, point: Point) -> Result<bool, StoreError> {
+    /// PostgreSQL: the table's file, and who may still look at what.
+    async fn storage(&self, table: &str) -> Result<Storage, StoreError> {
         let transaction = self.begin_read(DOING).await?;
         let row = transaction
-            .row::<Horizons>(
-                "SELECT relfrozenxid::text AS frozen, \
+            .row::<StorageRow>(
+                "SELECT pg_relation_filenode(oid)::bigint AS file, relfrozenxid::text AS frozen, \
                  pg_snapshot_xmin(pg_current_snapshot())::text AS oldest \
                  FROM pg_class WHERE oid = to_regclass(:table)",
                 &[("table", table.into())],
@@ -153,19 +190,18 @@ impl Database {
             .await?;
         transaction.rollback().await?;
         let schema = || StoreError::new(ErrorClass::Schema, DOING);
-        let horizons = row.ok_or_else(schema)?;
-        let frozen: u32 = horizons.frozen.parse().map_err(|_| schema())?;
-        let oldest: u64 = horizons.oldest.parse().map_err(|_| schema())?;
-        if oldest < point.transaction {
-            return Err(StoreError::new(ErrorClass::LockTimeout, DOING));
-        }
-        Ok(reaches(frozen, point.transaction))
+        let row = row.ok_or_else(schema)?;
+        Ok(Storage {
+            file: row.file,
+            frozen: row.frozen.parse().map_err(|_| schema())?,
+            oldest: row.oldest.parse().map_err(|_| schema())?,
+        })
     }
 
     /// MariaDB: ANALYZE or OPTIMIZE of every subject table. Their answer is a result set.
-    async fn on_mariadb(&self, verb: &str) -> Result<(), StoreError> {
+    async fn on_mariadb(&self, verb: &str, done: &Done) -> Result<(), StoreError> {
         let timeouts = self.timeouts();
-        for table in SUBJECT_TABLES {
+        for table in done.missing() {
             let sql = format!(
                 "SET STATEMENT lock_wait_timeout = {}, max_statement_time = {} FOR {verb} TABLE {table}",
                 timeouts.lock.as_secs().max(1),
@@ -184,6 +220,7 @@ impl Database {
                     .map_err(|error| StoreError::from_db(&error, DOING))?;
                 row.check()?;
             }
+            done.add(table);
         }
         Ok(())
     }
@@ -269,9 +306,16 @@ struct PointRow {
 }
 
 #[derive(FromQueryResult)]
-struct Horizons {
+struct StorageRow {
+    file: i64,
     frozen: String,
     oldest: String,
+}
+
+struct Storage {
+    file: i64,
+    frozen: u32,
+    oldest: u64,
 }
 
 /// A row of what MariaDB answers to ANALYZE and OPTIMIZE. Has no `Debug`: the text may quote a row.

@@ -158,7 +158,7 @@ impl Daemon {
             let at = self.looked_at.map_or_else(Instant::now, |at| at + REFRESH);
             self.refresh_at = Some(self.refresh_at.map_or(at, |known| known.min(at)));
         }
-        self.clean_up_if_idle();
+        // The clean-up is for the look that follows: it may find more to do, and that comes first.
     }
 
     /// Whether the database's files may hold what was erased.
@@ -172,8 +172,9 @@ impl Daemon {
         let Some(workers) = self.workers.as_ref().filter(idle) else {
             return;
         };
-        // One that failed is tried again at its time, and not at every look before.
-        if self.is_dirty() && self.cleaning.is_none() && self.clean_up_at.is_none() {
+        // Reclaiming that failed is tried again at its time, and not at every look before.
+        let is_early = self.clean_up_at.is_some() && self.config.database.reclaim != Reclaim::None;
+        if self.is_dirty() && self.cleaning.is_none() && !is_early {
             let (erasures, engine) = (self.erasures, Arc::clone(workers.engine()));
             let task = self
                 .chores

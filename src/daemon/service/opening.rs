@@ -91,7 +91,9 @@ impl Daemon {
             looking.task.abort();
         }
         // The same of a clean-up; and the log of this database may hold what others erased.
-        self.cleaning = None;
+        if let Some(task) = self.cleaning.take() {
+            task.abort();
+        }
         self.clean_up_at = None;
         self.erasures += 1;
         self.probe = Some(self.supervised_probe(engine));

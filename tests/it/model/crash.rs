@@ -1,4 +1,5 @@
-//! Passes that come to nothing: the process dies, is asked to stop, or its clock jumps.
+//! Passes that come to nothing: the process dies, a defect ends its runs, it is asked to stop, or its
+//! clock jumps.
 //!
 //! How far such a pass came is not for the reference to know. It is told which people are gone; that
 //! they were among those who had to go, and that everything else follows from it, hashes, counts,
@@ -39,7 +40,9 @@ impl Clock for Mischief {
         let looks = self.looks.fetch_add(1, Ordering::Relaxed) + 1;
         match self.fault {
             // From now on nothing works any more. Not a panic that the test's output would tell of.
-            Fault::Killed(at) if looks >= at => resume_unwind(Box::new("killed")),
+            Fault::Killed(at) | Fault::Panics(at) if looks >= at => {
+                resume_unwind(Box::new("killed"))
+            }
             Fault::Stopped(at) if looks == at => self.stop.cancel(),
             Fault::ClockJumps(at) if looks >= at => {
                 return "2600-01-01T00:00:00Z".parse().expect("a time");
@@ -68,6 +71,12 @@ pub async fn disturbed_pass(service: &mut Service, now: DateTime<Utc>, fault: Fa
     };
     match fault {
         Fault::Dropped(polls) => drop_at(polls, work(&engine)).await,
+        Fault::Killed(_) => {
+            // Not by a pass, which would live on and record what ended the run. In a task: what dies
+            // is not the test.
+            let task = tokio::spawn(async move { work(&engine).await });
+            let _ = task.await;
+        }
         _ => {
             let scope = Default::default();
             // In a task: what dies is not the test.
@@ -152,6 +161,7 @@ pub fn resolve(reference: &mut Reference, fault: Fault, look: &Look) -> Result<u
             ("completed", _) if is_done => tenant.end(period, "completed", None),
             // Whoever held it has vanished.
             ("running", Fault::Killed(_) | Fault::Dropped(_)) => {}
+            ("failed", Fault::Panics(_)) => tenant.end(period, "failed", Some("panic")),
             ("pending", Fault::Stopped(_)) => tenant.end(period, "pending", None),
             ("failed", Fault::ClockJumps(_)) => tenant.end(period, "failed", Some("clock_skew")),
             (state, _) => {

@@ -141,6 +141,8 @@ pub enum Change {
 pub enum Fault {
     /// The process dies at the n-th time that it looks at its clock: between two statements.
     Killed(u16),
+    /// A defect ends the run then, and each one that comes after it in the pass.
+    Panics(u16),
     /// A request to stop comes then.
     Stopped(u16),
     /// The host's clock jumps by centuries then.
@@ -370,6 +372,7 @@ fn new_tenant() -> impl Strategy<Value = NewTenant> {
 fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
         3 => (1_u16..24).prop_map(Fault::Killed),
+        2 => (1_u16..24).prop_map(Fault::Panics),
         2 => (1_u16..24).prop_map(Fault::Stopped),
         2 => (1_u16..24).prop_map(Fault::ClockJumps),
         3 => (1_u16..250).prop_map(Fault::Dropped),

@@ -76,6 +76,8 @@ impl Traced {
             .binary
             .command_of(Path::new("strace"), &arguments)
             .env("PATH", env::var_os("PATH").unwrap_or_default())
+            // However long it stands still: what its own deadline says is another matter.
+            .env("RETENTIOND__DATABASE__STATEMENT_TIMEOUT", "1h")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(file)
