@@ -18,7 +18,10 @@
 --
 -- So whatever this role writes into its records or adds as a policy, it anonymizes nobody before a
 -- month has passed since they were added, and deletes nobody before a year has, less those 26 hours.
--- Everybody else (the platform, the owner) works as before, and so do all commands of retentiond.
+-- Everybody else (the platform, the owner) works as before, and so do all commands of retentiond, with
+-- two exceptions that PostgreSQL makes for tables with row-level security and roles that are neither
+-- owner nor BYPASSRLS: COPY participant FROM is refused (insert instead), and pg_dump stops (give the
+-- role that dumps BYPASSRLS, or dump as the owner). See to the dump before you install this.
 --
 -- Run this as the owner of the tables, after postgres-grants.sql:
 --
