@@ -3,6 +3,8 @@
 //! A batch renews the lease by its fence. Whoever does something else for longer than the lease lasts
 //! would lose the run to another process, which would then do the same and lose it again.
 
+use tokio_util::sync::CancellationToken;
+
 use crate::store::{ErrorClass, StoreError};
 
 use super::batch::ClaimedRun;
@@ -19,24 +21,34 @@ pub(super) async fn with_heartbeat<T>(
     run: &ClaimedRun,
     wait: impl Future<Output = Result<T, EngineError>>,
 ) -> Result<T, EngineError> {
+    let done = CancellationToken::new();
+    let work = async {
+        let result = wait.await;
+        done.cancel();
+        result
+    };
     // Beside each other: a heartbeat that waits for a connection must not stop the work that holds
-    // the last one.
+    // the last one. One that is on its way when the work is done is waited for: dropped in mid-call
+    // it would cost the pool its connections.
+    let both = async { tokio::try_join!(work, heartbeats(engine, run, &done)) };
     tokio::select! {
-        result = wait => result,
+        result = both => result.map(|(value, ())| value),
         // What a count found so far is of no use to anybody.
         () = engine.stop.cancelled() => Err(EngineError::Stopped),
-        error = heartbeats(engine, run) => Err(error),
     }
 }
 
-/// Renews the lease again and again, until that is no longer possible.
-async fn heartbeats(engine: &Engine, run: &ClaimedRun) -> EngineError {
-    loop {
-        tokio::time::sleep(engine.lease_duration / 3).await;
-        if let Err(error) = heartbeat(engine, run).await {
-            return error;
-        }
+/// Renews the lease again and again, until that is no longer possible, or the work is done.
+async fn heartbeats(
+    engine: &Engine,
+    run: &ClaimedRun,
+    done: &CancellationToken,
+) -> Result<(), EngineError> {
+    let pause = engine.lease_duration / 3;
+    while tokio::time::timeout(pause, done.cancelled()).await.is_err() {
+        heartbeat(engine, run).await?;
     }
+    Ok(())
 }
 
 /// Renews the lease now. That it could not be done in passing is no error: the next one may succeed,

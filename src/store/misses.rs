@@ -4,6 +4,10 @@
 //! a deadline, and count it as in use all the while: a few of them, and no connection is to be had.
 //! And one that answers after all is in the middle of something that nobody waits for any more.
 //!
+//! The same is true of a call that nobody waits for any longer: its future was dropped, or a panic
+//! went through it. (A BEGIN that is dropped on its way leaves a transaction that neither the pool nor
+//! the driver knows of; MariaDB then refuses the next one with error 1568.)
+//!
 //! The pool cannot be told which connection it was, so all that were open at that time are replaced
 //! when they come back. What made one of them silent has most likely met the others too.
 
@@ -27,9 +31,48 @@ impl Misses {
     }
 }
 
+/// A call on its way, or a transaction that is open: dropped before its end it is a miss.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    misses: Misses,
+    answered: bool,
+}
+
+impl Unanswered {
+    /// A call on that pool that begins now.
+    pub(super) fn new(misses: &Misses) -> Self {
+        Self {
+            misses: misses.clone(),
+            answered: false,
+        }
+    }
+
+    /// It has come to its end.
+    pub(super) fn answered(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.misses.record();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_that_was_dropped_on_its_way_is_a_miss() {
+        let misses = Misses::default();
+        Unanswered::new(&misses).answered();
+        assert!(!misses.suspects(Duration::from_secs(1)));
+        drop(Unanswered::new(&misses));
+        assert!(misses.suspects(Duration::from_secs(1)));
+    }
 
     #[test]
     fn only_connections_that_were_open_at_the_time_are_given_up() {

@@ -9,12 +9,14 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Quer
 
 use super::dialect::Dialect;
 use super::error::{ErrorClass, StoreError};
-use super::misses::Misses;
+use super::misses::{Misses, Unanswered};
 use super::statement::bind;
 
 /// An open transaction; rolled back unless committed.
 #[derive(Debug)]
 pub struct Transaction {
+    /// Dropped before the connection is: what a panic ended in the middle is not left to the pool.
+    open: Unanswered,
     inner: DatabaseTransaction,
     dialect: Dialect,
     deadline: Duration,
@@ -33,6 +35,7 @@ impl Transaction {
         misses: Misses,
     ) -> Self {
         Self {
+            open: Unanswered::new(&misses),
             inner,
             dialect,
             deadline,
@@ -142,7 +145,10 @@ impl Transaction {
     /// commit took place.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.require_in_time()?;
-        watched(&self.misses, self.deadline, self.doing, self.inner.commit()).await
+        let commit = self.inner.commit();
+        let result = watched(&self.misses, self.deadline, self.doing, commit).await;
+        self.open.answered();
+        result
     }
 
     /// Takes everything back. MariaDB rolls only the statement back on a lock timeout, so this is
@@ -153,13 +159,10 @@ impl Transaction {
     /// When the connection is gone, or given up after a missed deadline, which rolls back as well.
     pub async fn rollback(self) -> Result<(), StoreError> {
         self.require_in_time()?;
-        watched(
-            &self.misses,
-            self.deadline,
-            self.doing,
-            self.inner.rollback(),
-        )
-        .await
+        let rollback = self.inner.rollback();
+        let result = watched(&self.misses, self.deadline, self.doing, rollback).await;
+        self.open.answered();
+        result
     }
 
     fn decode<T: FromQueryResult>(&self, row: &QueryResult) -> Result<T, StoreError> {
@@ -185,8 +188,8 @@ pub(super) async fn within<T>(
     }
 }
 
-/// As [`within`], and remembers a missed deadline before the call, and with it its connection, is
-/// dropped: the pool decides about the connection at that moment.
+/// As [`within`], and remembers a missed deadline, or that nobody waited for the answer, before the
+/// call, and with it its connection, is dropped: the pool decides about the connection at that moment.
 pub(super) async fn watched<T>(
     misses: &Misses,
     deadline: Duration,
@@ -194,9 +197,11 @@ pub(super) async fn watched<T>(
     call: impl Future<Output = Result<T, DbErr>>,
 ) -> Result<T, StoreError> {
     let mut call = pin!(call);
+    // Declared after the call, and so dropped before it.
+    let unanswered = Unanswered::new(misses);
     let result = within(deadline, doing, call.as_mut()).await;
-    if is_miss(&result) {
-        misses.record();
+    if !is_miss(&result) {
+        unanswered.answered();
     }
     result
 }
