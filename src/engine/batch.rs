@@ -310,11 +310,10 @@ async fn record_suppressions(
             None => counts.unhashable += 1,
         }
     }
-    for (suppressed, month) in &hashes {
-        if suppressions::record(transaction, run.lease.tenant, suppressed, month).await? {
-            counts.suppressions += 1;
-        }
-    }
+    let hashes = hashes
+        .iter()
+        .map(|(suppressed, month)| (suppressed, month.as_str()));
+    counts.suppressions += suppressions::record_all(transaction, run.lease.tenant, hashes).await?;
     Ok(counts)
 }
 

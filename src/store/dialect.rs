@@ -243,6 +243,40 @@ impl Dialect {
         }
     }
 
+    /// Value of the parameter `:entries` of [`Dialect::list_of_texts`].
+    #[must_use]
+    pub(super) fn texts(self, texts: &[String]) -> Value {
+        match self {
+            Self::Postgres => Value::Array(
+                ArrayType::String,
+                Some(Box::new(texts.iter().map(Value::from).collect())),
+            ),
+            Self::MariaDb | Self::Sqlite => Value::from(serde_json::json!(texts).to_string()),
+        }
+    }
+
+    /// A table `list` with a row for each text of `:entries`, in the column `entry`.
+    #[must_use]
+    pub(super) fn list_of_texts(self) -> &'static str {
+        match self {
+            Self::Postgres => "unnest(:entries) AS list(entry)",
+            Self::MariaDb => {
+                "JSON_TABLE(:entries, '$[*]' COLUMNS (entry VARCHAR(255) CHARACTER SET utf8mb4 \
+                 COLLATE utf8mb4_nopad_bin PATH '$')) AS list"
+            }
+            Self::Sqlite => "(SELECT value AS entry FROM json_each(:entries)) AS list",
+        }
+    }
+
+    /// The bytes of a text of hexadecimal digits.
+    #[must_use]
+    pub(super) fn from_hex(self, text: &str) -> String {
+        match self {
+            Self::Postgres => format!("decode({text}, 'hex')"),
+            Self::MariaDb | Self::Sqlite => format!("UNHEX({text})"),
+        }
+    }
+
     fn in_ids(self) -> &'static str {
         match self {
             Self::Postgres => "= ANY(:ids)",

@@ -24,35 +24,74 @@ pub async fn record(
     suppressed: &Suppressed,
     month: &str,
 ) -> Result<bool, StoreError> {
-    let sql = match transaction.dialect() {
+    let new = record_all(transaction, tenant, [(suppressed, month)]).await?;
+    Ok(new == 1)
+}
+
+/// Stores those hashes, all different, that are not there yet, each with its month; returns how many
+/// are new.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn record_all<'a>(
+    transaction: &Transaction,
+    tenant: TenantId,
+    hashes: impl IntoIterator<Item = (&'a Suppressed, &'a str)>,
+) -> Result<u64, StoreError> {
+    let mut entries: Vec<String> = hashes
+        .into_iter()
+        .map(|(suppressed, month)| {
+            format!(
+                "{}{month}{}",
+                hex::encode(suppressed.hmac),
+                suppressed.key_id
+            )
+        })
+        .collect();
+    if entries.is_empty() {
+        return Ok(0);
+    }
+    // Whoever stores several of them at the same time takes the locks in the same order.
+    entries.sort_unstable();
+    let dialect = transaction.dialect();
+    let parameters = [
+        ("tenant", tenant.0.into()),
+        ("version", NORM_VERSION.into()),
+        ("entries", dialect.texts(&entries)),
+    ];
+    // 64 hexadecimal digits, a month `2024-04`, and the key's id.
+    let list = dialect.list_of_texts();
+    let hmac = dialect.from_hex("SUBSTR(list.entry, 1, 64)");
+    let insert = format!(
+        "INSERT INTO suppression (tenant_id, key_id, norm_version, email_hmac, suppressed_month) \
+         SELECT :tenant, SUBSTR(list.entry, 72), :version, {hmac}, SUBSTR(list.entry, 65, 7) \
+         FROM {list}"
+    );
+    match dialect {
         Dialect::MariaDb => {
             // Not INSERT IGNORE, which would swallow every other error as well. The update of a
             // column to its own value matches one row, so what is new is told by the look before.
-            if contains(transaction, tenant, suppressed).await? {
-                return Ok(false);
-            }
-            "INSERT INTO suppression (tenant_id, key_id, norm_version, email_hmac, suppressed_month) \
-             VALUES (:tenant, :key, :version, :hmac, :month) \
-             ON DUPLICATE KEY UPDATE suppressed_month = suppressed_month"
+            let look = format!(
+                "SELECT COUNT(*) AS n FROM {list} STRAIGHT_JOIN suppression \
+                 ON suppression.tenant_id = :tenant \
+                 AND suppression.key_id = SUBSTR(list.entry, 72) \
+                 AND suppression.norm_version = :version AND suppression.email_hmac = {hmac}"
+            );
+            let known = transaction.number(&look, &parameters).await?;
+            let insert = format!(
+                "{insert} ON DUPLICATE KEY UPDATE \
+                 suppressed_month = suppression.suppressed_month"
+            );
+            transaction.execute(&insert, &parameters).await?;
+            Ok((entries.len() as u64).saturating_sub(u64::try_from(known).unwrap_or_default()))
         }
+        // The condition keeps SQLite from reading ON as that of a join.
         Dialect::Postgres | Dialect::Sqlite => {
-            "INSERT INTO suppression (tenant_id, key_id, norm_version, email_hmac, suppressed_month) \
-             VALUES (:tenant, :key, :version, :hmac, :month) ON CONFLICT DO NOTHING"
+            let insert = format!("{insert} WHERE 1 = 1 ON CONFLICT DO NOTHING");
+            transaction.execute(&insert, &parameters).await
         }
-    };
-    let matched = transaction
-        .execute(
-            sql,
-            &[
-                ("tenant", tenant.0.into()),
-                ("key", suppressed.key_id.to_string().into()),
-                ("version", NORM_VERSION.into()),
-                ("hmac", suppressed.hmac.to_vec().into()),
-                ("month", month.into()),
-            ],
-        )
-        .await?;
-    Ok(matched == 1)
+    }
 }
 
 /// Whether that very hash is stored.
