@@ -20,6 +20,7 @@ mod log_reference;
 mod memory;
 mod model;
 mod on_disk;
+mod orphans;
 mod pgbouncer;
 mod policies;
 mod privacy;

@@ -23,8 +23,7 @@ const REPLY_MARGIN: Duration = Duration::from_secs(5);
 const SLACK: Duration = Duration::from_secs(4);
 
 /// The first statement that only a recount makes.
-const ORPHANS: &str = "SELECT COUNT(*) AS n FROM participant_metadata WHERE \
-                       participant_metadata.tenant_id = ";
+const EMPTY_UPLOADS: &str = "SELECT COUNT(*) AS n FROM upload WHERE upload.tenant_id = ";
 
 const BREAKS: [Fault; 3] = [Fault::CutRequest, Fault::CutReply, Fault::Reset];
 
@@ -223,8 +222,8 @@ fn delay_the_recount(backend: Backend) {
         let undisturbed = run(tiny, &[]).await.proxy.seen();
         let recount = undisturbed
             .iter()
-            .position(|seen| seen.text.starts_with(ORPHANS) && seen.text.contains("NOT EXISTS"));
-        let recount = recount.expect("a count of orphans") + 1;
+            .position(|seen| seen.text.starts_with(EMPTY_UPLOADS));
+        let recount = recount.expect("a count of empty uploads") + 1;
         tiny.restore().await;
         let delay = Fault::Delay(Duration::from_millis(700));
         let ended = run_with(
