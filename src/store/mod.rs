@@ -13,6 +13,7 @@ pub mod keys;
 pub mod leases;
 mod misses;
 pub mod policies;
+pub mod pressure;
 pub mod reclaim;
 mod retry;
 pub mod runs;
