@@ -194,3 +194,22 @@ fn report(unknown: &Unknown) {
         "runs go on without regard to it: {cause}"
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[tokio::test]
+    async fn without_a_limit_nothing_is_ever_measured() {
+        let config = Config::load(None, std::iter::empty()).unwrap();
+        let throttle = Throttle::new(Limits::default(), &config.database);
+        assert!(throttle.is_off());
+        assert_eq!(throttle.pressure(TenantId(1)).await, None);
+        let limits = Limits {
+            latency_max: Some(Duration::from_secs(1)),
+            ..Limits::default()
+        };
+        assert!(!Throttle::new(limits, &config.database).is_off());
+    }
+}
