@@ -47,7 +47,8 @@ impl ScopeArguments {
     after_help = "A tenant whose newest due period is completed is left alone: running twice \
     changes nothing. With --period, that period is run with the policy version and the cutoffs \
     that belong to it, unless a newer one has completed. A run that another process holds is not \
-    waited for (exit code 5)."
+    waited for (exit code 5). [engine] window is for `serve`: this command works at any time of \
+    day."
 )]
 pub struct RunArguments {
     #[command(flatten)]

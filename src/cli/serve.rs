@@ -10,7 +10,7 @@ use crate::daemon::service::{self, Parts, ServeError};
 use crate::daemon::wakeup::Source;
 use crate::engine::error::{failure_classes, retry_classes};
 use crate::engine::stage::Stage;
-use crate::engine::stream;
+use crate::engine::throttle::Reason;
 use crate::keyring;
 use crate::telemetry::logs::{self, LogLevelSetter};
 use crate::telemetry::metrics::{self, Labels};
@@ -57,7 +57,8 @@ async fn serve_logged(
         participant_stages: &Stage::OF_PARTICIPANTS.map(Stage::name),
         error_classes: &failure_classes(),
         retry_reasons: &retry_classes(),
-        throttle_reasons: &[stream::RATE],
+        throttle_reasons: &Reason::ALL.map(Reason::name),
+        measured_reasons: &Reason::MEASURED.map(Reason::name),
         wakeup_sources: &Source::ALL.map(Source::name),
     })
     .map_err(|_| Failure::failed("the metrics were started twice"))?;

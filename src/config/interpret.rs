@@ -8,11 +8,13 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use humantime_serde::re::humantime::{format_duration, parse_duration};
 
 use super::error::{ConfigError, Origin};
 use super::raw::{Raw, Scalar};
-use super::url::{DatabaseUrl, FORMS};
+use super::url::{DatabaseUrl, FORMS, LIST_FORMS};
+use super::window::{self, DailyWindow};
 use super::{
     EngineConfig, HttpConfig, LogConfig, LogFormat, LogLevel, Reclaim, ScheduleConfig,
     ShutdownConfig,
@@ -27,6 +29,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 pub(super) struct Interpreted {
     pub(super) url: Option<DatabaseUrl>,
     pub(super) url_file: Option<PathBuf>,
+    pub(super) replica_urls: Option<Vec<DatabaseUrl>>,
+    pub(super) replica_urls_file: Option<PathBuf>,
     pub(super) max_connections: u32,
     pub(super) connect_timeout: Duration,
     pub(super) statement_timeout: Duration,
@@ -57,6 +61,8 @@ pub(super) fn interpret(raw: Raw, origin: &Origin) -> Result<Interpreted, Config
     Ok(Interpreted {
         url: at("database.url", database.url).database_url()?,
         url_file: at("database.url_file", database.url_file).path()?,
+        replica_urls: at("database.replica_urls", database.replica_urls).database_urls()?,
+        replica_urls_file: at("database.replica_urls_file", database.replica_urls_file).path()?,
         max_connections: at("database.max_connections", database.max_connections)
             .whole(1..=1_000)?
             .unwrap_or(8),
@@ -108,6 +114,22 @@ pub(super) fn interpret(raw: Raw, origin: &Origin) -> Result<Interpreted, Config
                 .unwrap_or(60 * SECOND),
             rows_per_second_max: at("engine.rows_per_second_max", engine.rows_per_second_max)
                 .whole(1..=10_000_000)?,
+            replica_lag_max: at("engine.replica_lag_max", engine.replica_lag_max)
+                .duration(SECOND..=24 * HOUR)?,
+            latency_max: at("engine.latency_max", engine.latency_max)
+                .duration(MILLISECOND..=5 * SECOND)?,
+            wal_bytes_per_second_max: at(
+                "engine.wal_bytes_per_second_max",
+                engine.wal_bytes_per_second_max,
+            )
+            .whole(1_000..=100_000_000_000)?,
+            window: at("engine.window", engine.window).parsed(window::FORM, DailyWindow::parse)?,
+            window_time_zone: at("engine.window_time_zone", engine.window_time_zone)
+                .parsed(
+                    "the IANA name of a time zone, such as \"Europe/Brussels\"",
+                    |text| text.parse().ok(),
+                )?
+                .unwrap_or(Tz::UTC),
             retry_attempts: at("engine.retry_attempts", engine.retry_attempts)
                 .whole(0..=100)?
                 .unwrap_or(8),
@@ -175,7 +197,7 @@ impl Setting<'_> {
         let number = match value {
             Scalar::Whole(number) => Some(*number),
             Scalar::Text(text) => text.parse().ok(),
-            Scalar::Other(_) => None,
+            Scalar::List(_) | Scalar::Other(_) => None,
         };
         match number.and_then(|number| T::try_from(number).ok()) {
             Some(number) if range.contains(&number) => Ok(Some(number)),
@@ -243,6 +265,26 @@ impl Setting<'_> {
             Some(_) => Err(self.refused("not a text", FORMS)),
         }
     }
+
+    /// Never shows what was found. From the environment it comes as text.
+    fn database_urls(&self) -> Result<Option<Vec<DatabaseUrl>>, ConfigError> {
+        let urls = match &self.value {
+            None => return Ok(None),
+            Some(Scalar::Text(text)) => DatabaseUrl::parse_list(text),
+            Some(Scalar::List(values)) => values
+                .iter()
+                .map(|value| match value {
+                    Scalar::Text(text) => DatabaseUrl::parse(text),
+                    _ => None,
+                })
+                .collect(),
+            Some(_) => None,
+        };
+        match urls {
+            Some(urls) => Ok(Some(urls)),
+            None => Err(self.refused("no list of database URLs that can be read", LIST_FORMS)),
+        }
+    }
 }
 
 /// A value for an error message. A text that might be a secret in the wrong place is not shown.
@@ -254,6 +296,7 @@ fn shown(value: &Scalar) -> String {
             "a text that is not shown here".to_owned()
         }
         Scalar::Text(text) => format!("{text:?}"),
+        Scalar::List(_) => "a list".to_owned(),
         Scalar::Other(kind) => (*kind).to_owned(),
     }
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use config::{Environment, File, FileFormat};
 
-use super::error::{ConfigError, Origin, variable};
+use super::contradictions;
+use super::error::{ConfigError, Origin};
 use super::interpret::{Interpreted, interpret};
 use super::raw::{Raw, SECTIONS};
-use super::url::{DatabaseUrl, FORMS};
+use super::url::{DatabaseUrl, FORMS, LIST_FORMS};
 use super::{Config, DatabaseConfig, SuppressionConfig};
 
 /// Where a configuration is looked for if none is named.
@@ -171,22 +172,9 @@ fn allowed_in(section: &str) -> String {
 
 /// Checks what concerns several settings at once, and reads the secrets kept in files.
 fn finish(parts: Interpreted, credentials: Option<&Path>) -> Result<Config, ConfigError> {
-    let engine = &parts.engine;
-    if engine.retry_backoff_max < engine.retry_backoff_initial {
-        return Err(ConfigError::Contradiction(
-            "engine.retry_backoff_max is shorter than engine.retry_backoff_initial; make it at \
-             least as long"
-                .to_owned(),
-        ));
-    }
     let url = match (parts.url, parts.url_file) {
         (Some(_), Some(_)) => {
-            return Err(ConfigError::Contradiction(format!(
-                "database.url and database.url_file are both set (perhaps one of them as {} or \
-                 {}); keep one",
-                variable("database.url"),
-                variable("database.url_file")
-            )));
+            return Err(contradictions::set_twice("url"));
         }
         (Some(url), None) => Some(url),
         (None, Some(file)) => Some(url_from(&file)?),
@@ -198,6 +186,16 @@ fn finish(parts: Interpreted, credentials: Option<&Path>) -> Result<Config, Conf
     let url = url.unwrap_or_else(|| {
         DatabaseUrl::parse(DATABASE_URL_DEFAULT).expect("the default is a database URL")
     });
+    let replica_urls = match (parts.replica_urls, parts.replica_urls_file) {
+        (Some(_), Some(_)) => return Err(contradictions::set_twice("replica_urls")),
+        (Some(urls), None) => urls,
+        (None, Some(file)) => urls_from(&file)?,
+        (None, None) => match credential(credentials, "replica_urls")? {
+            Some(file) => urls_from(&file)?,
+            None => Vec::new(),
+        },
+    };
+    contradictions::look_for(&parts.engine, &url, &replica_urls)?;
     let keyring_file = match parts.keyring_file {
         Some(file) => file,
         None => credential(credentials, "keyring")?
@@ -206,6 +204,7 @@ fn finish(parts: Interpreted, credentials: Option<&Path>) -> Result<Config, Conf
     Ok(Config {
         database: DatabaseConfig {
             url,
+            replica_urls,
             max_connections: parts.max_connections,
             connect_timeout: parts.connect_timeout,
             statement_timeout: parts.statement_timeout,
@@ -244,5 +243,16 @@ fn url_from(file: &Path) -> Result<DatabaseUrl, ConfigError> {
         setting: format!("the content of {}", file.display()),
         found: "no database URL that can be read".to_owned(),
         allowed: FORMS.to_owned(),
+    })
+}
+
+/// Reads the replicas' URLs from a file that holds nothing else, one a line.
+fn urls_from(file: &Path) -> Result<Vec<DatabaseUrl>, ConfigError> {
+    let text = fs::read_to_string(file)
+        .map_err(|error| unreadable("file of the replicas' URLs", file, &error))?;
+    DatabaseUrl::parse_list(&text).ok_or_else(|| ConfigError::Value {
+        setting: format!("the content of {}", file.display()),
+        found: "no list of database URLs that can be read".to_owned(),
+        allowed: LIST_FORMS.to_owned(),
     })
 }

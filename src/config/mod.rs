@@ -12,8 +12,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use serde::Serialize;
 
+mod contradictions;
 mod error;
 mod interpret;
 mod load;
@@ -21,9 +23,11 @@ mod raw;
 #[cfg(test)]
 mod tests;
 mod url;
+mod window;
 
 pub use error::{ConfigError, Origin};
 pub use url::DatabaseUrl;
+pub use window::DailyWindow;
 
 /// The whole configuration. Serialises without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -50,6 +54,9 @@ pub struct DatabaseConfig {
     /// Where it is. Comes from `url`, from the file `url_file`, or from the credential
     /// `database_url`.
     pub url: DatabaseUrl,
+    /// MariaDB's replicas, which are asked how far behind they are. Comes from `replica_urls`, from
+    /// the file `replica_urls_file`, or from the credential `replica_urls`.
+    pub replica_urls: Vec<DatabaseUrl>,
     /// Connections in the pool.
     pub max_connections: u32,
     /// How long a connection may take.
@@ -125,6 +132,19 @@ pub struct EngineConfig {
     pub lease_duration: Duration,
     /// Participants erased in a second at most, by all processes together; unlimited if unset.
     pub rows_per_second_max: Option<u32>,
+    /// How far a replica may be behind before runs pause; no limit if unset.
+    #[serde(with = "humantime_serde")]
+    pub replica_lag_max: Option<Duration>,
+    /// How long a small read may take before runs pause; no limit if unset.
+    #[serde(with = "humantime_serde")]
+    pub latency_max: Option<Duration>,
+    /// How fast the database's log may grow, whoever writes it, before runs pause; no limit if unset.
+    pub wal_bytes_per_second_max: Option<u64>,
+    /// The time of day in which `serve` works; always if unset.
+    pub window: Option<DailyWindow>,
+    /// The zone of that time of day.
+    #[serde(serialize_with = "window::serialize_zone")]
+    pub window_time_zone: Tz,
     /// How many times a batch that met a passing error is tried again.
     pub retry_attempts: u32,
     /// The pause before the first retry; it doubles with each.

@@ -14,6 +14,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 pub(super) enum Scalar {
     Whole(i64),
     Text(String),
+    List(Vec<Scalar>),
     /// Something that no setting takes, by the name of its kind.
     Other(&'static str),
 }
@@ -58,8 +59,11 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Scalar, A::Error> {
-        while sequence.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other("a list"))
+        let mut list = Vec::new();
+        while let Some(value) = sequence.next_element()? {
+            list.push(value);
+        }
+        Ok(Scalar::List(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
@@ -94,12 +98,13 @@ macro_rules! sections {
 
 sections! {
     database as RawDatabase {
-        url, url_file, max_connections, connect_timeout, statement_timeout, scan_timeout,
+        url, url_file, replica_urls, replica_urls_file, max_connections, connect_timeout, statement_timeout, scan_timeout,
         lock_timeout, reclaim, reclaim_timeout,
     }
     schedule as RawSchedule { hour, sweep_interval, clock_skew_max }
     engine as RawEngine {
         workers, batch_rows, batch_duration_target, lease_duration, rows_per_second_max,
+        replica_lag_max, latency_max, wal_bytes_per_second_max, window, window_time_zone,
         retry_attempts, retry_backoff_initial, retry_backoff_max,
     }
     suppression as RawSuppression { keyring_file }

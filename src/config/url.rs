@@ -17,6 +17,10 @@ const PARAMETERS_SHOWN: &[&str] = &["mode", "sslmode", "ssl-mode", "statement-ca
 pub(super) const FORMS: &str = "postgres://USER:PASSWORD@HOST:PORT/DATABASE, the same with \
      mysql://, or sqlite://FILE?mode=rwc, with special characters percent-encoded";
 
+/// What a list of them may look like.
+pub(super) const LIST_FORMS: &str = "a list of mysql://USER:PASSWORD@HOST:PORT/DATABASE, or one \
+     text with spaces between, with special characters percent-encoded";
+
 /// A database URL that sqlx can read.
 ///
 /// `Debug`, `Display` and serialisation leave out user, password and all parameters that might be
@@ -43,6 +47,24 @@ impl DatabaseUrl {
         readable.then(|| Self(SecretString::from(url)))
     }
 
+    /// URLs with white space between, which no URL holds; `None` if one of them is none.
+    #[must_use]
+    pub(super) fn parse_list(text: &str) -> Option<Vec<Self>> {
+        text.split_whitespace().map(Self::parse).collect()
+    }
+
+    /// Whether it is MariaDB's.
+    #[must_use]
+    pub fn is_mariadb(&self) -> bool {
+        self.expose().starts_with("mysql:")
+    }
+
+    /// Whether it names a SQLite file.
+    #[must_use]
+    pub fn is_sqlite(&self) -> bool {
+        self.expose().starts_with("sqlite:")
+    }
+
     /// The whole URL, for the one place that connects.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -67,7 +89,7 @@ impl DatabaseUrl {
 
     fn missing_file(&self) -> Option<PathBuf> {
         // Checked by its scheme, because sqlx would take any text for a file's name.
-        if !self.expose().starts_with("sqlite:") {
+        if !self.is_sqlite() {
             return None;
         }
         let options = self.expose().parse::<SqliteConnectOptions>().ok()?;

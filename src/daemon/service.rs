@@ -33,11 +33,13 @@ use super::workers::Workers;
 use super::{http, notify, probe};
 
 use chores::{Chore, Looking, Opening, OpeningUnderWay};
+use window::Closed;
 
 mod chores;
 mod looking;
 mod opening;
 mod stopping;
+mod window;
 
 /// How often the loop turns when nothing happens.
 const PULSE: Duration = Duration::from_secs(1);
@@ -140,6 +142,7 @@ pub async fn serve(parts: Parts) -> Result<(), ServeError> {
         looked_at: None,
         timer_at: None,
         refresh_at: None,
+        closed: None,
         clean_up_at: None,
         cleaning: None,
         // What an earlier process erased may still stand in the log.
@@ -196,6 +199,8 @@ struct Daemon {
     timer_at: Option<Instant>,
     /// When to look again only because runs have ended since the last look.
     refresh_at: Option<Instant>,
+    /// Set while `engine.window` is closed.
+    closed: Option<Closed>,
 
     // SQLite's write-ahead log.
     cleaning: Option<AbortHandle>,
@@ -281,6 +286,7 @@ impl Daemon {
             );
             self.begin_look(Some(Source::Clock));
         }
+        self.keep_to_window();
         let status = self.describe();
         if status != self.status {
             notify::status(&status);
@@ -353,9 +359,14 @@ impl Daemon {
             .map(|(state, count)| format!("{count} {state}"))
             .collect();
         format!(
-            "{} tenant-runs in hand, {} in line; tenants: {}",
+            "{} tenant-runs in hand, {} in line{}; tenants: {}",
             workers.in_hand(),
             workers.in_line(),
+            if self.closed.is_some() {
+                ", outside of the window"
+            } else {
+                ""
+            },
             if states.is_empty() {
                 "none".to_owned()
             } else {

@@ -8,6 +8,7 @@
 //! - [`subject`]: what belongs to a participant, and [`counts`] of what was done with it.
 //! - [`email`] and [`suppression`]: how somebody who unsubscribed is recognised again.
 //! - [`run_state`]: where a tenant-run stands.
+//! - [`window`]: the time of day in which work may be done.
 
 pub mod counts;
 pub mod cutoff;
@@ -18,6 +19,7 @@ pub mod policy;
 pub mod run_state;
 pub mod subject;
 pub mod suppression;
+pub mod window;
 pub mod zone;
 
 /// Text from outside as it may stand in an error: on one line, escaped, and not endless.

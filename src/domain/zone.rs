@@ -3,7 +3,7 @@
 //! A local day does not always begin at midnight. Clocks that go forward at 00:00 make the first
 //! instant of the day 01:00 (Asuncion); islands that crossed the date line skipped a day whole
 //! (Samoa had no 2011-12-30). Clocks that go back over midnight make it happen twice (Havana). All of
-//! this is decided in one function, [`Zone::first_instant_at_or_after`]; everything else asks it.
+//! this is decided in one function, [`Zone::first_instant_showing`]; everything else asks it.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -65,7 +65,12 @@ impl Zone {
     pub fn first_instant_at_or_after(self, date: NaiveDate, hour: u8) -> DateTime<Utc> {
         let time = NaiveTime::from_hms_opt(u32::from(hour.min(ScheduleHour::MAX)), 0, 0)
             .expect("hours up to 23 exist");
-        let local = date.and_time(time);
+        self.first_instant_showing(date.and_time(time))
+    }
+
+    /// The first existing instant at which local clocks show `local`, or later.
+    #[must_use]
+    pub fn first_instant_showing(self, local: NaiveDateTime) -> DateTime<Utc> {
         match self.0.from_local_datetime(&local) {
             MappedLocalTime::Single(instant) => instant.to_utc(),
             // Twice on the clock: the earlier, so that nobody is erased who was added in between.
@@ -132,6 +137,12 @@ impl Zone {
         let instant = DateTime::from_timestamp(utc_seconds, 0).unwrap_or(DateTime::<Utc>::MAX_UTC);
         let offset = self.0.offset_from_utc_datetime(&instant.naive_utc());
         i64::from(offset.fix().local_minus_utc())
+    }
+}
+
+impl From<Tz> for Zone {
+    fn from(zone: Tz) -> Self {
+        Self(zone)
     }
 }
 

@@ -12,11 +12,13 @@ use crate::clock::truncate_to_microseconds;
 use crate::domain::counts::Counts;
 use crate::domain::period::ScheduleHour;
 use crate::domain::suppression::Keyring;
+use crate::domain::window::Window;
 use crate::ids::SharedIds;
 use crate::store::{Database, ErrorClass, RetryPolicy, StoreError, Transaction};
 
 use super::error::EngineError;
 use super::pace::Pace;
+use super::throttle::Throttle;
 
 /// The engine's dependencies and settings; cheap to clone.
 #[derive(Clone, Debug)]
@@ -52,6 +54,10 @@ pub struct Engine {
     pub lease_duration: Duration,
     /// How fast all processes together may erase.
     pub pace: Arc<Pace>,
+    /// What runs make way for.
+    pub throttle: Arc<Throttle>,
+    /// The time of day in which a daemon works; `None` = always.
+    pub window: Option<Window>,
     /// How a batch is tried again.
     pub retry: RetryPolicy,
 }

@@ -36,6 +36,7 @@ pub mod report;
 pub mod stage;
 pub mod stream;
 pub mod survey;
+pub mod throttle;
 pub mod verify;
 
 pub use context::Engine;

@@ -10,6 +10,8 @@ use crate::clock::SharedClock;
 use crate::config::{Config, EngineConfig};
 use crate::domain::period::ScheduleHour;
 use crate::domain::suppression::Keyring;
+use crate::domain::window::Window;
+use crate::domain::zone::Zone;
 use crate::ids::SharedIds;
 use crate::keyring::{self, KeyringFileError};
 use crate::store::keys::{self, KeyCheckError};
@@ -18,6 +20,7 @@ use crate::store::{self, Database, RetryPolicy, StoreError};
 
 use super::context::Engine;
 use super::pace::Pace;
+use super::throttle::{Limits, Throttle};
 
 /// Why the engine cannot be opened.
 #[derive(Debug, Error)]
@@ -103,8 +106,24 @@ fn engine(
             .filter(|target| !target.is_zero()),
         lease_duration: config.engine.lease_duration,
         pace: Arc::new(Pace::new(config.engine.rows_per_second_max)),
+        throttle: Arc::new(Throttle::new(limits(&config.engine), &config.database)),
+        window: window(&config.engine),
         retry: retry_policy(&config.engine),
     }
+}
+
+fn limits(config: &EngineConfig) -> Limits {
+    Limits {
+        replica_lag_max: config.replica_lag_max,
+        latency_max: config.latency_max,
+        wal_bytes_per_second_max: config.wal_bytes_per_second_max,
+    }
+}
+
+fn window(config: &EngineConfig) -> Option<Window> {
+    let zone = Zone::from(config.window_time_zone);
+    let window = config.window?;
+    Some(Window::new(window.from, window.to, zone))
 }
 
 /// How whatever met a passing error is tried again.

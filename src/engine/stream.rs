@@ -16,9 +16,7 @@ use super::context::Engine;
 use super::error::EngineError;
 use super::heartbeat::{heartbeat, with_heartbeat};
 use super::stage::Stage;
-
-/// Why a worker pauses, as the metrics name it: `engine.rows_per_second_max`.
-pub const RATE: &str = "rate";
+use super::throttle::{Gate, Reason};
 
 /// Runs `stage` of a claimed run to its end. `total` counts what its batches did, also if it ends
 /// early, and `left` what is still to be done.
@@ -42,10 +40,12 @@ pub async fn run_stage(
         rows_max: size.rows(),
         skip_locked: true,
     };
+    let mut gate = Gate::new(engine, run, stage);
     loop {
         if engine.stop.is_cancelled() {
             return Err(EngineError::Stopped);
         }
+        gate.pass().await?;
         share_the_rate(engine, run).await?;
         let started = Instant::now();
         let batch = batch_with_retry(engine, run, stage, &mut page, &mut size).await?;
@@ -70,7 +70,8 @@ pub async fn run_stage(
                 );
                 // Outside of the transaction: nothing is locked while we wait.
                 let pause = async { Ok(engine.pace.after(started, batch.rows).await) };
-                metrics::throttled(RATE, with_heartbeat(engine, run, pause).await?);
+                let paused = with_heartbeat(engine, run, pause).await?;
+                metrics::throttled(Reason::Rate.name(), paused);
             }
             None if page.skip_locked => {
                 page.after = None;

@@ -14,6 +14,7 @@ pub mod keys;
 pub mod leases;
 mod misses;
 pub mod policies;
+pub mod pressure;
 pub mod reclaim;
 mod retry;
 pub mod runs;

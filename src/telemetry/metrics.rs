@@ -17,6 +17,10 @@ use metrics_process::Collector;
 use crate::domain::counts::Counts;
 use crate::domain::run_state::RunState;
 
+mod lasting;
+
+pub use lasting::{InProgress, Left, Pause};
+
 const BUILD_INFO: &str = "retention_build_info";
 const RUN_LAST_SUCCESS: &str = "retention_run_last_success_timestamp_seconds";
 const RUN_LAST_COMPLETION: &str = "retention_run_last_completion_timestamp_seconds";
@@ -33,6 +37,8 @@ const BATCH_DURATION: &str = "retention_batch_duration_seconds";
 const BATCH_ROWS: &str = "retention_batch_rows";
 const BATCH_RETRIES: &str = "retention_batch_retries_total";
 const THROTTLE_PAUSE: &str = "retention_throttle_pause_seconds";
+const RUNS_PAUSED: &str = "retention_runs_paused";
+const LIMITS_UNMEASURED: &str = "retention_limits_unmeasured";
 const ERRORS: &str = "retention_errors_total";
 const OVERDUE_PARTICIPANTS: &str = "retention_overdue_participants";
 const LEASE_LOST: &str = "retention_lease_lost_total";
@@ -45,8 +51,10 @@ const BATCH_DURATION_BUCKETS_SECONDS: [f64; 15] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 ];
 
-/// From what a timer can tell to what a slow rate asks for.
-const THROTTLE_PAUSE_BUCKETS_SECONDS: [f64; 8] = [0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0];
+/// From what a timer can tell to a day outside of the window.
+const THROTTLE_PAUSE_BUCKETS_SECONDS: [f64; 12] = [
+    0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 600.0, 3600.0, 86_400.0,
+];
 
 /// From a single row to the largest `engine.batch_rows`.
 const BATCH_ROWS_BUCKETS: [f64; 11] = [
@@ -66,6 +74,8 @@ pub struct Labels<'a> {
     pub retry_reasons: &'a [&'static str],
     /// Why a worker pauses between two batches.
     pub throttle_reasons: &'a [&'static str],
+    /// Those of them that something has to be measured for.
+    pub measured_reasons: &'a [&'static str],
     /// What wakes the scheduler up.
     pub wakeup_sources: &'a [&'static str],
 }
@@ -196,7 +206,17 @@ fn describe() {
     describe_histogram!(
         THROTTLE_PAUSE,
         Unit::Seconds,
-        "How long a worker paused after a batch although there was work, in seconds, by reason."
+        "How long a worker paused although there was work, in seconds, by reason."
+    );
+    describe_gauge!(
+        RUNS_PAUSED,
+        Unit::Count,
+        "Tenant-runs that wait now for a limit to be kept to again, or for the window, by reason."
+    );
+    describe_gauge!(
+        LIMITS_UNMEASURED,
+        Unit::Count,
+        "What could not be measured the last time (for replica_lag: replicas), by the limit that runs go on without."
     );
     describe_counter!(
         ERRORS,
@@ -264,6 +284,10 @@ fn register(labels: &Labels<'_>) {
     }
     for reason in labels.throttle_reasons {
         let _ = histogram!(THROTTLE_PAUSE, "reason" => *reason);
+        gauge!(RUNS_PAUSED, "reason" => *reason).set(0.0);
+    }
+    for reason in labels.measured_reasons {
+        gauge!(LIMITS_UNMEASURED, "reason" => *reason).set(0.0);
     }
     for reason in labels.retry_reasons {
         counter!(BATCH_RETRIES, "reason" => *reason).absolute(0);
@@ -300,6 +324,16 @@ pub fn throttled(reason: &'static str, pause: Duration) {
     }
 }
 
+/// So many tenant-runs are owed and wait, for `reason`.
+pub fn withheld(reason: &'static str, runs: usize) {
+    gauge!(RUNS_PAUSED, "reason" => reason).set(exact(runs as u64));
+}
+
+/// So much of what a limit needs could not be measured.
+pub fn unmeasured(reason: &'static str, count: usize) {
+    gauge!(LIMITS_UNMEASURED, "reason" => reason).set(exact(count as u64));
+}
+
 /// A tenant-run, a look at what is owed or a recount failed, or a defect ended a task.
 pub fn failed(class: &'static str) {
     counter!(ERRORS, "class" => class).increment(1);
@@ -313,59 +347,6 @@ pub fn lease_lost() {
 /// A run was claimed, or a batch or stage of one ended.
 pub fn progressed(now: DateTime<Utc>) {
     gauge!(RUN_LAST_PROGRESS).set(unix_seconds(now));
-}
-
-/// A tenant-run that this process works on, for as long as the value lives.
-#[derive(Debug)]
-pub struct InProgress(());
-
-impl InProgress {
-    /// One more.
-    #[must_use]
-    pub fn begin() -> Self {
-        gauge!(RUN_IN_PROGRESS).increment(1.0);
-        Self(())
-    }
-}
-
-impl Drop for InProgress {
-    fn drop(&mut self) {
-        gauge!(RUN_IN_PROGRESS).decrement(1.0);
-    }
-}
-
-/// How many participants a run that this process works on has left, by stage, for as long as the value
-/// lives.
-#[derive(Debug)]
-pub struct Left(Vec<(&'static str, u64)>);
-
-impl Left {
-    /// So many are to be done.
-    #[must_use]
-    pub fn begin(stages: impl IntoIterator<Item = (&'static str, u64)>) -> Self {
-        let left = Self(stages.into_iter().collect());
-        for (stage, participants) in &left.0 {
-            gauge!(RUN_PARTICIPANTS_LEFT, "stage" => *stage).increment(exact(*participants));
-        }
-        left
-    }
-
-    /// So many of them are done. Those that came within reach later are more than were counted.
-    pub fn done(&mut self, stage: &'static str, participants: u64) {
-        if let Some((_, left)) = self.0.iter_mut().find(|(name, _)| *name == stage) {
-            let done = participants.min(*left);
-            *left -= done;
-            gauge!(RUN_PARTICIPANTS_LEFT, "stage" => stage).decrement(exact(done));
-        }
-    }
-}
-
-impl Drop for Left {
-    fn drop(&mut self) {
-        for (stage, left) in &self.0 {
-            gauge!(RUN_PARTICIPANTS_LEFT, "stage" => *stage).decrement(exact(*left));
-        }
-    }
 }
 
 /// The scheduler looked at what is owed.

@@ -5,6 +5,7 @@ mod metrics;
 mod outages;
 mod pace;
 mod state;
+mod throttle;
 mod work;
 
 use std::time::Duration;

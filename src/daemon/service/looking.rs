@@ -88,14 +88,14 @@ impl Daemon {
     }
 
     fn act_on(&mut self, source: Option<Source>, survey: Survey) {
+        let mut findings = survey.findings;
+        if let Some(source) = source {
+            say(source, findings.owed.len());
+        }
+        findings.owed = self.admit(findings.owed);
         let Some(workers) = &mut self.workers else {
             return;
         };
-        let findings = survey.findings;
-        let owed = findings.owed.len();
-        if let Some(source) = source {
-            say(source, owed);
-        }
         self.tenants_by_state = findings.states.into_iter().collect();
         metrics::clock_skew(survey.clock_skew);
         metrics::standing(&Standing {
@@ -173,7 +173,9 @@ impl Daemon {
             return;
         };
         // Reclaiming that failed is tried again at its time, and not at every look before.
-        let is_early = self.clean_up_at.is_some() && self.config.database.reclaim != Reclaim::None;
+        // Nor is it begun outside of the window, which is there to keep such work away.
+        let waits = self.clean_up_at.is_some() || self.closed.is_some();
+        let is_early = waits && self.config.database.reclaim != Reclaim::None;
         if self.is_dirty() && self.cleaning.is_none() && !is_early {
             let (erasures, engine) = (self.erasures, Arc::clone(workers.engine()));
             let task = self

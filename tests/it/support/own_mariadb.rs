@@ -38,9 +38,15 @@ pub struct OwnMariadb {
 impl OwnMariadb {
     /// Starts a server by itself. To be called on the test's own thread: it ends with the thread.
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts one with these options on top. They are none of a cluster's.
+    pub async fn start_with(options: &[&str]) -> Self {
+        let options: Vec<String> = options.iter().map(|text| (*text).to_owned()).collect();
         let mut log = String::new();
         for _ in 0..STARTS_MAX {
-            let mut server = Self::new(free_port(), Vec::new());
+            let mut server = Self::new(free_port(), options.clone());
             server.make_system_tables();
             if server.try_start(&[]).await {
                 return server;
@@ -133,11 +139,20 @@ impl OwnMariadb {
 
     /// Whether it does what it is asked for, as a member of its cluster if it has one.
     pub async fn is_ready(&self) -> bool {
-        if self.options.is_empty() {
+        if !self
+            .options
+            .iter()
+            .any(|option| option.starts_with("--wsrep"))
+        {
             return self.ask("SELECT 1").await.is_some();
         }
         self.status("wsrep_local_state_comment").await.as_deref() == Some("Synced")
             && self.status("wsrep_ready").await.as_deref() == Some("ON")
+    }
+
+    /// Its port on loopback.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// A status variable of the server; `None` while it does not answer.

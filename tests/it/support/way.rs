@@ -1,14 +1,18 @@
-//! The way to a server, which a test closes, opens and turns to another server.
+//! The way to a server, which a test closes, opens, makes longer and turns to another server.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
 /// The way to a server, open for as long as the value lives.
 pub struct Way {
     accepting: AbortOnDropHandle<()>,
+    delay_milliseconds: Arc<AtomicU64>,
 }
 
 impl Way {
@@ -16,20 +20,31 @@ impl Way {
         let listener = TcpListener::bind(from)
             .await
             .expect("the port is still free");
+        let delay_milliseconds = Arc::new(AtomicU64::new(0));
+        let delay = Arc::clone(&delay_milliseconds);
         let accepting = tokio::spawn(async move {
             let mut connections = Vec::new();
-            while let Ok((mut client, _)) = listener.accept().await {
+            while let Ok((client, _)) = listener.accept().await {
+                let delay = Arc::clone(&delay);
                 // Dropped with the list, and that with the task: the connections break off.
                 connections.push(AbortOnDropHandle::new(tokio::spawn(async move {
-                    if let Ok(mut server) = TcpStream::connect(to).await {
-                        let _ = copy_bidirectional(&mut client, &mut server).await;
+                    if let Ok(server) = TcpStream::connect(to).await {
+                        carry(client, server, &delay).await;
                     }
                 })));
             }
         });
         Self {
             accepting: AbortOnDropHandle::new(accepting),
+            delay_milliseconds,
         }
+    }
+
+    /// From now on whatever is sent to the server takes so much longer.
+    pub fn set_delay(&self, delay: Duration) {
+        let milliseconds = u64::try_from(delay.as_millis()).expect("a short time");
+        self.delay_milliseconds
+            .store(milliseconds, Ordering::Relaxed);
     }
 
     /// Closes it, and returns once its port is free again: another way may begin there.
@@ -37,6 +52,26 @@ impl Way {
         self.accepting.abort();
         // It was ended, as it was told.
         let _ = self.accepting.await;
+    }
+}
+
+/// Carries bytes both ways until either side is closed.
+async fn carry(client: TcpStream, server: TcpStream, delay_milliseconds: &AtomicU64) {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let requests = async {
+        let mut buffer = [0; 16 * 1024];
+        while let Ok(length @ 1..) = from_client.read(&mut buffer).await {
+            let delay = delay_milliseconds.load(Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+            if to_server.write_all(&buffer[..length]).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = requests => {}
+        _ = copy(&mut from_server, &mut to_client) => {}
     }
 }
 

@@ -16,6 +16,7 @@ use retentiond::domain::period::ScheduleHour;
 use retentiond::domain::suppression::{Keyring, MasterKey};
 use retentiond::engine::Engine;
 use retentiond::engine::pace::Pace;
+use retentiond::engine::throttle::Throttle;
 use retentiond::ids::{RandomIds, TenantId};
 use retentiond::store::{self, RetryPolicy, keys, schema};
 use sea_orm::ActiveValue::Set;
@@ -81,6 +82,8 @@ impl World {
             batch_duration_target: None,
             lease_duration: Duration::from_secs(60),
             pace: Arc::new(Pace::new(None)),
+            throttle: Arc::new(Throttle::off()),
+            window: None,
             retry: RetryPolicy {
                 attempts_max: 5,
                 backoff_initial: Duration::from_millis(10),

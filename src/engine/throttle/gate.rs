@@ -1,0 +1,127 @@
+//! Where a stage waits, before each batch, until no limit is passed.
+
+use tokio::time::{Duration, Instant};
+
+use crate::telemetry::metrics;
+
+use super::super::batch::ClaimedRun;
+use super::super::context::Engine;
+use super::super::error::EngineError;
+use super::super::heartbeat::with_heartbeat;
+use super::super::stage::Stage;
+use super::{MEASURED_AGE_MAX, Pressure, Reason};
+
+/// Pauses with no more than that between them are told as one: a limit that is kept to by many short
+/// pauses is said to be, once.
+const CALM_MIN: Duration = Duration::from_secs(10);
+
+/// The gate of one stage of a run. Says when the run begins to pause, and when it does no more.
+#[derive(Debug)]
+pub(in super::super) struct Gate<'a> {
+    engine: &'a Engine,
+    run: &'a ClaimedRun,
+    stage: Stage,
+    spells: Vec<Spell>,
+}
+
+/// Pauses for one reason.
+#[derive(Debug)]
+struct Spell {
+    reason: Reason,
+    paused: Duration,
+    ended_at: Instant,
+}
+
+impl<'a> Gate<'a> {
+    pub(in super::super) fn new(engine: &'a Engine, run: &'a ClaimedRun, stage: Stage) -> Self {
+        Self {
+            engine,
+            run,
+            stage,
+            spells: Vec::new(),
+        }
+    }
+
+    /// Waits for as long as a limit is passed; the lease is kept meanwhile. Nothing is locked.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Stopped`], [`EngineError::LeaseLost`], or the database's.
+    pub(in super::super) async fn pass(&mut self) -> Result<(), EngineError> {
+        if self.engine.throttle.is_off() {
+            return Ok(());
+        }
+        let (engine, run) = (self.engine, self.run);
+        let wait = async {
+            self.wait().await;
+            Ok(())
+        };
+        with_heartbeat(engine, run, wait).await
+    }
+
+    async fn wait(&mut self) {
+        let mut pause: Option<metrics::Pause> = None;
+        while let Some(pressure) = self.engine.throttle.pressure(self.run.lease.tenant).await {
+            let reason = pressure.reason.name();
+            if pause.as_ref().is_none_or(|pause| pause.reason() != reason) {
+                // The one before ends first.
+                drop(pause.take());
+                pause = Some(metrics::Pause::begin(reason));
+            }
+            let started = Instant::now();
+            self.begin(pressure);
+            tokio::time::sleep(MEASURED_AGE_MAX).await;
+            let (reason, now) = (pressure.reason, Instant::now());
+            if let Some(spell) = self.spells.iter_mut().find(|spell| spell.reason == reason) {
+                spell.paused += now - started;
+                spell.ended_at = now;
+            }
+        }
+        let is_over = |spell: &mut Spell| spell.ended_at.elapsed() >= CALM_MIN;
+        let over: Vec<Spell> = self.spells.extract_if(.., is_over).collect();
+        over.iter().for_each(|spell| self.say_ended(spell));
+    }
+
+    /// Says that the run pauses, if that is news.
+    fn begin(&mut self, pressure: Pressure) {
+        if self.spells.iter().any(|one| one.reason == pressure.reason) {
+            return;
+        }
+        self.spells.push(Spell {
+            reason: pressure.reason,
+            paused: Duration::ZERO,
+            ended_at: Instant::now(),
+        });
+        tracing::info!(
+            event = "throttle_began",
+            tenant = self.run.slug,
+            period = %self.run.period,
+            run_id = %self.run.lease.run_id,
+            stage = self.stage.name(),
+            reason = pressure.reason.name(),
+            measured = pressure.measured,
+            limit = pressure.limit,
+            "the run pauses between two batches until the limit is kept to again"
+        );
+    }
+
+    fn say_ended(&self, spell: &Spell) {
+        tracing::info!(
+            event = "throttle_ended",
+            tenant = self.run.slug,
+            period = %self.run.period,
+            run_id = %self.run.lease.run_id,
+            stage = self.stage.name(),
+            reason = spell.reason.name(),
+            paused_seconds = spell.paused.as_secs_f64(),
+            "the run pauses no more"
+        );
+    }
+}
+
+/// The stage ends, whatever its end is.
+impl Drop for Gate<'_> {
+    fn drop(&mut self) {
+        self.spells.iter().for_each(|spell| self.say_ended(spell));
+    }
+}
