@@ -270,7 +270,7 @@ impl Dialect {
 
     /// The bytes of a text of hexadecimal digits.
     #[must_use]
-    pub(super) fn from_hex(self, text: &str) -> String {
+    pub(super) fn of_hex(self, text: &str) -> String {
         match self {
             Self::Postgres => format!("decode({text}, 'hex')"),
             Self::MariaDb | Self::Sqlite => format!("UNHEX({text})"),

@@ -62,7 +62,7 @@ pub async fn record_all<'a>(
     ];
     // 64 hexadecimal digits, a month `2024-04`, and the key's id.
     let list = dialect.list_of_texts();
-    let hmac = dialect.from_hex("SUBSTR(list.entry, 1, 64)");
+    let hmac = dialect.of_hex("SUBSTR(list.entry, 1, 64)");
     let insert = format!(
         "INSERT INTO suppression (tenant_id, key_id, norm_version, email_hmac, suppressed_month) \
          SELECT :tenant, SUBSTR(list.entry, 72), :version, {hmac}, SUBSTR(list.entry, 65, 7) \
