@@ -64,7 +64,7 @@ async fn it_pauses(world: &World, tenant: TenantId, serving: &Serving, reason: &
     assert!(pauses.await, "no pause: {}", serving.log());
     let before = batches(world, tenant).await;
     let mut held_until = lease(world, tenant).await.expect("it holds its lease");
-    for _ in 0..4 {
+    for _ in 0..3 {
         let renewed = holds_within(LONG, async || {
             lease(world, tenant)
                 .await

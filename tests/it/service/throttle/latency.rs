@@ -11,7 +11,7 @@ use super::{PEOPLE, it_pauses, it_was_told, slow, wait_batches};
 /// Far more than a read takes on a machine that is busy with other tests, and far less than the wire.
 const LIMIT: &str = "200ms";
 
-const DELAY: Duration = Duration::from_millis(400);
+const DELAY: Duration = Duration::from_millis(300);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres() {
@@ -47,7 +47,7 @@ async fn runs_wait_while_answers_are_slow(backend: Backend) {
     let serving = slow(&world, 20)
         .env("RETENTIOND__DATABASE__URL", &url)
         // Renewing takes a few round trips.
-        .env("RETENTIOND__ENGINE__LEASE_DURATION", "6s")
+        .env("RETENTIOND__ENGINE__LEASE_DURATION", "4s")
         .env("RETENTIOND__ENGINE__LATENCY_MAX", LIMIT)
         .serve();
     wait_batches(&world, acme, 5, &serving).await;

@@ -43,13 +43,11 @@ async fn runs_wait_for_a_replica_that_is_behind_and_not_for_one_that_is_gone() {
 
     let world = world(scratch_on(Backend::MariaDb, primary.url()).await).await;
     let replica_url = format!("mysql://retentiond_lag:secret@127.0.0.1:{}", replica.port());
+    let behind = tenant(&world, "behind", PEOPLE, 0, 0).await;
     let serving = slow(&world, 20)
         .env("RETENTIOND__DATABASE__REPLICA_URLS", &replica_url)
         .env("RETENTIOND__ENGINE__REPLICA_LAG_MAX", "2s")
         .serve();
-    serving.wait_ready(LONG).await;
-    let behind = tenant(&world, "behind", PEOPLE, 0, 0).await;
-    serving.signal("HUP");
     wait_batches(&world, behind, 5, &serving).await;
     let mut lock = MySqlConnection::connect(&replica.url())
         .await
