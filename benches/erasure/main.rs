@@ -19,6 +19,7 @@ mod work;
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
@@ -80,8 +81,17 @@ fn dialect(text: &str) -> Result<Dialect, String> {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let mut arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    match compare_all(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn compare_all(mut arguments: Arguments) -> Result<()> {
     if arguments.database.is_empty() {
         arguments.database = vec![Dialect::Postgres, Dialect::MariaDb, Dialect::Sqlite];
     }

@@ -116,7 +116,7 @@ impl Report {
             "n",
             "rows/s",
             "÷ giant",
-            "min–max",
+            "spread",
             "log B/row",
             "÷ giant",
             "peak MiB",
@@ -150,17 +150,18 @@ impl Report {
             };
             let ratio =
                 |number: f64, decimals| shown(if compares { number } else { f64::NAN }, decimals);
+            let [_, least, most] = summary.ratio;
+            let spread = match (compares, least.is_nan()) {
+                (true, false) => format!("{least:.2} to {most:.2}"),
+                _ => "–".to_owned(),
+            };
             table.add_row([
                 summary.work.to_owned(),
                 summary.contender.to_owned(),
                 summary.figures.len().to_string(),
                 shown(summary.rows_per_second, 0),
                 ratio(summary.ratio[0], 2),
-                format!(
-                    "{}–{}",
-                    ratio(summary.ratio[1], 2),
-                    ratio(summary.ratio[2], 2)
-                ),
+                spread,
                 shown(of(&|figures| figures.log_bytes_per_row), 0),
                 ratio(summary.log_ratio.unwrap_or(f64::NAN), 2),
                 shown(of(&|figures| figures.peak_memory_mebibytes), 1),
