@@ -8,7 +8,7 @@ use crate::domain::counts::Counts;
 use crate::domain::run_state::RunState;
 use crate::domain::subject::CHILD_TABLES;
 use crate::store::runs::{self, Failure};
-use crate::store::{StoreError, cascades};
+use crate::store::{StoreError, foreign_keys};
 use crate::telemetry::metrics;
 
 use super::batch::{ClaimedRun, cutoffs_in_force};
@@ -126,7 +126,7 @@ async fn leftover(engine: &Engine, run: &ClaimedRun) -> Result<u64, EngineError>
     for stage in Stage::OF_PARTICIPANTS {
         rows += recount::eligible(&transaction, tenant, stage, cutoffs).await?;
     }
-    let may_be_orphans = !cascades::are_enforced(&transaction).await?;
+    let may_be_orphans = !foreign_keys::are_enforced(&transaction).await?;
     for table in CHILD_TABLES.into_iter().filter(|_| may_be_orphans) {
         let orphans = recount::orphans(&transaction, tenant, table).await?;
         if orphans > 0 {

@@ -6,10 +6,10 @@
 //! what is erased, and no statement here erases; see `engine::erase` for that.
 
 pub mod batches;
-pub mod cascades;
 mod connect;
 mod dialect;
 mod error;
+pub mod foreign_keys;
 pub mod keys;
 pub mod leases;
 mod misses;

@@ -15,7 +15,7 @@ use retentiond::config::Config;
 use retentiond::domain::policy::{Terms, Version};
 use retentiond::domain::suppression::Suppressed;
 use retentiond::ids::TenantId;
-use retentiond::store::{self, policies, suppressions, tenants};
+use retentiond::store::{self, foreign_keys, policies, suppressions, tenants};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use uuid::Uuid;
 
@@ -241,6 +241,12 @@ async fn use_the_store(url: &str, tenant: TenantId) {
         !suppressions::contains(&transaction, tenant, &old)
             .await
             .expect("a look-up")
+    );
+    // Otherwise each run would read all children, to look for orphans.
+    assert!(
+        foreign_keys::are_enforced(&transaction)
+            .await
+            .expect("the foreign keys")
     );
     transaction.commit().await.expect("a commit");
     database.close().await;

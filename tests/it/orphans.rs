@@ -2,7 +2,7 @@
 //! exclude them by itself.
 
 use retentiond::engine::report::Outcome;
-use retentiond::store::cascades;
+use retentiond::store::foreign_keys;
 
 use crate::support::{Backend, CHILDREN, Person, Scratch, World, scratch};
 
@@ -27,7 +27,7 @@ async fn example(scratch: Scratch) -> World {
 async fn are_enforced(world: &World) -> bool {
     let transaction = world.engine.database.begin_read("test").await;
     let transaction = transaction.expect("a transaction");
-    let enforced = cascades::are_enforced(&transaction).await;
+    let enforced = foreign_keys::are_enforced(&transaction).await;
     transaction.rollback().await.expect("rolled back");
     enforced.expect("an answer")
 }
@@ -68,15 +68,12 @@ on_every_database! {
 }
 
 #[tokio::test]
-async fn a_key_that_is_disabled_or_does_not_cascade_is_not_in_force_on_postgres() {
+async fn a_key_that_is_disabled_or_not_validated_is_not_in_force_on_postgres() {
     for statement in [
         "ALTER TABLE participant DISABLE TRIGGER ALL",
         "ALTER TABLE answer DROP CONSTRAINT answer_participant; \
          ALTER TABLE answer ADD CONSTRAINT answer_participant FOREIGN KEY (tenant_id, participant_id) \
          REFERENCES participant (tenant_id, id) ON DELETE CASCADE NOT VALID",
-        "ALTER TABLE answer DROP CONSTRAINT answer_participant; \
-         ALTER TABLE answer ADD CONSTRAINT answer_participant FOREIGN KEY (tenant_id, participant_id) \
-         REFERENCES participant (tenant_id, id)",
     ] {
         let world = example(scratch(Backend::Postgres).await).await;
         assert!(are_enforced(&world).await);
