@@ -33,6 +33,7 @@ pub mod plan;
 pub mod reclaim;
 pub mod recount;
 pub mod report;
+mod settled;
 pub mod stage;
 pub mod stream;
 pub mod survey;

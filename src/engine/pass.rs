@@ -1,6 +1,7 @@
 //! One tenant attended to, and one pass over everything that is owed: several tenants at a time, each
 //! on its own.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::domain::counts::Counts;
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::run_state::RunState;
+use crate::ids::TenantId;
 use crate::store::{Disposition, runs};
 use crate::telemetry::metrics;
 
@@ -22,6 +24,7 @@ use super::context::Engine;
 use super::due::{Candidate, Scope, UnknownTenants, look};
 use super::error::{EngineError, PANIC};
 use super::report::{Outcome, PassEntry, TenantReport};
+use super::settled::settled;
 
 /// Runs whatever is owed within `scope` and returns an entry for each tenant, by slug.
 ///
@@ -34,8 +37,8 @@ pub async fn run(
     engine: &Engine,
     scope: &Scope,
 ) -> Result<Result<Vec<PassEntry>, UnknownTenants>, EngineError> {
-    let owed = match look(engine, scope).await {
-        Ok(Ok(owed)) => owed,
+    let (candidates, mut settled) = match look_at_runs(engine, scope).await {
+        Ok(Ok(found)) => found,
         Ok(Err(unknown)) => return Ok(Err(unknown)),
         Err(error) => {
             if let EngineError::ClockSkew { .. } = &error {
@@ -49,8 +52,13 @@ pub async fn run(
     engine.stop = engine.stop.child_token();
     let places = Arc::new(Semaphore::new(engine.workers));
     let mut tasks = JoinSet::new();
-    let mut entries = Vec::with_capacity(owed.len());
-    for candidate in owed {
+    let mut entries = Vec::with_capacity(candidates.len());
+    for candidate in candidates {
+        if let Some(claim) = settled.remove(&candidate.tenant) {
+            entries.push(settled_entry(&candidate, claim));
+            engine.progress.tenant_done();
+            continue;
+        }
         let (engine, places) = (engine.clone(), Arc::clone(&places));
         tasks.spawn(async move {
             // The semaphore is never closed; without a place there is no work.
@@ -67,6 +75,29 @@ pub async fn run(
     }
     entries.sort_by(|a, b| a.report.tenant.cmp(&b.report.tenant));
     Ok(Ok(entries))
+}
+
+/// What is due, and which of it is done.
+async fn look_at_runs(
+    engine: &Engine,
+    scope: &Scope,
+) -> Result<Result<(Vec<Candidate>, HashMap<TenantId, Claim>), UnknownTenants>, EngineError> {
+    let candidates = match look(engine, scope).await? {
+        Ok(candidates) => candidates,
+        Err(unknown) => return Ok(Err(unknown)),
+    };
+    let settled = settled(engine, &candidates).await?;
+    Ok(Ok((candidates, settled)))
+}
+
+fn settled_entry(candidate: &Candidate, claim: Claim) -> PassEntry {
+    let mut report = TenantReport::new(&candidate.slug, candidate.period, RunState::Pending);
+    let outcome = not_claimed(candidate, claim, &mut report);
+    PassEntry {
+        report,
+        outcome,
+        duration_seconds: 0.0,
+    }
 }
 
 /// Claims the candidate's run and drives it, in a task of its own: a panic ends this tenant's run and

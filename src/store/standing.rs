@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sea_orm::FromQueryResult;
+use entity::tenant_run;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter};
 use uuid::Uuid;
 
 use crate::domain::period::Period;
@@ -66,6 +68,36 @@ pub async fn since(transaction: &Transaction, oldest: Period) -> Result<Vec<Stan
             })
         })
         .collect())
+}
+
+/// The newest run of each tenant, if it is of a period from `oldest` to `newest` and has ended for good:
+/// completed, or without a policy, and the tenant still has none.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn ended(
+    transaction: &Transaction,
+    oldest: Period,
+    newest: Period,
+) -> Result<Vec<tenant_run::Model>, StoreError> {
+    transaction
+        .run(
+            tenant_run::Entity::find()
+                .filter(tenant_run::Column::Period.between(oldest.to_string(), newest.to_string()))
+                .filter(Expr::cust(
+                    "(tenant_run.state = 'completed' OR (tenant_run.state = 'no_policy' \
+                     AND NOT EXISTS (SELECT 1 FROM policy \
+                     WHERE policy.tenant_id = tenant_run.tenant_id)))",
+                ))
+                .filter(Expr::cust(
+                    "NOT EXISTS (SELECT 1 FROM tenant_run AS newer \
+                     WHERE newer.tenant_id = tenant_run.tenant_id \
+                     AND newer.period > tenant_run.period)",
+                ))
+                .all(transaction.orm()),
+        )
+        .await
 }
 
 /// When the newest period before `period` that was completed for every tenant that had a run of it

@@ -14,6 +14,7 @@ mod erasure;
 mod faults;
 mod help;
 mod house;
+mod idle;
 mod intake;
 mod least_privilege;
 mod log_reference;

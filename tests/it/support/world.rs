@@ -302,10 +302,12 @@ impl World {
 
 /// The default configuration, on a scratch database.
 pub fn database_config(scratch: &Scratch) -> DatabaseConfig {
-    let url = (
-        "RETENTIOND__DATABASE__URL".to_owned(),
-        scratch.url().to_owned(),
-    );
+    database_config_at(scratch.url())
+}
+
+/// The default configuration, on whatever the URL names.
+pub fn database_config_at(url: &str) -> DatabaseConfig {
+    let url = ("RETENTIOND__DATABASE__URL".to_owned(), url.to_owned());
     Config::load(None, [url].into_iter())
         .expect("the defaults and a URL")
         .database
