@@ -1,5 +1,7 @@
 //! What a run would do now, exactly; writes nothing.
 
+use futures_util::{StreamExt, stream};
+
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::policy::version_at;
 use crate::domain::run_state::RunState;
@@ -34,18 +36,28 @@ pub async fn plan(
         Ok(found) => found,
         Err(unknown) => return Ok(Err(unknown)),
     };
-    let mut entries = Vec::with_capacity(found.len());
-    for candidate in found {
-        let report = plan_one(engine, &candidate).await;
-        engine.progress.tenant_done();
-        entries.push(PlanEntry { candidate, report });
-    }
-    Ok(Ok(entries))
+    let is_alone = found.len() == 1 || engine.workers == 1;
+    // As many at a time as a run would take, and in their order.
+    let entries = stream::iter(found)
+        .map(|candidate| async move {
+            let report = plan_one(engine, &candidate, is_alone).await;
+            engine.progress.tenant_done();
+            PlanEntry { candidate, report }
+        })
+        .buffered(engine.workers);
+    Ok(Ok(entries.collect().await))
 }
 
-async fn plan_one(engine: &Engine, candidate: &Candidate) -> Result<TenantReport, EngineError> {
+async fn plan_one(
+    engine: &Engine,
+    candidate: &Candidate,
+    is_alone: bool,
+) -> Result<TenantReport, EngineError> {
     let zone = candidate.zone()?;
     let transaction = engine.database.begin_read("planning").await?;
+    if !is_alone {
+        transaction.without_parallel_workers().await?;
+    }
     let now = engine.now(engine.clock.now(), database_now(&transaction).await?)?;
     let run = runs::find(&transaction, candidate.tenant, candidate.period).await?;
     let versions = policies::versions(&transaction, candidate.tenant).await??;

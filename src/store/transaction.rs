@@ -5,7 +5,10 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, QueryResult, Value};
+use futures_util::TryStreamExt;
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, QueryResult, StreamTrait, Value,
+};
 
 use super::dialect::Dialect;
 use super::error::{ErrorClass, StoreError};
@@ -112,6 +115,30 @@ impl Transaction {
         rows.iter().map(|row| self.decode(row)).collect()
     }
 
+    /// Shows `visit` each row of a query, one after the other: of however many there are, only a few are
+    /// in memory at a time. All of them together must come within the deadline.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transaction::run`]; `visit` may have been shown some of the rows.
+    pub async fn each_row<T: FromQueryResult>(
+        &self,
+        sql: &str,
+        parameters: &[(&str, Value)],
+        mut visit: impl FnMut(T),
+    ) -> Result<(), StoreError> {
+        let statement = bind(self.dialect, sql, parameters);
+        // The stream ends in here: another statement, sent while it is open, would wait for ever.
+        self.run(async {
+            let mut rows = self.inner.stream_raw(statement).await?;
+            while let Some(row) = rows.try_next().await? {
+                visit(T::from_query_result(&row, "")?);
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// The first row of a query, if there is one.
     ///
     /// # Errors
@@ -135,6 +162,20 @@ impl Transaction {
     pub async fn number(&self, sql: &str, parameters: &[(&str, Value)]) -> Result<i64, StoreError> {
         let row = self.row::<Number>(sql, parameters).await?;
         Ok(row.and_then(|row| row.n).unwrap_or(0))
+    }
+
+    /// Keeps PostgreSQL from starting workers for the transaction's queries. Where several of ours run
+    /// beside each other they take each other's cores, and take longer than one process by itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transaction::run`].
+    pub async fn without_parallel_workers(&self) -> Result<(), StoreError> {
+        if self.dialect == Dialect::Postgres {
+            let sql = "SET LOCAL max_parallel_workers_per_gather = 0";
+            self.execute(sql, &[]).await?;
+        }
+        Ok(())
     }
 
     /// Makes everything permanent.

@@ -28,6 +28,7 @@ mod races;
 mod replicas;
 mod run_command;
 mod runbooks;
+mod scans;
 mod schedule;
 mod scratch_databases;
 mod servers;
