@@ -1,12 +1,12 @@
 //! Which tenants a pass need not claim, for all tenants at once: a pass over a thousand tenants whose
 //! period is done takes as many statements as one over ten.
 //!
-//! Nothing is decided here that a claim would decide otherwise. What is looked for is an end that
-//! nothing reopens; whatever is not plain goes to the claim, which looks again under the run's lock.
+//! Nothing is decided here that a claim would decide otherwise. What is looked for is a completed run,
+//! which nothing reopens, and of which a claim writes nothing; whatever else there is goes to the claim,
+//! which looks again under the run's lock. (Of a tenant without a policy it records the gaps.)
 
 use std::collections::HashMap;
 
-use crate::domain::run_state::RunState;
 use crate::ids::TenantId;
 use crate::store::standing;
 
@@ -15,7 +15,7 @@ use super::context::{Engine, database_now};
 use super::due::Candidate;
 use super::error::EngineError;
 
-/// Of the candidates' runs those that have ended, as the claim would put it.
+/// Of the candidates' runs those that are completed, as the claim would put it.
 ///
 /// # Errors
 ///
@@ -33,22 +33,21 @@ pub(super) async fn settled(
         .begin_read("looking for what is done")
         .await?;
     let now = engine.now(engine.clock.now(), database_now(&transaction).await?)?;
-    let ended = standing::ended(&transaction, oldest, newest).await?;
+    let completed = standing::completed(&transaction, oldest, newest).await?;
     transaction.rollback().await?;
-    let mut ended: HashMap<i64, _> = ended.into_iter().map(|run| (run.tenant_id, run)).collect();
+    let mut completed: HashMap<i64, _> = completed
+        .into_iter()
+        .map(|run| (run.tenant_id, run))
+        .collect();
     let claims = candidates.iter().filter_map(|candidate| {
         // A tenant that moved to another zone may be in another period than its run. What is not due,
         // or has no zone that we know, is refused with its reason.
-        let run = ended.remove(&candidate.tenant.0).filter(|run| {
+        let run = completed.remove(&candidate.tenant.0).filter(|run| {
             run.period == candidate.period.to_string()
                 && candidate.due_at <= now
                 && candidate.zone.is_some()
         })?;
-        let claim = if run.state == RunState::NoPolicy.name() {
-            Claim::NoPolicy { run_id: run.id }
-        } else {
-            Claim::AlreadyCompleted(Box::new(run))
-        };
+        let claim = Claim::AlreadyCompleted(Box::new(run));
         Some((candidate.tenant, claim))
     });
     Ok(claims.collect())

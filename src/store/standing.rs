@@ -70,13 +70,12 @@ pub async fn since(transaction: &Transaction, oldest: Period) -> Result<Vec<Stan
         .collect())
 }
 
-/// The newest run of each tenant, if it is of a period from `oldest` to `newest` and has ended for good:
-/// completed, or without a policy, and the tenant still has none.
+/// The newest run of each tenant, if it is of a period from `oldest` to `newest` and is completed.
 ///
 /// # Errors
 ///
 /// The database's.
-pub async fn ended(
+pub async fn completed(
     transaction: &Transaction,
     oldest: Period,
     newest: Period,
@@ -85,11 +84,7 @@ pub async fn ended(
         .run(
             tenant_run::Entity::find()
                 .filter(tenant_run::Column::Period.between(oldest.to_string(), newest.to_string()))
-                .filter(Expr::cust(
-                    "(tenant_run.state = 'completed' OR (tenant_run.state = 'no_policy' \
-                     AND NOT EXISTS (SELECT 1 FROM policy \
-                     WHERE policy.tenant_id = tenant_run.tenant_id)))",
-                ))
+                .filter(tenant_run::Column::State.eq(RunState::Completed.name()))
                 .filter(Expr::cust(
                     "NOT EXISTS (SELECT 1 FROM tenant_run AS newer \
                      WHERE newer.tenant_id = tenant_run.tenant_id \
