@@ -97,7 +97,7 @@ async fn stages(engine: &Engine, run: &ClaimedRun, counts: &mut Counts) -> Resul
         }
         rows = (|| with_heartbeat(engine, run, leftover(engine, run)))
             .retry(engine.retry.backoff())
-            .when(may_pass)
+            .when(EngineError::may_pass)
             .await?;
         if rows == 0 {
             return Ok(());
@@ -107,10 +107,6 @@ async fn stages(engine: &Engine, run: &ClaimedRun, counts: &mut Counts) -> Resul
         rows,
         rounds: ROUNDS_MAX,
     })
-}
-
-fn may_pass(error: &EngineError) -> bool {
-    matches!(error, EngineError::Store(error) if error.class().may_pass())
 }
 
 /// Rows that the run should have erased and that are still there; an orphan is an error.

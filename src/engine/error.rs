@@ -172,6 +172,12 @@ impl EngineError {
         }
     }
 
+    /// Whether what failed may succeed when it is done again, as a whole.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Store(error) if error.class().may_pass())
+    }
+
     /// Whether fewer rows in a batch would help: it took too long, or met too many locks.
     #[must_use]
     pub fn wants_a_smaller_batch(&self) -> bool {

@@ -1,6 +1,8 @@
 //! How much a run has to do, for whoever watches it. Nothing depends on it: each batch selects for
 //! itself.
 
+use backon::Retryable;
+
 use crate::store::runs;
 use crate::telemetry::metrics;
 
@@ -20,23 +22,26 @@ pub(super) async fn expect(
     engine: &Engine,
     run: &ClaimedRun,
 ) -> Result<metrics::Left, EngineError> {
-    let [to_anonymize, to_purge] =
-        match with_heartbeat(engine, run, count_and_record(engine, run)).await {
-            Ok(counts) => counts,
-            Err(EngineError::Store(error)) => {
-                tracing::warn!(
-                    event = "run_not_counted",
-                    tenant = run.slug,
-                    period = %run.period,
-                    run_id = %run.lease.run_id,
-                    class = error.class().name(),
-                    code = error.code(),
-                    "how much there is to do could not be counted, and the run goes on: {error}"
-                );
-                [0; 2]
-            }
-            Err(error) => return Err(error),
-        };
+    // A claim of another process may have been in the way of the record.
+    let count = (|| count_and_record(engine, run))
+        .retry(engine.retry.backoff())
+        .when(EngineError::may_pass);
+    let [to_anonymize, to_purge] = match with_heartbeat(engine, run, count).await {
+        Ok(counts) => counts,
+        Err(EngineError::Store(error)) => {
+            tracing::warn!(
+                event = "run_not_counted",
+                tenant = run.slug,
+                period = %run.period,
+                run_id = %run.lease.run_id,
+                class = error.class().name(),
+                code = error.code(),
+                "how much there is to do could not be counted, and the run goes on: {error}"
+            );
+            [0; 2]
+        }
+        Err(error) => return Err(error),
+    };
     engine.progress.expect_participants(to_anonymize + to_purge);
     Ok(metrics::Left::begin([
         (Stage::Anonymize.name(), to_anonymize),

@@ -35,7 +35,7 @@ const STEPS: [(&str, &str); 3] = [
     ("the claim", "UPDATE run_lease SET holder"),
     (
         "the recount",
-        "SELECT COUNT(*) AS n FROM participant_metadata WHERE",
+        "SELECT COUNT(*) AS n FROM upload WHERE upload.tenant_id",
     ),
     ("the record of the end", "UPDATE tenant_run SET state"),
 ];
