@@ -18,7 +18,7 @@ pub enum Contender {
     Ours,
     /// The same with two workers, the default.
     OursTwoWorkers,
-    /// With two workers at the pace that docs/operating.md calls gentle.
+    /// With one worker, short batches and a limited rate, as docs/performance.md describes.
     OursGentle,
     /// `pt-archiver --bulk-delete` of the Percona Toolkit, tenant by tenant.
     PtArchiver,

@@ -67,33 +67,30 @@ impl Foreground {
 
     /// What was seen since it was last asked.
     pub fn take(&self) -> Latency {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let Seen {
-            mut milliseconds,
-            failed,
-        } = std::mem::take(&mut *seen);
-        milliseconds.sort_by(f64::total_cmp);
-        Latency {
-            transactions: milliseconds.len(),
-            p50: percentile(&milliseconds, 500),
-            p99: percentile(&milliseconds, 990),
-            p99_9: percentile(&milliseconds, 999),
-            max: percentile(&milliseconds, 1000),
-            failed,
-        }
+        take(&self.seen)
     }
 
     /// Ends it, once all that were due have been answered; the last of what was seen.
     pub async fn end(self) -> Result<Latency> {
         self.stop.cancel();
-        let Self { task, seen, stop } = self;
-        task.await?;
-        let ended = Self {
-            stop,
-            task: tokio::spawn(async {}),
-            seen,
-        };
-        Ok(ended.take())
+        self.task.await?;
+        Ok(take(&self.seen))
+    }
+}
+
+fn take(seen: &Mutex<Seen>) -> Latency {
+    let Seen {
+        mut milliseconds,
+        failed,
+    } = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+    milliseconds.sort_by(f64::total_cmp);
+    Latency {
+        transactions: milliseconds.len(),
+        p50: percentile(&milliseconds, 500),
+        p99: percentile(&milliseconds, 990),
+        p99_9: percentile(&milliseconds, 999),
+        max: percentile(&milliseconds, 1000),
+        failed,
     }
 }
 

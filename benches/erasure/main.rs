@@ -28,7 +28,6 @@ use retentiond::store::Dialect;
 use contender::Contender;
 use data::Data;
 use measure::{Figures, Surroundings};
-use noise::Noise;
 use report::Report;
 use server::Server;
 use work::Work;
@@ -114,7 +113,6 @@ async fn compare_all(mut arguments: Arguments) -> Result<()> {
 
 /// Measures every contender on one database; returns whether the machine was too noisy.
 async fn compare(arguments: &Arguments, dialect: Dialect) -> Result<bool> {
-    let noise = Noise::new();
     let data = Data {
         participants: arguments.participants,
         seed: arguments.seed,
@@ -145,7 +143,7 @@ async fn compare(arguments: &Arguments, dialect: Dialect) -> Result<bool> {
                 if contender.is_measured_once() && repetition > 1 {
                     continue;
                 }
-                let quiet = noise.look()?;
+                let quiet = noise::look()?;
                 let surroundings = Surroundings {
                     binary: &arguments.binary,
                     keyring: &keyring,
@@ -170,7 +168,7 @@ async fn compare(arguments: &Arguments, dialect: Dialect) -> Result<bool> {
             }
         }
     }
-    let trouble = noise.trouble(&figures);
+    let trouble = noise::trouble(&figures);
     let report = Report {
         database: dialect.name(),
         version: template.version.clone(),

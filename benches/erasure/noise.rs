@@ -34,54 +34,43 @@ pub struct Quiet {
     pub disk_milliseconds: f64,
 }
 
-/// Looks at the machine.
-pub struct Noise(());
-
-impl Noise {
-    pub fn new() -> Self {
-        Self(())
+/// One look, once others are quiet, or not quiet in time.
+pub fn look() -> Result<Quiet> {
+    let started = Instant::now();
+    let mut busy = busy_for(Duration::from_secs(2))?;
+    while busy > BUSY_MAX && started.elapsed() < PATIENCE {
+        busy = busy_for(Duration::from_secs(2))?;
     }
-
-    /// One look, once others are quiet, or not quiet in time.
-    pub fn look(&self) -> Result<Quiet> {
-        let started = Instant::now();
-        let mut busy = busy(Duration::from_secs(2))?;
-        while busy > BUSY_MAX && started.elapsed() < PATIENCE {
-            busy = self::busy(Duration::from_secs(2))?;
-        }
-        Ok(Quiet {
-            busy,
-            processor_milliseconds: processor(),
-            disk_milliseconds: disk()?,
-        })
-    }
-
-    /// Why nothing can be compared, if so.
-    pub fn trouble(&self, figures: &[Figures]) -> Option<String> {
-        let of = |what: fn(&Quiet) -> f64| figures.iter().map(move |figures| what(&figures.quiet));
-        let busiest = of(|quiet| quiet.busy).fold(0.0, f64::max);
-        if busiest > BUSY_MAX {
-            return Some(format!(
-                "others used {:.0} % of the processors",
-                busiest * 100.0
-            ));
-        }
-        let spread = |what: fn(&Quiet) -> f64| {
-            of(what).fold(0.0, f64::max) / of(what).fold(f64::INFINITY, f64::min)
-        };
-        let processor = spread(|quiet| quiet.processor_milliseconds);
-        if processor > PROCESSOR_SPREAD_MAX {
-            return Some(format!(
-                "the processor's speed varied by a factor of {processor:.2}"
-            ));
-        }
-        let disk = spread(|quiet| quiet.disk_milliseconds);
-        (disk > DISK_SPREAD_MAX)
-            .then(|| format!("the disk's speed varied by a factor of {disk:.2}"))
-    }
+    Ok(Quiet {
+        busy,
+        processor_milliseconds: processor(),
+        disk_milliseconds: disk()?,
+    })
 }
 
-fn busy(during: Duration) -> Result<f64> {
+/// Why nothing can be compared, if so.
+pub fn trouble(figures: &[Figures]) -> Option<String> {
+    let of = |what: fn(&Quiet) -> f64| figures.iter().map(move |figures| what(&figures.quiet));
+    let busiest = of(|quiet| quiet.busy).fold(0.0, f64::max);
+    if busiest > BUSY_MAX {
+        return Some(format!(
+            "others used {:.0} % of the processors",
+            busiest * 100.0
+        ));
+    }
+    let spread = |what: fn(&Quiet) -> f64| {
+        of(what).fold(0.0, f64::max) / of(what).fold(f64::INFINITY, f64::min)
+    };
+    let processor = spread(|quiet| quiet.processor_milliseconds);
+    if processor > PROCESSOR_SPREAD_MAX {
+        return Some(format!(
+            "the processor's speed varied by a factor of {processor:.2}"
+        ));
+    }
+    let disk = spread(|quiet| quiet.disk_milliseconds);
+    (disk > DISK_SPREAD_MAX).then(|| format!("the disk's speed varied by a factor of {disk:.2}"))
+}
+fn busy_for(during: Duration) -> Result<f64> {
     let before = processor_times()?;
     std::thread::sleep(during);
     let after = processor_times()?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::SecondsFormat;
+use entity::tenant_run;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
@@ -54,8 +55,8 @@ pub async fn run(
     let mut tasks = JoinSet::new();
     let mut entries = Vec::with_capacity(candidates.len());
     for candidate in candidates {
-        if let Some(claim) = settled.remove(&candidate.tenant) {
-            entries.push(settled_entry(&candidate, claim));
+        if let Some(run) = settled.remove(&candidate.tenant) {
+            entries.push(settled_entry(&candidate, run));
             engine.progress.tenant_done();
             continue;
         }
@@ -81,7 +82,10 @@ pub async fn run(
 async fn look_at_runs(
     engine: &Engine,
     scope: &Scope,
-) -> Result<Result<(Vec<Candidate>, HashMap<TenantId, Claim>), UnknownTenants>, EngineError> {
+) -> Result<
+    Result<(Vec<Candidate>, HashMap<TenantId, tenant_run::Model>), UnknownTenants>,
+    EngineError,
+> {
     let candidates = match look(engine, scope).await? {
         Ok(candidates) => candidates,
         Err(unknown) => return Ok(Err(unknown)),
@@ -90,8 +94,9 @@ async fn look_at_runs(
     Ok(Ok((candidates, settled)))
 }
 
-fn settled_entry(candidate: &Candidate, claim: Claim) -> PassEntry {
+fn settled_entry(candidate: &Candidate, run: tenant_run::Model) -> PassEntry {
     let mut report = TenantReport::new(&candidate.slug, candidate.period, RunState::Pending);
+    let claim = Claim::AlreadyCompleted(Box::new(run));
     let outcome = not_claimed(candidate, claim, &mut report);
     PassEntry {
         report,
@@ -307,7 +312,7 @@ fn not_claimed(candidate: &Candidate, claim: Claim, report: &mut TenantReport) -
 
 /// The report of a recorded run.
 #[must_use]
-pub fn report_of(slug: &str, run: &entity::tenant_run::Model) -> Option<TenantReport> {
+pub fn report_of(slug: &str, run: &tenant_run::Model) -> Option<TenantReport> {
     let mut report = TenantReport::new(slug, run.period.parse().ok()?, run.state.parse().ok()?);
     report.run_id = Some(run.id);
     report.set_policy(

@@ -36,15 +36,17 @@ pub async fn plan(
         Ok(found) => found,
         Err(unknown) => return Ok(Err(unknown)),
     };
-    let is_alone = found.len() == 1 || engine.workers == 1;
-    // As many at a time as a run would take, and in their order.
+    // As many at a time as a run would take, and in their order. Each holds a connection for as long as
+    // it counts: whoever had to wait for one would wait in vain.
+    let tenants_at_a_time = engine.workers.min(engine.database.connections_max());
+    let is_alone = found.len() == 1 || tenants_at_a_time == 1;
     let entries = stream::iter(found)
         .map(|candidate| async move {
             let report = plan_one(engine, &candidate, is_alone).await;
             engine.progress.tenant_done();
             PlanEntry { candidate, report }
         })
-        .buffered(engine.workers);
+        .buffered(tenants_at_a_time);
     Ok(Ok(entries.collect().await))
 }
 

@@ -8,17 +8,14 @@ use sea_orm::{FromQueryResult, Value};
 
 use crate::domain::counts::Counts;
 use crate::domain::cutoff::Cutoffs;
-use crate::domain::email::{NORM_VERSION, NormalizedEmail};
+use crate::domain::email::NormalizedEmail;
 use crate::domain::subject::CHILD_TABLES;
 use crate::domain::suppression::{Suppressed, TenantHasher};
 use crate::ids::TenantId;
-use crate::store::{StoreError, Transaction};
+use crate::store::{StoreError, Transaction, suppressions};
 
 use super::erase::LEFT_EMPTY;
 use super::stage::{Selection, Stage};
-
-/// Hashes that are looked up by one statement; as a list they take some 70 bytes each.
-const HASHES_A_STATEMENT: usize = 1_000;
 
 fn parameters(tenant: TenantId, selection: &Selection) -> Vec<(&'static str, Value)> {
     vec![
@@ -162,7 +159,8 @@ pub async fn plan(
         counts.uploads_removed += uploads_to_empty(transaction, tenant, &selection).await?;
     }
     let hashes: Vec<Suppressed> = hashes.into_iter().collect();
-    counts.suppressions = hashes.len() as u64 - stored(transaction, tenant, &hashes).await?;
+    counts.suppressions =
+        hashes.len() as u64 - suppressions::stored(transaction, tenant, &hashes).await?;
     Ok(counts)
 }
 
@@ -242,32 +240,6 @@ async fn collect_hashes(
         )
         .await?;
     Ok(unhashable)
-}
-
-/// How many of the hashes, all of them different and under the active key, are stored.
-async fn stored(
-    transaction: &Transaction,
-    tenant: TenantId,
-    hashes: &[Suppressed],
-) -> Result<u64, StoreError> {
-    let dialect = transaction.dialect();
-    let sql = format!(
-        "SELECT COUNT(*) AS n FROM suppression WHERE tenant_id = :tenant AND key_id = :key \
-         AND norm_version = :version AND {}",
-        dialect.in_hmacs("email_hmac")
-    );
-    let mut found = 0;
-    for some in hashes.chunks(HASHES_A_STATEMENT) {
-        let hmacs: Vec<[u8; 32]> = some.iter().map(|hash| hash.hmac).collect();
-        let values = [
-            ("tenant", tenant.0.into()),
-            ("key", some[0].key_id.to_string().into()),
-            ("version", NORM_VERSION.into()),
-            ("hmacs", dialect.hmacs(&hmacs)),
-        ];
-        found += unsigned(transaction.number(&sql, &values).await?);
-    }
-    Ok(found)
 }
 
 #[derive(FromQueryResult)]

@@ -7,15 +7,16 @@
 
 use std::collections::HashMap;
 
+use entity::tenant_run;
+
 use crate::ids::TenantId;
 use crate::store::standing;
 
-use super::claim::Claim;
 use super::context::{Engine, database_now};
 use super::due::Candidate;
 use super::error::EngineError;
 
-/// Of the candidates' runs those that are completed, as the claim would put it.
+/// Of the candidates' runs those that are completed; a claim would find the same.
 ///
 /// # Errors
 ///
@@ -23,7 +24,7 @@ use super::error::EngineError;
 pub(super) async fn settled(
     engine: &Engine,
     candidates: &[Candidate],
-) -> Result<HashMap<TenantId, Claim>, EngineError> {
+) -> Result<HashMap<TenantId, tenant_run::Model>, EngineError> {
     let periods = || candidates.iter().map(|candidate| candidate.period);
     let (Some(oldest), Some(newest)) = (periods().min(), periods().max()) else {
         return Ok(HashMap::new());
@@ -39,7 +40,7 @@ pub(super) async fn settled(
         .into_iter()
         .map(|run| (run.tenant_id, run))
         .collect();
-    let claims = candidates.iter().filter_map(|candidate| {
+    let settled = candidates.iter().filter_map(|candidate| {
         // A tenant that moved to another zone may be in another period than its run. What is not due,
         // or has no zone that we know, is refused with its reason.
         let run = completed.remove(&candidate.tenant.0).filter(|run| {
@@ -47,8 +48,7 @@ pub(super) async fn settled(
                 && candidate.due_at <= now
                 && candidate.zone.is_some()
         })?;
-        let claim = Claim::AlreadyCompleted(Box::new(run));
-        Some((candidate.tenant, claim))
+        Some((candidate.tenant, run))
     });
-    Ok(claims.collect())
+    Ok(settled.collect())
 }

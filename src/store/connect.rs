@@ -26,6 +26,7 @@ pub struct Database {
     dialect: Dialect,
     timeouts: Timeouts,
     reclaim: Reclaim,
+    connections_max: u32,
     misses: Misses,
 }
 
@@ -135,6 +136,7 @@ pub async fn connect(
             idle_in_transaction: lease_duration,
         },
         reclaim: config.reclaim,
+        connections_max: config.max_connections,
         misses,
     };
     match dialect {
@@ -199,6 +201,12 @@ impl Database {
     #[must_use]
     pub fn reclaim(&self) -> Reclaim {
         self.reclaim
+    }
+
+    /// How many connections the pool has at most.
+    #[must_use]
+    pub fn connections_max(&self) -> usize {
+        self.connections_max as usize
     }
 
     pub(super) fn timeouts(&self) -> Timeouts {

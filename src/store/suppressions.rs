@@ -12,6 +12,9 @@ use super::dialect::Dialect;
 use super::error::StoreError;
 use super::transaction::Transaction;
 
+/// Hashes that are looked up by one statement; as a list they take some 70 bytes each.
+const HASHES_A_STATEMENT: usize = 1_000;
+
 /// Stores a hash unless it is there; returns whether it is new. `month` is the month in which the
 /// person unsubscribed: more would help to find out who it was.
 ///
@@ -92,6 +95,36 @@ pub async fn record_all<'a>(
             transaction.execute(&insert, &parameters).await
         }
     }
+}
+
+/// How many of the hashes, all of them different and under one key, are stored.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn stored(
+    transaction: &Transaction,
+    tenant: TenantId,
+    hashes: &[Suppressed],
+) -> Result<u64, StoreError> {
+    let dialect = transaction.dialect();
+    let sql = format!(
+        "SELECT COUNT(*) AS n FROM suppression WHERE tenant_id = :tenant AND key_id = :key \
+         AND norm_version = :version AND {}",
+        dialect.in_hmacs("email_hmac")
+    );
+    let mut found = 0;
+    for some in hashes.chunks(HASHES_A_STATEMENT) {
+        let hmacs: Vec<[u8; 32]> = some.iter().map(|hash| hash.hmac).collect();
+        let values = [
+            ("tenant", tenant.0.into()),
+            ("key", some[0].key_id.to_string().into()),
+            ("version", NORM_VERSION.into()),
+            ("hmacs", dialect.hmacs(&hmacs)),
+        ];
+        found += u64::try_from(transaction.number(&sql, &values).await?).unwrap_or_default();
+    }
+    Ok(found)
 }
 
 /// Whether that very hash is stored.

@@ -14,9 +14,9 @@ use retentiond::engine::{Engine, pass};
 use retentiond::ids::TenantId;
 use retentiond::store::{self, keys, schema};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{EntityTrait, IntoActiveModel};
 use uuid::Uuid;
 
+use crate::support::crowd::store as insert;
 use crate::support::proxy::{Proxy, Victim};
 use crate::support::world::database_config_at;
 use crate::support::{Backend, Scratch, World, at, scratch};
@@ -36,9 +36,6 @@ const UNRULED: usize = 100;
 
 /// Of no tenant.
 const NONE: usize = usize::MAX;
-
-/// Rows in one INSERT.
-const CHUNK: usize = 400;
 
 /// For a debug build on a machine that is busy with other tests, where a pass takes a tenth of a
 /// second. One that claims each of a thousand runs takes longer than this. What the release build
@@ -60,7 +57,7 @@ async fn idle(scratch: Scratch, tenants: usize, unruled: usize) -> World {
         created_at: Set(since),
         unsubscribe_count: Set(0),
     });
-    store::<tenant::Entity, _>(&world, rows.collect()).await;
+    insert::<tenant::Entity, _>(&world, rows.collect()).await;
     let rows = ids().filter(|id| !is_unruled(*id));
     let rows = rows.map(|id| policy::ActiveModel {
         tenant_id: Set(id),
@@ -74,7 +71,7 @@ async fn idle(scratch: Scratch, tenants: usize, unruled: usize) -> World {
         created_by: Set("test".to_owned()),
         reason: Set(String::new()),
     });
-    store::<policy::Entity, _>(&world, rows.collect()).await;
+    insert::<policy::Entity, _>(&world, rows.collect()).await;
     let rows = ids().flat_map(|id| PERIODS.map(|period| (id, period)));
     let rows = rows.map(|(id, period)| {
         let state = if is_unruled(id) {
@@ -93,22 +90,8 @@ async fn idle(scratch: Scratch, tenants: usize, unruled: usize) -> World {
             ..Default::default()
         }
     });
-    store::<tenant_run::Entity, _>(&world, rows.collect()).await;
+    insert::<tenant_run::Entity, _>(&world, rows.collect()).await;
     world
-}
-
-async fn store<E, A>(world: &World, rows: Vec<A>)
-where
-    E: EntityTrait,
-    A: sea_orm::ActiveModelTrait<Entity = E> + Clone,
-    E::Model: IntoActiveModel<A>,
-{
-    for chunk in rows.chunks(CHUNK) {
-        E::insert_many(chunk.to_vec())
-            .exec_without_returning(&world.db)
-            .await
-            .expect("rows");
-    }
 }
 
 async fn run_pass(engine: &Engine) -> Vec<PassEntry> {

@@ -23,6 +23,7 @@ mod model;
 mod on_disk;
 mod orphans;
 mod pgbouncer;
+mod plan_connections;
 mod policies;
 mod privacy;
 mod races;

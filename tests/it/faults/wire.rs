@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::campaign::{choose_of, go_through};
 use super::tiny::{PERIOD, Tiny};
-use super::{Ended, through_proxy};
+use super::{Ended, RECOUNT, through_proxy};
 use crate::support::Backend;
 use crate::support::campaign::report;
 use crate::support::proxy::{Fault, Trigger};
@@ -21,9 +21,6 @@ const REPLY_MARGIN: Duration = Duration::from_secs(5);
 
 /// For a machine that is busy with other tests.
 const SLACK: Duration = Duration::from_secs(4);
-
-/// The first statement that only a recount makes.
-const EMPTY_UPLOADS: &str = "SELECT COUNT(*) AS n FROM upload WHERE upload.tenant_id = ";
 
 const BREAKS: [Fault; 3] = [Fault::CutRequest, Fault::CutReply, Fault::Reset];
 
@@ -222,8 +219,8 @@ fn delay_the_recount(backend: Backend) {
         let undisturbed = run(tiny, &[]).await.proxy.seen();
         let recount = undisturbed
             .iter()
-            .position(|seen| seen.text.starts_with(EMPTY_UPLOADS));
-        let recount = recount.expect("a count of empty uploads") + 1;
+            .position(|seen| seen.text.starts_with(RECOUNT));
+        let recount = recount.expect("a recount") + 1;
         tiny.restore().await;
         let delay = Fault::Delay(Duration::from_millis(700));
         let ended = run_with(

@@ -84,12 +84,8 @@ pub async fn disturbed_pass(service: &mut Service, now: DateTime<Utc>, fault: Fa
             let _ = task.await;
         }
     }
-    // After a panic, too: MariaDB may keep the transaction that it broke off on a connection of the
-    // pool, until the idle timeout ends it.
-    if matches!(
-        fault,
-        Fault::Killed(_) | Fault::Panics(_) | Fault::Dropped(_)
-    ) {
+    // Not after a panic, which a process outlives with the pool that it has.
+    if matches!(fault, Fault::Killed(_) | Fault::Dropped(_)) {
         service.restart().await;
     }
 }

@@ -345,7 +345,8 @@ impl Rows {
     }
 }
 
-async fn store<E, A>(world: &World, rows: Vec<A>)
+/// Inserts rows, many at a time.
+pub async fn store<E, A>(world: &World, rows: Vec<A>)
 where
     E: EntityTrait,
     A: sea_orm::ActiveModelTrait<Entity = E> + Clone,

@@ -33,10 +33,7 @@ const LOST_MIN: usize = 15;
 /// which the last run is recorded as completed.
 const STEPS: [(&str, &str); 3] = [
     ("the claim", "UPDATE run_lease SET holder"),
-    (
-        "the recount",
-        "SELECT COUNT(*) AS n FROM upload WHERE upload.tenant_id",
-    ),
+    ("the recount", faults::RECOUNT),
     ("the record of the end", "UPDATE tenant_run SET state"),
 ];
 
