@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::domain::counts::Counts;
 use crate::domain::subject::{CHILD_TABLES, PERSONAL_COLUMNS};
 use crate::ids::TenantId;
-use crate::store::{StoreError, Transaction};
+use crate::store::{StoreError, Transaction, deleted};
 
 use super::stage::Selection;
 
@@ -74,8 +74,8 @@ pub async fn anonymize(
 /// that participants of theirs went.
 ///
 /// The children go by the cascade of their foreign keys, which is the fastest way that keeps the
-/// keys. They are counted first: the parents are locked, and a new child would need a lock on its
-/// parent, so the count cannot be outrun.
+/// keys. The server says how many went, or they are counted first: the parents are locked, and a new
+/// child would need a lock on its parent, so that count cannot be outrun.
 ///
 /// # Errors
 ///
@@ -96,13 +96,19 @@ pub async fn delete(
         ("floor", selection.floor.into()),
     ];
     let mut children_purged = [0; CHILD_TABLES.len()];
-    for (count, table) in children_purged.iter_mut().zip(CHILD_TABLES) {
-        let sql = dialect.select_by_ids("COUNT(*) AS n", table, "participant_id", "1 = 1");
-        let rows = transaction.number(&sql, &parameters).await?;
-        *count = u64::try_from(rows).unwrap_or_default();
+    let deleted_before = deleted::rows(transaction, CHILD_TABLES).await?;
+    if deleted_before.is_none() {
+        for (count, table) in children_purged.iter_mut().zip(CHILD_TABLES) {
+            let sql = dialect.select_by_ids("COUNT(*) AS n", table, "participant_id", "1 = 1");
+            let rows = transaction.number(&sql, &parameters).await?;
+            *count = u64::try_from(rows).unwrap_or_default();
+        }
     }
     let sql = dialect.delete_by_ids("participant", "id", &selection.condition("participant."));
     let purged = transaction.execute(&sql, &parameters).await?;
+    if let Some(before) = deleted_before {
+        children_purged = deleted::since(transaction, CHILD_TABLES, before).await?;
+    }
     let sql = dialect.update_by_ids(
         "upload",
         "id",

@@ -7,6 +7,7 @@
 
 pub mod batches;
 mod connect;
+pub mod deleted;
 mod dialect;
 mod error;
 pub mod foreign_keys;
