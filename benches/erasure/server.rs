@@ -290,6 +290,8 @@ impl Server {
         let path = std::env::var("PATH").unwrap_or_default();
         command
             .env("PATH", format!("{path}:/usr/sbin:/usr/local/sbin"))
+            // Ours may be one that the server's user may not write to.
+            .env("TMPDIR", &self.directory)
             .arg(program);
         command
     }

@@ -14,6 +14,7 @@ mod m20261101_000002_create_service_tables;
 mod m20261124_000003_index_runs_by_period;
 mod m20261125_000004_add_planned_counts;
 mod m20261125_000005_record_reclaiming;
+mod m20261127_000006_index_queued_invitations;
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000003_index_runs_by_period::Migration),
             Box::new(m20261125_000004_add_planned_counts::Migration),
             Box::new(m20261125_000005_record_reclaiming::Migration),
+            Box::new(m20261127_000006_index_queued_invitations::Migration),
         ]
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Every key starts with the tenant, so that a row can never refer to another tenant's row and a
 //! database that shards by tenant can hold it. Children are keyed by participant first: what goes
-//! together lies together. No index covers a column that the anonymizer changes, because on
+//! together lies together. No index covers a participant's column that the anonymizer changes, because on
 //! PostgreSQL that alone makes every update a non-HOT one.
 
 use sea_orm_migration::prelude::*;

@@ -7,6 +7,7 @@
 mod support;
 
 mod batch_protocol;
+mod children_counted;
 mod d11_time_zones;
 mod dates;
 mod demo;
