@@ -10,7 +10,9 @@ use crate::support::{Backend, CHILDREN, Person, World, scratch};
 /// More than two batches of a test's engine, one right after the other on the same connection.
 const PEOPLE: u64 = 7;
 
-async fn purge(before: &str, after: &str) -> (World, bool) {
+/// People who are due to go, and whether the server counts what is deleted. `before` and `after` prepare
+/// the database before and after it has its tables.
+async fn to_purge(before: &str, after: &str) -> (World, bool) {
     let scratch = scratch(Backend::Postgres).await;
     let db = scratch.connect().await;
     db.execute_unprepared(before).await.expect("prepared");
@@ -53,7 +55,7 @@ async fn every_child_is_counted_once(world: &World) {
 
 #[tokio::test]
 async fn by_the_server_where_it_counts() {
-    let (world, counts) = purge("SELECT 1", "SELECT 1").await;
+    let (world, counts) = to_purge("SELECT 1", "SELECT 1").await;
     assert!(counts);
     every_child_is_counted_once(&world).await;
 }
@@ -62,14 +64,15 @@ async fn by_the_server_where_it_counts() {
 async fn beforehand_where_the_server_was_told_not_to_count() {
     let off = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET track_counts = off', \
                current_database()); END $$";
-    let (world, counts) = purge(off, "SELECT 1").await;
+    let (world, counts) = to_purge(off, "SELECT 1").await;
     assert!(!counts);
     every_child_is_counted_once(&world).await;
 }
 
 #[tokio::test]
 async fn beforehand_where_a_table_has_parts() {
-    let (world, counts) = purge("SELECT 1", "CREATE TABLE old_answer () INHERITS (answer)").await;
+    let (world, counts) =
+        to_purge("SELECT 1", "CREATE TABLE old_answer () INHERITS (answer)").await;
     assert!(!counts);
     every_child_is_counted_once(&world).await;
 }

@@ -6,9 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use retentiond::store::schema;
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::Value;
 
-use crate::support::{Backend, Binary, Person, Scratch, World};
+use crate::support::{Backend, Binary, Person, Scratch, World, scratch};
 
 const NOW: &str = "2024-04-02T00:00:00Z";
 
@@ -257,4 +259,29 @@ fn looking_creates_no_sqlite_file() {
     binary.run(&["config", "check"]).expect_code(0);
     binary.run(&["config", "show"]).expect_code(0);
     assert!(!binary.directory().join("retentiond.db").exists());
+}
+
+#[tokio::test]
+async fn an_index_that_was_made_beforehand_is_left_as_it_is() {
+    let world = World::new(scratch(Backend::Postgres).await, "2020-01-01T00:00:00Z").await;
+    let number = async || {
+        let statement = Statement::from_string(
+            DbBackend::Postgres,
+            "SELECT 'invitation_queued'::regclass::oid::bigint AS n",
+        );
+        let row = world.db.query_one_raw(statement).await;
+        let row = row.expect("an answer").expect("a row");
+        row.try_get::<i64>("", "n").expect("a number")
+    };
+    // As it is before the migration, where the owner has made the index.
+    world
+        .sql("DELETE FROM seaql_migrations WHERE version LIKE '%_index_queued_invitations'")
+        .await;
+    let before = number().await;
+    let migrated = schema::migrate_up(&world.engine.database).await;
+    migrated.expect("migrated");
+    assert_eq!(number().await, before);
+    let statement = "SELECT 1 / (SELECT COUNT(*) FROM seaql_migrations \
+         WHERE version LIKE '%_index_queued_invitations')";
+    world.sql(statement).await;
 }
