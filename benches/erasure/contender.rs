@@ -10,7 +10,8 @@ use crate::work::Work;
 /// A way to erase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Contender {
-    /// One statement for everybody; children go by cascade. What the others are compared with.
+    /// One statement for everybody, on SQLite for a tenant; children go by cascade. What the others are
+    /// compared with.
     Giant,
     /// One transaction that deletes the children table by table, and then the participants.
     GiantExplicit,

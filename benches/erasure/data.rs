@@ -11,7 +11,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 /// Tenants that the participants are divided among.
-const TENANTS: u64 = 20;
+pub const TENANTS: u64 = 20;
 
 /// Uploads that each tenant's participants came with.
 const UPLOADS: u64 = 50;

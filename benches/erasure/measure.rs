@@ -11,7 +11,7 @@ use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde::Serialize;
 
 use crate::contender::Contender;
-use crate::data::{Data, Person};
+use crate::data::{Data, Person, TENANTS};
 use crate::foreground::{Foreground, Latency, idle};
 use crate::noise::Quiet;
 use crate::server::{Server, number, succeed};
@@ -156,11 +156,19 @@ async fn erase(
         return archive(server, work).await;
     }
     let connection = server.connect().await?;
-    let transaction = connection.begin().await?;
-    for statement in work.giant(server.dialect(), contender == Contender::GiantExplicit) {
-        transaction.execute_unprepared(&statement).await?;
+    let explicit = contender == Contender::GiantExplicit;
+    let everybody = match server.dialect() {
+        // Where only one can write at a time, not even a giant would keep all others waiting for all.
+        Dialect::Sqlite => (1..=TENANTS).map(Some).collect(),
+        _ => vec![None],
+    };
+    for tenant in everybody {
+        let transaction = connection.begin().await?;
+        for statement in work.giant(server.dialect(), explicit, tenant) {
+            transaction.execute_unprepared(&statement).await?;
+        }
+        transaction.commit().await?;
     }
-    transaction.commit().await?;
     Ok(None)
 }
 

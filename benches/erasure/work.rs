@@ -46,9 +46,15 @@ impl Work {
         format!("added_at < {}{more}", months_ago(dialect, months))
     }
 
-    /// The statements that do it at once for everybody, in one transaction.
-    pub fn giant(self, dialect: Dialect, explicit: bool) -> Vec<String> {
-        let condition = self.condition(dialect);
+    /// The statements that do it at once for everybody, in one transaction; or for one tenant.
+    pub fn giant(self, dialect: Dialect, explicit: bool, tenant: Option<u64>) -> Vec<String> {
+        let condition = match tenant {
+            None => self.condition(dialect),
+            Some(tenant) => {
+                let condition = self.condition(dialect);
+                format!("participant.tenant_id = {tenant} AND {condition}")
+            }
+        };
         match self {
             Self::Anonymize => {
                 let fields = PERSONAL_COLUMNS
