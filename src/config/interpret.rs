@@ -103,6 +103,8 @@ pub(super) fn interpret(raw: Raw, origin: &Origin) -> Result<Interpreted, Config
             workers: at("engine.workers", engine.workers)
                 .whole(1..=64)?
                 .unwrap_or(2),
+            tenants_at_a_time: at("engine.tenants_at_a_time", engine.tenants_at_a_time)
+                .whole(1..=1_000)?,
             batch_rows: at("engine.batch_rows", engine.batch_rows)
                 .whole(1..=10_000)?
                 .unwrap_or(1_000),

@@ -119,8 +119,10 @@ pub struct ScheduleConfig {
 /// How the work is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EngineConfig {
-    /// Tenants worked on at a time.
+    /// Tenants that have a turn at a time.
     pub workers: u16,
+    /// Tenants that take turns; as suits the database if unset.
+    pub tenants_at_a_time: Option<u16>,
     /// Participants in one batch, which is one transaction, at most.
     pub batch_rows: u32,
     /// How long a batch should take: it gets as many participants as fit. Zero = always

@@ -103,7 +103,7 @@ sections! {
     }
     schedule as RawSchedule { hour, sweep_interval, clock_skew_max }
     engine as RawEngine {
-        workers, batch_rows, batch_duration_target, lease_duration, rows_per_second_max,
+        workers, tenants_at_a_time, batch_rows, batch_duration_target, lease_duration, rows_per_second_max,
         replica_lag_max, latency_max, wal_bytes_per_second_max, window, window_time_zone,
         retry_attempts, retry_backoff_initial, retry_backoff_max,
     }

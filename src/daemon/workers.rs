@@ -1,5 +1,5 @@
-//! Who works on what: at most `engine.workers` tenants at a time, each in a task of its own, and none
-//! twice. Which process may work on a run is decided by its lease; this only keeps one process from
+//! Who works on what: at most `engine.tenants_at_a_time` tenants, each in a task of its own, and none
+//! twice; of them `engine.workers` have a turn at a time. Which process may work on a run is decided by its lease; this only keeps one process from
 //! getting in its own way.
 //!
 //! Stopping has two levels. `engine.stop` ends everything that an engine drives, for good. Runs do not
@@ -130,7 +130,7 @@ impl Workers {
             // Whoever is in line would keep the service from being idle, and a look finds them again.
             self.line.clear();
         }
-        while self.in_hand.len() < self.engine.workers {
+        while self.in_hand.len() < self.engine.tenants_at_a_time {
             let Some(candidate) = self.line.pop_front() else {
                 return;
             };

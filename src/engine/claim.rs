@@ -21,6 +21,7 @@ use super::context::{Engine, database_now};
 use super::due::Candidate;
 use super::error::EngineError;
 use super::failure::failure_of;
+use super::turns::Rank;
 
 /// How a claim ended.
 #[derive(Debug)]
@@ -82,6 +83,7 @@ pub async fn claim(engine: &Engine, candidate: &Candidate) -> Result<Claim, Engi
 
 /// One attempt, from BEGIN (which on SQLite waits for the write lock) to COMMIT.
 async fn attempt(engine: &Engine, candidate: &Candidate) -> Result<(Claim, u64), EngineError> {
+    let _turn = engine.turns.take(Rank::CLAIM).await;
     let transaction = engine.database.begin("claiming a run").await?;
     match claim_in(engine, candidate, &transaction).await {
         Ok(done) => {

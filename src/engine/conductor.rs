@@ -20,6 +20,7 @@ use super::heartbeat::with_heartbeat;
 use super::recount;
 use super::stage::Stage;
 use super::stream::run_stage;
+use super::turns::Rank;
 
 /// How often the stages may have to start over because the policy, or the rows, changed under them.
 const ROUNDS_MAX: u32 = 5;
@@ -115,6 +116,7 @@ async fn stages(engine: &Engine, run: &ClaimedRun, counts: &mut Counts) -> Resul
 /// tenant, 40 % of a run's time as measured (docs/performance.md), to find what a foreign key in force
 /// lets nobody make. `verify` looks in any case.
 async fn leftover(engine: &Engine, run: &ClaimedRun) -> Result<u64, EngineError> {
+    let _turn = engine.turns.take(Rank::First).await;
     let transaction = engine.database.begin_read("recounting").await?;
     let tenant = run.lease.tenant;
     let (_, cutoffs) = cutoffs_in_force(engine, run, &transaction).await?;

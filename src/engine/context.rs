@@ -19,6 +19,7 @@ use crate::store::{Database, ErrorClass, RetryPolicy, StoreError, Transaction};
 use super::error::EngineError;
 use super::pace::Pace;
 use super::throttle::Throttle;
+use super::turns::Turns;
 
 /// The engine's dependencies and settings; cheap to clone.
 #[derive(Clone, Debug)]
@@ -44,8 +45,10 @@ pub struct Engine {
     pub schedule_hour: ScheduleHour,
     /// S7: largest difference of the two clocks.
     pub clock_skew_max: Duration,
-    /// Tenants worked on at a time.
-    pub workers: usize,
+    /// Tenants in hand at a time.
+    pub tenants_at_a_time: usize,
+    /// Who of them works now.
+    pub turns: Turns,
     /// Participants a batch, at most.
     pub batch_rows: u64,
     /// How long a batch should take; `None` = each takes `batch_rows`, however long that lasts.

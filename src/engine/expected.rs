@@ -12,6 +12,7 @@ use super::error::EngineError;
 use super::heartbeat::with_heartbeat;
 use super::recount;
 use super::stage::Stage;
+use super::turns::Rank;
 
 /// Counts what there is to do and records it. What cannot be counted is unknown, and the run goes on.
 ///
@@ -50,6 +51,7 @@ pub(super) async fn expect(
 }
 
 async fn count_and_record(engine: &Engine, run: &ClaimedRun) -> Result<[u64; 2], EngineError> {
+    let _turn = engine.turns.take(Rank::First).await;
     let lease = &run.lease;
     let transaction = engine.database.begin_read("counting what to do").await?;
     let (_, cutoffs) = cutoffs_in_force(engine, run, &transaction).await?;

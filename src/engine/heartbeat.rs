@@ -1,4 +1,5 @@
-//! Keeps a run's lease while its holder waits: for a count, for a pause, for its share of the rate.
+//! Keeps a run's lease while its holder waits: for its turn, for a count, for a pause, for its share of the
+//! rate.
 //!
 //! A batch renews the lease by its fence. Whoever does something else for longer than the lease lasts
 //! would lose the run to another process, which would then do the same and lose it again.

@@ -6,8 +6,8 @@
 //!                                             └── ledger <─┴──────────┘   (same transaction)
 //! ```
 //!
-//! A [`pass`] asks [`due`] which tenants are owed a run and gives each to the [`conductor`], which
-//! claims it by lease ([`claim`]) and drives its stages. The loop over batches exists once, in
+//! A [`pass`] asks [`due`] which tenants are owed a run, claims each by lease ([`claim`]) and gives it to
+//! the [`conductor`], which drives its stages. Several tenants are in hand at a time and take [`turns`]. The loop over batches exists once, in
 //! [`stream`], and so does the transaction that a [`batch`] is; a [`stage`] says only which rows it selects and what it writes. Every statement that erases
 //! something stands in [`erase`], and nowhere else.
 //!
@@ -38,6 +38,7 @@ pub mod stage;
 pub mod stream;
 pub mod survey;
 pub mod throttle;
+pub mod turns;
 pub mod verify;
 
 pub use context::Engine;

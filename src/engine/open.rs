@@ -21,6 +21,7 @@ use crate::store::{self, Database, RetryPolicy, StoreError};
 use super::context::Engine;
 use super::pace::Pace;
 use super::throttle::{Limits, Throttle};
+use super::turns::Turns;
 
 /// Why the engine cannot be opened.
 #[derive(Debug, Error)]
@@ -89,6 +90,10 @@ fn engine(
     database: Database,
     keyring: Keyring,
 ) -> Engine {
+    let tenants_at_a_time = config.engine.tenants_at_a_time.unwrap_or_else(|| {
+        let side_by_side = database.dialect().tenants_side_by_side();
+        side_by_side.max(config.engine.workers)
+    });
     Engine {
         database,
         clock,
@@ -100,7 +105,8 @@ fn engine(
         schedule_hour: ScheduleHour::try_from(config.schedule.hour)
             .expect("the configuration admits the hours 0 to 23 only"),
         clock_skew_max: config.schedule.clock_skew_max,
-        workers: usize::from(config.engine.workers),
+        tenants_at_a_time: usize::from(tenants_at_a_time),
+        turns: Turns::new(usize::from(config.engine.workers)),
         batch_rows: u64::from(config.engine.batch_rows),
         batch_duration_target: Some(config.engine.batch_duration_target)
             .filter(|target| !target.is_zero()),

@@ -51,7 +51,7 @@ pub async fn run(
     // What stops this pass must not stop the next one.
     let mut engine = engine.clone();
     engine.stop = engine.stop.child_token();
-    let places = Arc::new(Semaphore::new(engine.workers));
+    let places = Arc::new(Semaphore::new(engine.tenants_at_a_time));
     let mut tasks = JoinSet::new();
     let mut entries = Vec::with_capacity(candidates.len());
     for candidate in candidates {

@@ -38,7 +38,10 @@ pub async fn plan(
     };
     // As many at a time as a run would take, and in their order. Each holds a connection for as long as
     // it counts: whoever had to wait for one would wait in vain.
-    let tenants_at_a_time = engine.workers.min(engine.database.connections_max());
+    let tenants_at_a_time = engine
+        .turns
+        .workers()
+        .min(engine.database.connections_max());
     let is_alone = found.len() == 1 || tenants_at_a_time == 1;
     let entries = stream::iter(found)
         .map(|candidate| async move {

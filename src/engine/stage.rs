@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use crate::domain::cutoff::Cutoffs;
 use crate::store::beginning_of_time;
 
-/// A stage of a tenant-run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A stage of a tenant-run, in the order of their turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
     /// Personal fields go.
     Anonymize,

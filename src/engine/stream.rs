@@ -17,6 +17,7 @@ use super::error::EngineError;
 use super::heartbeat::{heartbeat, with_heartbeat};
 use super::stage::Stage;
 use super::throttle::{Gate, Reason};
+use super::turns::Rank;
 
 /// Runs `stage` of a claimed run to its end. `total` counts what its batches did, also if it ends
 /// early, and `left` what is still to be done.
@@ -35,6 +36,11 @@ pub async fn run_stage(
     total: &mut Counts,
 ) -> Result<(), EngineError> {
     let mut size = BatchSize::new(engine.batch_rows, engine.batch_duration_target);
+    // Held through the pauses, too: they are for all that this process does.
+    let mut turn = with_heartbeat(engine, run, async {
+        Ok(engine.turns.take(Rank::First).await)
+    })
+    .await?;
     let mut page = Page {
         after: with_heartbeat(engine, run, resume_after(engine, run, stage)).await?,
         rows_max: size.rows(),
@@ -45,10 +51,23 @@ pub async fn run_stage(
         if engine.stop.is_cancelled() {
             return Err(EngineError::Stopped);
         }
+        let rank = Rank::Batch {
+            stage,
+            after: page.after.map(|cursor| cursor.added_at),
+        };
+        let again = async { Ok(turn.again(rank).await) };
+        turn = with_heartbeat(engine, run, again).await?;
         gate.pass().await?;
         share_the_rate(engine, run).await?;
         let started = Instant::now();
-        let batch = batch_with_retry(engine, run, stage, &mut page, &mut size).await?;
+        let batch = batch_with_retry(engine, run, stage, &mut page, &mut size)
+            .await
+            .inspect_err(|error| {
+                // What is wrong for everybody: before the turn goes to the next one, who would meet it too.
+                if error.disposition() == Disposition::Stop {
+                    engine.stop.cancel();
+                }
+            })?;
         match batch {
             Some(batch) => {
                 *total += batch.counts;
@@ -144,7 +163,7 @@ async fn batch_with_retry(
         page.rows_max = size.rows().min(
             engine
                 .pace
-                .batch_rows_max(engine.lease_duration, engine.workers),
+                .batch_rows_max(engine.lease_duration, engine.turns.workers()),
         );
         let started = Instant::now();
         let error = match batch::erase_batch(engine, run, stage, *page, batch_id).await {

@@ -95,7 +95,7 @@ pub async fn survey(engine: &Engine) -> Result<Survey, EngineError> {
         now,
         database,
     );
-    if findings.owed.len() > engine.workers {
+    if findings.owed.len() > engine.tenants_at_a_time {
         let sizes = standing::sizes(&transaction).await?;
         put_in_order(&mut findings.owed, &sizes);
     }

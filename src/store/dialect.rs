@@ -29,6 +29,17 @@ pub fn beginning_of_time() -> DateTime<Utc> {
 }
 
 impl Dialect {
+    /// How many tenants gain by being erased side by side: where a page holds rows of many of them, as
+    /// it does on PostgreSQL, it is read and written once for all. MariaDB keeps a tenant's rows
+    /// together, and on SQLite it made no difference (`docs/performance.md`).
+    #[must_use]
+    pub fn tenants_side_by_side(self) -> u16 {
+        match self {
+            Self::Postgres => 32,
+            Self::MariaDb | Self::Sqlite => 1,
+        }
+    }
+
     /// The dialect of a SeaORM backend.
     #[must_use]
     pub fn of(backend: DbBackend) -> Self {

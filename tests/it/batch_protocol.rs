@@ -197,7 +197,7 @@ on_every_database! {
             world.person(tenant, unsubscribed(MIDDLE)).await;
             world.person(tenant, unsubscribed(OLD)).await;
         }
-        world.engine.workers = 1;
+        world.engine.tenants_at_a_time = 1;
         // A run takes an id for its record, and one for each of its batches.
         world.engine.ids = Arc::new(PanicsOnce::at(2));
         let entries = pass::run(&world.engine, &Scope::default()).await.expect("a pass").expect("slugs");

@@ -17,7 +17,7 @@ async fn to_purge(before: &str, after: &str) -> (World, bool) {
     let db = scratch.connect().await;
     db.execute_unprepared(before).await.expect("prepared");
     let mut world = World::new(scratch, "2024-04-02T00:00:00Z").await;
-    world.engine.workers = 1;
+    world.engine.tenants_at_a_time = 1;
     world.sql(after).await;
     for slug in ["example", "other"] {
         let tenant = world.tenant(slug, "Europe/Brussels").await;

@@ -38,6 +38,7 @@ mod servers;
 mod service;
 mod setup_commands;
 mod seven_years;
+mod side_by_side;
 mod sqlite_opening;
 mod tenant_policy;
 mod unusable_databases;

@@ -94,6 +94,8 @@ fn short_of_breath(crowd: &Crowd) -> Binary {
         .binary()
         .env("RETENTIOND__ENGINE__BATCH_ROWS", "2")
         .env("RETENTIOND__ENGINE__ROWS_PER_SECOND_MAX", "100")
+        // Of 200 tenants, four processes with 32 each in hand would soon have all.
+        .env("RETENTIOND__ENGINE__TENANTS_AT_A_TIME", "4")
         .env("RETENTIOND__ENGINE__LEASE_DURATION", "2s")
         .env("RETENTIOND__DATABASE__MAX_CONNECTIONS", "4")
 }

@@ -34,6 +34,7 @@ impl Tiny {
             ("ENGINE__BATCH_ROWS", "3"),
             // One after the other, so that the same request has the same number in each run.
             ("ENGINE__WORKERS", "1"),
+            ("ENGINE__TENANTS_AT_A_TIME", "1"),
             ("DATABASE__MAX_CONNECTIONS", "1"),
             ("ENGINE__RETRY_BACKOFF_INITIAL", "5ms"),
             ("ENGINE__RETRY_BACKOFF_MAX", "200ms"),

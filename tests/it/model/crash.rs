@@ -66,7 +66,7 @@ pub async fn disturbed_pass(service: &mut Service, now: DateTime<Utc>, fault: Fa
         }),
         stop,
         // One at a time, so that the n-th look is the same one whenever the case is repeated.
-        workers: 1,
+        tenants_at_a_time: 1,
         ..service.world.engine.clone()
     };
     match fault {

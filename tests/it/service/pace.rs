@@ -22,6 +22,8 @@ on_every_database! {
             world
                 .binary()
                 .env("RETENTIOND__ENGINE__WORKERS", "1")
+                // The one that is ready first would take both.
+                .env("RETENTIOND__ENGINE__TENANTS_AT_A_TIME", "1")
                 .env("RETENTIOND__ENGINE__BATCH_ROWS", "4")
                 .env("RETENTIOND__ENGINE__ROWS_PER_SECOND_MAX", &RATE.to_string())
         };

@@ -130,6 +130,7 @@ async fn a_stop_for_everybody_with_tenants_in_line_is_followed_by_ever_later_att
     let serving = world
         .binary()
         .env("RETENTIOND__ENGINE__WORKERS", "1")
+        .env("RETENTIOND__ENGINE__TENANTS_AT_A_TIME", "1")
         .env("RETENTIOND__SCHEDULE__SWEEP_INTERVAL", "1day")
         .serve();
     // Each is tried once, and none of them by the sweep.

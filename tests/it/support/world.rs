@@ -17,6 +17,7 @@ use retentiond::domain::suppression::{Keyring, MasterKey};
 use retentiond::engine::Engine;
 use retentiond::engine::pace::Pace;
 use retentiond::engine::throttle::Throttle;
+use retentiond::engine::turns::Turns;
 use retentiond::ids::{RandomIds, TenantId};
 use retentiond::store::{self, RetryPolicy, keys, schema};
 use sea_orm::ActiveValue::Set;
@@ -77,7 +78,8 @@ impl World {
             holder: "test".to_owned(),
             schedule_hour: ScheduleHour::default(),
             clock_skew_max: ANY_SKEW,
-            workers: 2,
+            tenants_at_a_time: 4,
+            turns: Turns::new(2),
             batch_rows: 3,
             batch_duration_target: None,
             lease_duration: Duration::from_secs(60),
