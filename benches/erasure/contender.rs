@@ -17,7 +17,7 @@ pub enum Contender {
     GiantExplicit,
     /// `retentiond run` with one worker and the default settings.
     Ours,
-    /// The same with two workers, the default.
+    /// The same with two workers.
     OursTwoWorkers,
     /// With one worker, short batches and a limited rate, as docs/performance.md describes.
     OursGentle,

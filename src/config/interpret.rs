@@ -102,12 +102,12 @@ pub(super) fn interpret(raw: Raw, origin: &Origin) -> Result<Interpreted, Config
         engine: EngineConfig {
             workers: at("engine.workers", engine.workers)
                 .whole(1..=64)?
-                .unwrap_or(2),
+                .unwrap_or(1),
             tenants_at_a_time: at("engine.tenants_at_a_time", engine.tenants_at_a_time)
                 .whole(1..=1_000)?,
             batch_rows: at("engine.batch_rows", engine.batch_rows)
                 .whole(1..=10_000)?
-                .unwrap_or(1_000),
+                .unwrap_or(250),
             batch_duration_target: at("engine.batch_duration_target", engine.batch_duration_target)
                 .duration(Duration::ZERO..=MINUTE)?
                 .unwrap_or(50 * MILLISECOND),

@@ -57,8 +57,8 @@ fn without_anything_the_defaults_apply() {
     );
     assert_eq!(config.schedule.hour, 0);
     assert_eq!(config.schedule.clock_skew_max, Duration::from_secs(300));
-    assert_eq!(config.engine.workers, 2);
-    assert_eq!(config.engine.batch_rows, 1_000);
+    assert_eq!(config.engine.workers, 1);
+    assert_eq!(config.engine.batch_rows, 250);
     assert_eq!(config.engine.lease_duration, Duration::from_secs(60));
     assert_eq!(config.engine.rows_per_second_max, None);
     assert_eq!(
@@ -142,7 +142,7 @@ fn a_named_file_must_be_there_and_wins_over_the_searched_ones() {
     assert_eq!(workers(None, &[], &searched).unwrap(), 7);
     assert_eq!(
         workers(None, &[], std::slice::from_ref(&missing)).unwrap(),
-        2
+        1
     );
 
     let refused = workers(Some(&missing), &[], &searched)
@@ -350,5 +350,5 @@ fn what_is_shown_holds_no_secret_and_every_setting() {
     assert_eq!(settings.len(), keys - 2, "all but the files of URLs");
     assert_eq!(settings[0].0, "database.url");
     assert!(settings.contains(&("engine.rows_per_second_max".to_owned(), None)));
-    assert!(settings.contains(&("engine.workers".to_owned(), Some("2".to_owned()))));
+    assert!(settings.contains(&("engine.workers".to_owned(), Some("1".to_owned()))));
 }

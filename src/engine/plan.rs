@@ -14,6 +14,9 @@ use super::error::EngineError;
 use super::recount;
 use super::report::TenantReport;
 
+/// Tenants that are counted at a time, whatever a run is held to.
+const AT_A_TIME_MIN: usize = 2;
+
 /// A plan for each tenant of the scope, or why there is none, by slug.
 #[derive(Debug)]
 pub struct PlanEntry {
@@ -36,12 +39,11 @@ pub async fn plan(
         Ok(found) => found,
         Err(unknown) => return Ok(Err(unknown)),
     };
-    // As many at a time as a run would take, and in their order. Each holds a connection for as long as
-    // it counts: whoever had to wait for one would wait in vain.
-    let tenants_at_a_time = engine
-        .turns
-        .workers()
-        .min(engine.database.connections_max());
+    // As many at a time as a run would work on, and in their order; but two at least, for it only reads,
+    // and somebody waits for it. Each holds a connection for as long as it counts: whoever had to wait
+    // for one would wait in vain.
+    let tenants_at_a_time = engine.turns.workers().max(AT_A_TIME_MIN);
+    let tenants_at_a_time = tenants_at_a_time.min(engine.database.connections_max());
     let is_alone = found.len() == 1 || tenants_at_a_time == 1;
     let entries = stream::iter(found)
         .map(|candidate| async move {

@@ -94,6 +94,7 @@ fn short_of_breath(crowd: &Crowd) -> Binary {
         .binary()
         .env("RETENTIOND__ENGINE__BATCH_ROWS", "2")
         .env("RETENTIOND__ENGINE__ROWS_PER_SECOND_MAX", "100")
+        .env("RETENTIOND__ENGINE__WORKERS", "2")
         // Of 200 tenants, four processes with 32 each in hand would soon have all.
         .env("RETENTIOND__ENGINE__TENANTS_AT_A_TIME", "4")
         .env("RETENTIOND__ENGINE__LEASE_DURATION", "2s")
