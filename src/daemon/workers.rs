@@ -130,10 +130,8 @@ impl Workers {
             // Whoever is in line would keep the service from being idle, and a look finds them again.
             self.line.clear();
         }
-        while self.in_hand.len() < self.engine.tenants_at_a_time {
-            let Some(candidate) = self.line.pop_front() else {
-                return;
-            };
+        let places = self.engine.places(self.in_hand.len()).min(self.line.len());
+        for candidate in self.line.drain(..places) {
             let mut engine = Engine::clone(&self.engine);
             engine.stop = self.wave.clone();
             let tenant = candidate.tenant;

@@ -83,7 +83,11 @@ pub async fn claim(engine: &Engine, candidate: &Candidate) -> Result<Claim, Engi
 
 /// One attempt, from BEGIN (which on SQLite waits for the write lock) to COMMIT.
 async fn attempt(engine: &Engine, candidate: &Candidate) -> Result<(Claim, u64), EngineError> {
-    let _turn = engine.turns.take(Rank::CLAIM).await;
+    let _turn = tokio::select! {
+        biased;
+        () = engine.stop.cancelled() => return Err(EngineError::Stopped),
+        turn = engine.turns.take(Rank::CLAIM) => turn,
+    };
     let transaction = engine.database.begin("claiming a run").await?;
     match claim_in(engine, candidate, &transaction).await {
         Ok(done) => {
@@ -92,6 +96,10 @@ async fn attempt(engine: &Engine, candidate: &Candidate) -> Result<(Claim, u64),
         }
         Err(error) => {
             let _ = transaction.rollback().await;
+            // What is wrong for everybody: before the turn goes to the next one, who would meet it too.
+            if error.disposition() == Disposition::Stop {
+                engine.stop.cancel();
+            }
             Err(error)
         }
     }

@@ -66,6 +66,18 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// How many tenants to take in hand beside those that are. None as long as those keep all workers
+    /// busy, and then as many as there may be: who comes while others are under way would have to catch
+    /// up alone while they wait, and go through the table by itself.
+    #[must_use]
+    pub fn places(&self, in_hand: usize) -> usize {
+        if in_hand < self.turns.workers() {
+            self.tenants_at_a_time.saturating_sub(in_hand)
+        } else {
+            0
+        }
+    }
+
     /// S10: now is the earlier of the host's and the database's clock. S7: when the two differ by
     /// more than the limit, there is no now.
     ///

@@ -45,7 +45,9 @@ async fn heartbeats(
     run: &ClaimedRun,
     done: &CancellationToken,
 ) -> Result<(), EngineError> {
-    let pause = engine.lease_duration / 3;
+    // Up to five waits may come one after the other before the next batch renews the lease, and each
+    // may end just before its first heartbeat.
+    let pause = engine.lease_duration / 6;
     while tokio::time::timeout(pause, done.cancelled()).await.is_err() {
         heartbeat(engine, run).await?;
     }

@@ -1,13 +1,11 @@
 //! One tenant attended to, and one pass over everything that is owed: several tenants at a time, each
 //! on its own.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use chrono::SecondsFormat;
 use entity::tenant_run;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -51,28 +49,30 @@ pub async fn run(
     // What stops this pass must not stop the next one.
     let mut engine = engine.clone();
     engine.stop = engine.stop.child_token();
-    let places = Arc::new(Semaphore::new(engine.tenants_at_a_time));
     let mut tasks = JoinSet::new();
     let mut entries = Vec::with_capacity(candidates.len());
+    let mut line = VecDeque::new();
     for candidate in candidates {
         if let Some(run) = settled.remove(&candidate.tenant) {
             entries.push(settled_entry(&candidate, run));
             engine.progress.tenant_done();
-            continue;
+        } else {
+            line.push_back(candidate);
         }
-        let (engine, places) = (engine.clone(), Arc::clone(&places));
-        tasks.spawn(async move {
-            // The semaphore is never closed; without a place there is no work.
-            let _place = places.acquire().await;
-            let entry = attend(&engine, candidate).await;
-            engine.progress.tenant_done();
-            entry
-        });
     }
-    while let Some(entry) = tasks.join_next().await {
-        if let Ok(entry) = entry {
-            entries.push(entry);
+    loop {
+        let places = engine.places(tasks.len()).min(line.len());
+        for candidate in line.drain(..places) {
+            let engine = engine.clone();
+            tasks.spawn(async move { attend(&engine, candidate).await });
         }
+        match tasks.join_next().await {
+            Some(Ok(entry)) => entries.push(entry),
+            // `attend` catches panics of the run itself.
+            Some(Err(_)) => {}
+            None => break,
+        }
+        engine.progress.tenant_done();
     }
     entries.sort_by(|a, b| a.report.tenant.cmp(&b.report.tenant));
     Ok(Ok(entries))
@@ -137,6 +137,8 @@ async fn one(engine: &Engine, candidate: &Candidate) -> PassEntry {
         Outcome::Stopped
     } else {
         match claim(engine, candidate).await {
+            // Nothing was begun.
+            Err(EngineError::Stopped) => Outcome::Stopped,
             Err(error) => claim_failed(engine, candidate, &error, &mut report).await,
             Ok(Claim::Claimed(run)) => {
                 report.run_id = Some(run.lease.run_id);

@@ -51,10 +51,7 @@ pub async fn run_stage(
         if engine.stop.is_cancelled() {
             return Err(EngineError::Stopped);
         }
-        let rank = Rank::Batch {
-            stage,
-            after: page.after.map(|cursor| cursor.added_at),
-        };
+        let rank = Rank::of(stage, page.after.map(|cursor| cursor.added_at));
         let again = async { Ok(turn.again(rank).await) };
         turn = with_heartbeat(engine, run, again).await?;
         gate.pass().await?;

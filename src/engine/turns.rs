@@ -18,13 +18,13 @@ use super::stage::Stage;
 /// Who comes first of those that wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
-    /// Counts: what a tenant that is in hand begins and ends with.
+    /// What a tenant that is in hand begins and ends with: counts, and its empty uploads.
     First,
-    /// A batch of `stage`, of rows behind those of time `after`; `None` = from the start.
+    /// A batch of participants.
     Batch {
         /// Everybody's stage before anybody's next one.
         stage: Stage,
-        /// How far the tenant got.
+        /// How far the tenant got; `None` = it is at the start.
         after: Option<DateTime<Utc>>,
     },
 }
@@ -39,6 +39,14 @@ impl Rank {
         stage: Stage::Anonymize,
         after: Some(DateTime::<Utc>::MIN_UTC),
     };
+
+    /// A batch of `stage`, of rows behind those of time `after`.
+    pub(super) fn of(stage: Stage, after: Option<DateTime<Utc>>) -> Self {
+        match stage {
+            Stage::Anonymize | Stage::Purge => Self::Batch { stage, after },
+            Stage::Uploads => Self::First,
+        }
+    }
 }
 
 /// As many turns at a time as there are workers; cheap to clone.
@@ -168,8 +176,10 @@ mod tests {
     use super::*;
 
     fn batch(stage: Stage, after: Option<&str>) -> Rank {
-        let after = after.map(|after| after.parse().expect("a valid time"));
-        Rank::Batch { stage, after }
+        Rank::of(
+            stage,
+            after.map(|after| after.parse().expect("a valid time")),
+        )
     }
 
     /// Whether the turn has come; asked twice, the line is joined once.
@@ -225,7 +235,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(order, [3, 5, 4, 6, 2, 1, 0, 7]);
+        assert_eq!(order, [3, 5, 7, 4, 6, 2, 1, 0]);
     }
 
     #[test]
