@@ -55,7 +55,7 @@ impl Contender {
             Self::OursTwoWorkers => Some(&[("RETENTIOND__ENGINE__WORKERS", "2")]),
             Self::OursGentle => Some(&[
                 ("RETENTIOND__ENGINE__WORKERS", "1"),
-                ("RETENTIOND__ENGINE__BATCH_DURATION_TARGET", "10ms"),
+                ("RETENTIOND__ENGINE__BATCH_ROWS", "50"),
                 ("RETENTIOND__ENGINE__ROWS_PER_SECOND_MAX", "5000"),
             ]),
             _ => None,
