@@ -158,7 +158,8 @@ async fn erase(
     let connection = server.connect().await?;
     let explicit = contender == Contender::GiantExplicit;
     let everybody = match server.dialect() {
-        // Where only one can write at a time, not even a giant would keep all others waiting for all.
+        // A page has rows of all tenants. What goes tenant by tenant, as we must, writes it once for each,
+        // and one statement for everybody only once: that would be another piece of work.
         Dialect::Sqlite => (1..=TENANTS).map(Some).collect(),
         _ => vec![None],
     };

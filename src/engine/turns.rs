@@ -2,8 +2,8 @@
 //!
 //! Rows of many tenants share a page wherever a table is kept in the order in which its rows came, as
 //! PostgreSQL keeps it. Whoever goes through one tenant after the other reads and writes each page once
-//! for every tenant on it, which costs nothing while all pages fit into the cache, and half of the time
-//! when they do not (`docs/performance.md`). So more tenants are in hand than there are workers, and
+//! for every tenant on it, which costs nothing while all pages fit into the cache, and up to a fifth of
+//! the time when they do not (`docs/performance.md`). So more tenants are in hand than there are workers, and
 //! after each batch it is the turn of whoever is furthest behind: they walk through the table side by
 //! side.
 
