@@ -63,6 +63,17 @@ pub struct Model {
     pub failure_class: Option<String>,
     /// The database's error code of the last failure, where there was one.
     pub failure_code: Option<String>,
+    /// Stage of the first row that the database refused, where the last failure was that.
+    pub failure_stage: Option<String>,
+    /// Id of that row, a participant's or an upload's; it goes with the failure.
+    pub failure_row_id: Option<Uuid>,
+    /// Name of the constraint that refused it, where the database says it.
+    pub failure_constraint: Option<String>,
+    /// How many rows the database refused.
+    pub failure_rows: Option<i64>,
+    /// Participants without a real date when the run was completed; unset = it is not, or was before they
+    /// were counted.
+    pub undated: Option<i64>,
     /// When the disk space of what it erased was last reclaimed, by the database's clock; unset =
     /// not since its last batch.
     pub reclaimed_at: Option<DateTimeUtc>,

@@ -4,14 +4,14 @@
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use entity::tenant;
-use sea_orm::FromQueryResult;
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::domain::cutoff::Cutoffs;
+use crate::domain::dated::is_dated;
 use crate::domain::period::{Months, Period, ScheduleHour, Zone};
 use crate::domain::policy::{Version, version_at};
-use crate::domain::subject::{CHILD_TABLES, PERSONAL_COLUMNS};
+use crate::domain::subject::CHILD_TABLES;
 use crate::engine::context::database_now;
 use crate::ids::TenantId;
 use crate::store::{Transaction, policies, tenants};
@@ -21,6 +21,10 @@ use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::session::{Session, require_tenant};
 use super::tenant::facts;
+
+use stored::{Row, anonymizing_run, children, fields_stored, find};
+
+mod stored;
 
 /// The answer for an id that is nobody's.
 const NOT_STORED: &str = "not stored: never known, or deleted";
@@ -75,93 +79,6 @@ pub async fn participant(session: &Session, command: ParticipantCommand) -> Resu
     Ok(Exit::Done)
 }
 
-/// A row without its values: they do not even leave the database.
-#[derive(FromQueryResult)]
-struct Row {
-    upload_id: Uuid,
-    added_at: DateTime<Utc>,
-    unsubscribed_at: Option<DateTime<Utc>>,
-    anonymized_at: Option<DateTime<Utc>>,
-    stored_at: DateTime<Utc>,
-    upload_stored_at: DateTime<Utc>,
-}
-
-async fn find(
-    transaction: &Transaction,
-    tenant: TenantId,
-    id: Uuid,
-) -> Result<Option<Row>, Failure> {
-    let row = transaction
-        .row::<Row>(
-            "SELECT participant.upload_id, participant.added_at, participant.unsubscribed_at, \
-             participant.anonymized_at, participant.stored_at, upload.stored_at AS upload_stored_at \
-             FROM participant JOIN upload ON upload.tenant_id = participant.tenant_id \
-             AND upload.id = participant.upload_id \
-             WHERE participant.tenant_id = :tenant AND participant.id = :id",
-            &[("tenant", tenant.0.into()), ("id", id.into())],
-        )
-        .await?;
-    Ok(row)
-}
-
-/// Names of the personal fields that are stored.
-async fn fields_stored(
-    transaction: &Transaction,
-    tenant: TenantId,
-    id: Uuid,
-) -> Result<Vec<&'static str>, Failure> {
-    let mut stored = Vec::new();
-    for column in PERSONAL_COLUMNS {
-        // COUNT leaves NULL out, and the value where it is.
-        let sql = format!(
-            "SELECT COUNT({column}) AS n FROM participant WHERE tenant_id = :tenant AND id = :id"
-        );
-        let values = [("tenant", tenant.0.into()), ("id", id.into())];
-        if transaction.number(&sql, &values).await? > 0 {
-            stored.push(column);
-        }
-    }
-    Ok(stored)
-}
-
-async fn children(
-    transaction: &Transaction,
-    tenant: TenantId,
-    table: &'static str,
-    id: Uuid,
-) -> Result<i64, Failure> {
-    let count = transaction
-        .number(
-            &format!(
-                "SELECT COUNT(*) AS n FROM {table} WHERE tenant_id = :tenant AND participant_id = :id"
-            ),
-            &[("tenant", tenant.0.into()), ("id", id.into())],
-        )
-        .await?;
-    Ok(count)
-}
-
-#[derive(FromQueryResult)]
-struct Run {
-    run_id: Uuid,
-}
-
-/// The run that anonymized whoever was anonymized at that instant; `None` = no run recorded it.
-async fn anonymizing_run(
-    transaction: &Transaction,
-    tenant: TenantId,
-    anonymized_at: DateTime<Utc>,
-) -> Result<Option<Uuid>, Failure> {
-    let run = transaction
-        .row::<Run>(
-            "SELECT run_id FROM run_batch WHERE tenant_id = :tenant AND stage = 'anonymize' \
-             AND written_at = :at ORDER BY run_id LIMIT 1",
-            &[("tenant", tenant.0.into()), ("at", anonymized_at.into())],
-        )
-        .await?;
-    Ok(run.map(|run| run.run_id))
-}
-
 /// When a stage takes the participant.
 #[derive(Clone, Copy, Serialize)]
 struct Ahead {
@@ -177,7 +94,10 @@ struct Report {
     tenant: String,
     id: Uuid,
     upload_id: Uuid,
-    added_at: DateTime<Utc>,
+    /// Null where it is no instant.
+    added_at: Option<DateTime<Utc>>,
+    /// E13: it is no real date, so that no run ever takes the participant.
+    undated: bool,
     fields_stored: Vec<&'static str>,
     metadata: i64,
     answers: i64,
@@ -217,8 +137,9 @@ async fn report(
     let standing = Standing::read(transaction, tenant, zone, hour, now).await?;
     let (calendar, pinned) = standing.unfinished();
     let added_at = participant.added_at;
+    let dated = added_at.filter(|added_at| is_dated(*added_at, now));
     let ahead = |cutoff: fn(Cutoffs) -> Option<DateTime<Utc>>| {
-        let period = calendar.first_taking(&versions, now, pinned, added_at, cutoff)?;
+        let period = calendar.first_taking(&versions, now, pinned, dated?, cutoff)?;
         let due = calendar.due(period);
         Some(Ahead {
             period,
@@ -229,8 +150,7 @@ async fn report(
     let purge = ahead(|cutoffs| cutoffs.purge);
     // P4: nobody is anonymized who goes altogether by then.
     let anonymize = ahead(|cutoffs| cutoffs.anonymize).filter(|anonymize| {
-        participant.anonymized_at.is_none()
-            && purge.is_none_or(|purge| anonymize.period < purge.period)
+        !participant.is_anonymized() && purge.is_none_or(|purge| anonymize.period < purge.period)
     });
     let anonymized_by_run = match participant.anonymized_at {
         Some(at) => anonymizing_run(transaction, tenant, at).await?,
@@ -242,14 +162,14 @@ async fn report(
     }
     let [metadata, answers, messages, invitations] = counts;
     let current = version_at(&versions, now);
-    let missed = standing.missed(
-        current,
-        &Subject {
+    let missed = dated.and_then(|added_at| {
+        let subject = Subject {
             added_at,
-            stored_at: participant.stored_at.max(participant.upload_stored_at),
-            is_anonymized: participant.anonymized_at.is_some(),
-        },
-    );
+            stored_at: participant.visible_at(),
+            is_anonymized: participant.is_anonymized(),
+        };
+        standing.missed(current, &subject)
+    });
     let open_run = standing.open_run();
     let open_run_rule = open_run.and_then(|run| {
         let pinned = versions
@@ -264,12 +184,13 @@ async fn report(
         id,
         upload_id: participant.upload_id,
         added_at,
+        undated: dated.is_none(),
         fields_stored: fields_stored(transaction, tenant, id).await?,
         metadata,
         answers,
         messages,
         invitations,
-        unsubscribed: participant.unsubscribed_at.is_some(),
+        unsubscribed: participant.is_unsubscribed(),
         policy_version: current.map(|version| version.number),
         anonymize_after_months: current
             .and_then(|version| version.terms.anonymize_after)
@@ -368,7 +289,7 @@ fn report_facts(report: &Report) -> Vec<(&'static str, String)> {
         ("participant", report.id.to_string()),
         ("tenant", report.tenant.clone()),
         ("upload", report.upload_id.to_string()),
-        ("added", output::instant(report.added_at)),
+        ("added", added(report)),
         (
             "fields stored",
             if report.fields_stored.is_empty() {
@@ -399,6 +320,17 @@ fn report_facts(report: &Report) -> Vec<(&'static str, String)> {
         facts.push(("left behind", left_behind(missed, &report.tenant)));
     }
     facts
+}
+
+fn added(report: &Report) -> String {
+    let at = report
+        .added_at
+        .map_or_else(|| "at no instant".to_owned(), output::instant);
+    if report.undated {
+        format!("{at}: no real date, so that no run ever takes the participant; set added_at")
+    } else {
+        at
+    }
 }
 
 fn left_behind(missed: Missed, tenant: &str) -> String {

@@ -204,6 +204,7 @@ fn report_table(more: &[&str]) -> comfy_table::Table {
         "unhashable",
         "called off",
         "uploads",
+        "undated",
     ];
     headings.extend(more);
     output::table(&headings)
@@ -227,6 +228,7 @@ fn report_cells(report: &TenantReport) -> Vec<String> {
         report.unhashable.to_string(),
         report.invitations_expired.to_string(),
         report.uploads_removed.to_string(),
+        report.undated.to_string(),
     ]
 }
 

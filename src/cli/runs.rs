@@ -69,6 +69,12 @@ struct RunDocument {
     seconds_left: Option<f64>,
     failure_class: Option<String>,
     failure_code: Option<String>,
+    /// E14: of the rows that the database refused, where the last failure was that: the stage and id of
+    /// the first, the constraint where the database names it, and how many there are.
+    failure_stage: Option<String>,
+    failure_row_id: Option<Uuid>,
+    failure_constraint: Option<String>,
+    failure_rows: Option<i64>,
     retry_at: Option<DateTime<Utc>>,
     next: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -194,6 +200,10 @@ fn document(slug: &str, run: &tenant_run::Model) -> Option<RunDocument> {
         duration_seconds,
         failure_class: run.failure_class.clone(),
         failure_code: run.failure_code.clone(),
+        failure_stage: run.failure_stage.clone(),
+        failure_row_id: run.failure_row_id,
+        failure_constraint: run.failure_constraint.clone(),
+        failure_rows: run.failure_rows,
         retry_at: run.retry_at,
         stages: None,
     })
@@ -256,6 +266,23 @@ fn progress(run: &RunDocument) -> String {
         (Some(rate), Some(left)) => format!("{done}, {rate:.0} a second, {left:.0} s left"),
         _ => done,
     }
+}
+
+/// E14: which rows the database refused, for whoever has to remove what is in their way.
+fn rows_refused(run: &RunDocument) -> String {
+    let (Some(rows), Some(stage), Some(id)) =
+        (run.failure_rows, &run.failure_stage, run.failure_row_id)
+    else {
+        return "-".to_owned();
+    };
+    let constraint = run.failure_constraint.as_ref();
+    format!(
+        "{rows}; the first, in stage {stage}: {id}, {}",
+        constraint.map_or_else(
+            || "by a constraint or trigger that the database does not name".to_owned(),
+            |name| format!("by the constraint {name}")
+        )
+    )
 }
 
 fn print_list(format: Format, documents: &[RunDocument], is_cut: bool) -> Result<(), Failure> {
@@ -332,7 +359,9 @@ fn print_one(run: &RunDocument) -> Result<(), Failure> {
                 .map_or_else(|| "-".to_owned(), |s| format!("{s:.2} s")),
         ),
         ("progress", progress(run)),
+        ("undated", run.report.undated.to_string()),
         ("last failure", failure),
+        ("rows refused", rows_refused(run)),
         ("next", run.next.clone()),
     ];
     let mut text = String::new();

@@ -47,6 +47,7 @@ fn print_tables(found: &[Verification]) -> Result<(), Failure> {
         "queued",
         "unrecorded",
         "mismatches",
+        "undated",
         "verdict",
     ]);
     for tenant in found {
@@ -61,6 +62,7 @@ fn print_tables(found: &[Verification]) -> Result<(), Failure> {
             tenant.queued_invitations.to_string(),
             tenant.unrecorded.to_string(),
             tenant.record_mismatches.to_string(),
+            tenant.undated.to_string(),
             if tenant.ok { "ok" } else { "NOT OK" }.to_owned(),
         ]);
     }

@@ -162,6 +162,7 @@ impl Audit {
             |count: fn(&Overdue) -> u64| self.found.values().map(|(_, found)| count(found)).sum();
         metrics::overdue(Stage::Anonymize.name(), sum(|found| found.anonymize));
         metrics::overdue(Stage::Purge.name(), sum(|found| found.purge));
+        metrics::undated(sum(|found| found.undated));
     }
 }
 
@@ -191,6 +192,16 @@ fn report(candidate: &Candidate, found: &Overdue, before: Option<&Overdue>) {
             overdue_anonymize = found.anonymize,
             overdue_purge = found.purge,
             "participants are still there that the completed run should have taken; see `retentiond verify`"
+        );
+    } // What there was when the run was completed, the run has said.
+    if before.is_some_and(|before| before.undated != found.undated) && found.undated > 0 {
+        tracing::warn!(
+            event = "undated_found",
+            tenant = candidate.slug,
+            period = %candidate.period,
+            undated = found.undated,
+            "participants have no real date in added_at, and are never anonymized or deleted until \
+             somebody sets it"
         );
     }
 }

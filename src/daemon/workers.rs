@@ -191,6 +191,8 @@ fn broken() -> Outcome {
     Outcome::Failed {
         failure_class: PANIC,
         failure_code: None,
+        failure_constraint: None,
+        failure_row_id: None,
         message: "a defect in retentiond ended this tenant's run".to_owned(),
     }
 }

@@ -8,10 +8,11 @@ use sea_orm::{EntityTrait, FromQueryResult};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::domain::dated::dated_since;
 use crate::domain::email::NormalizedEmail;
 use crate::engine::Engine;
 use crate::ids::TenantId;
-use crate::store::{StoreError, Transaction, beginning_of_time, suppressions};
+use crate::store::{StoreError, Transaction, suppressions};
 
 use super::people::{Fate, PEOPLE, Person};
 use super::seed::Seeded;
@@ -115,11 +116,7 @@ pub(super) async fn scores(
                     ("tenant", tenant.tenant.0.into()),
                     (
                         "cutoff",
-                        tenant
-                            .cutoffs
-                            .purge
-                            .unwrap_or_else(beginning_of_time)
-                            .into(),
+                        tenant.cutoffs.purge.unwrap_or_else(dated_since).into(),
                     ),
                 ],
             )

@@ -2,6 +2,7 @@
 //!
 //! - [`zone`]: time zones, and where a local day begins.
 //! - [`period`]: months, and the instant at which a month's run is due.
+//! - [`dated`]: which `added_at` can be a real date at all.
 //! - [`cutoff`]: which `added_at` a run may touch, and the ages that this guarantees.
 //! - [`policy`]: a tenant's terms, how they are written, and which version rules.
 //! - [`forecast`]: in which period something first happens.
@@ -12,6 +13,7 @@
 
 pub mod counts;
 pub mod cutoff;
+pub mod dated;
 pub mod email;
 pub mod forecast;
 pub mod period;

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sea_orm::FromQueryResult;
+use sea_orm::{FromQueryResult, Value};
 use uuid::Uuid;
 
 use crate::domain::counts::Counts;
@@ -17,10 +17,10 @@ use crate::domain::policy::Terms;
 use crate::domain::suppression::{Suppressed, TenantHasher};
 use crate::store::batches::{self, BatchRecord};
 use crate::store::leases::{Cursor, Lease};
-use crate::store::{Transaction, beginning_of_time, suppressions};
+use crate::store::{Transaction, suppressions};
 
 use super::context::Engine;
-use super::erase;
+use super::erase::{self, LEFT_EMPTY};
 use super::error::EngineError;
 use super::stage::{Selection, Stage};
 
@@ -56,10 +56,38 @@ pub(super) struct Batch {
 
 /// How the next page is to be read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Page {
+pub(super) struct Page<'a> {
     pub(super) after: Option<Cursor>,
     pub(super) rows_max: u64,
     pub(super) skip_locked: bool,
+    pub(super) rows: Rows<'a>,
+}
+
+/// Which of the rows that a stage may touch a page is read from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Rows<'a> {
+    /// All but those that the database refused before.
+    AllBut(&'a [Uuid]),
+    /// E14: this one participant, who cannot be deleted and still has personal fields.
+    Undeletable(Uuid),
+}
+
+/// Why a batch failed, and how far it had come.
+#[derive(Debug)]
+pub(super) struct BatchFailure {
+    pub(super) error: EngineError,
+    /// What it had selected; `None` = nothing yet.
+    pub(super) selected: Option<Selected>,
+}
+
+/// The rows of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Selected {
+    pub(super) rows: u64,
+    /// Id of the last one.
+    pub(super) last: Uuid,
+    /// Its place; `None` for a stage that does not page.
+    pub(super) cursor: Option<Cursor>,
 }
 
 /// One batch: one transaction. `None` = the page was empty; nothing was written but the lease.
@@ -67,31 +95,47 @@ pub(super) async fn erase_batch(
     engine: &Engine,
     run: &ClaimedRun,
     stage: Stage,
-    page: Page,
+    page: Page<'_>,
     batch_id: Uuid,
-) -> Result<Option<Batch>, EngineError> {
-    let transaction = engine.database.begin("erasing a batch").await?;
-    let outcome = batch_in(engine, run, stage, page, batch_id, &transaction).await;
-    match outcome {
-        Ok(batch) => {
-            transaction.commit().await?;
-            Ok(batch)
-        }
-        Err(error) => {
-            // The connection may be the very thing that failed; it rolls back when it goes.
-            let _ = transaction.rollback().await;
-            Err(error)
+) -> Result<Option<Batch>, BatchFailure> {
+    let mut selected = None;
+    let outcome = async {
+        let transaction = engine.database.begin("erasing a batch").await?;
+        match batch_in(
+            engine,
+            run,
+            stage,
+            page,
+            batch_id,
+            &transaction,
+            &mut selected,
+        )
+        .await
+        {
+            // A constraint that is deferred speaks up here.
+            Ok(batch) => {
+                transaction.commit().await?;
+                Ok(batch)
+            }
+            Err(error) => {
+                // The connection may be the very thing that failed; it rolls back when it goes.
+                let _ = transaction.rollback().await;
+                Err(error)
+            }
         }
     }
+    .await;
+    outcome.map_err(|error| BatchFailure { error, selected })
 }
 
 async fn batch_in(
     engine: &Engine,
     run: &ClaimedRun,
     stage: Stage,
-    page: Page,
+    page: Page<'_>,
     batch_id: Uuid,
     transaction: &Transaction,
+    selected: &mut Option<Selected>,
 ) -> Result<Option<Batch>, EngineError> {
     // 1. Fence.
     if !run.lease.fence(transaction).await? {
@@ -99,18 +143,21 @@ async fn batch_in(
     }
     let (now, cutoffs) = cutoffs_in_force(engine, run, transaction).await?;
     let lease = &run.lease;
+    let selection = match page.rows {
+        Rows::AllBut(_) => Selection::of(stage, cutoffs),
+        Rows::Undeletable(_) => Selection::undeletable(cutoffs),
+    };
     let batch = match stage {
         Stage::Uploads => {
-            let ids = erase::select_empty_uploads(
-                transaction,
-                lease.tenant,
-                page.rows_max,
-                page.skip_locked,
-            )
-            .await?;
-            if ids.is_empty() {
+            let ids = select_empty_uploads(transaction, run, page).await?;
+            let Some(last) = ids.last() else {
                 return Ok(None);
-            }
+            };
+            *selected = Some(Selected {
+                rows: ids.len() as u64,
+                last: *last,
+                cursor: None,
+            });
             let counts = erase::delete_uploads(transaction, lease.tenant, &ids).await?;
             require_equal(stage, ids.len() as u64, counts.uploads_removed)?;
             Batch {
@@ -120,7 +167,7 @@ async fn batch_in(
             }
         }
         Stage::Anonymize | Stage::Purge => {
-            let Some(selection) = Selection::of(stage, cutoffs) else {
+            let Some(selection) = selection else {
                 return Ok(None);
             };
             // 2. Select and lock.
@@ -132,6 +179,11 @@ async fn batch_in(
                 added_at: last.added_at,
                 id: last.id,
             });
+            *selected = Some(Selected {
+                rows: rows.len() as u64,
+                last: last.id,
+                cursor,
+            });
             // SQLite compares times as text: in another form than ours, a later one may sort first.
             if !rows.iter().all(|row| selection.admits(row.added_at)) {
                 return Err(EngineError::NotEligible {
@@ -139,7 +191,7 @@ async fn batch_in(
                 });
             }
             // 3. Hashes first.
-            let mut counts = record_suppressions(transaction, run, &rows).await?;
+            let mut counts = record_suppressions(transaction, run, &rows, now).await?;
             // 4. Write, with the full predicate.
             let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
             let selected = ids.len() as u64;
@@ -163,7 +215,7 @@ async fn batch_in(
         }
     };
     // 5. Record.
-    if let Some(cursor) = batch.cursor {
+    if let (Some(cursor), Rows::AllBut(_)) = (batch.cursor, page.rows) {
         lease
             .set_cursor(transaction, stage.name(), Some(cursor))
             .await?;
@@ -177,7 +229,7 @@ async fn batch_in(
             slice: lease.slice,
             stage: stage.name(),
             written_at: now,
-            cutoff: Selection::of(stage, cutoffs).map(|selection| selection.cutoff),
+            cutoff: selection.map(|selection| selection.cutoff),
             counts: &batch.counts,
         },
     )
@@ -243,21 +295,29 @@ async fn select(
     transaction: &Transaction,
     run: &ClaimedRun,
     selection: &Selection,
-    page: Page,
+    page: Page<'_>,
 ) -> Result<Vec<SelectedRow>, EngineError> {
     let dialect = transaction.dialect();
     let after = page.after.unwrap_or(Cursor {
-        added_at: beginning_of_time(),
+        added_at: selection.floor,
         id: Uuid::nil(),
     });
-    // An address is read only where a hash of it must stay.
+    let (rows, ids) = match &page.rows {
+        Rows::AllBut([]) => ("1 = 1".to_owned(), &[][..]),
+        Rows::AllBut(refused) => (dialect.id_not_in_ids(), *refused),
+        Rows::Undeletable(id) => (dialect.id_in_ids(), std::slice::from_ref(id)),
+    };
+    // An address is read only where a hash of it must stay, and no time that might be none: a driver that
+    // meets one fails the whole page.
     let sql = format!(
-        "SELECT id, added_at, upload_id, unsubscribed_at, \
-         CASE WHEN unsubscribed_at IS NOT NULL THEN {} END AS address \
-         FROM participant WHERE tenant_id = :tenant AND {} AND {} \
+        "SELECT id, added_at, upload_id, \
+         CASE WHEN unsubscribed_at IS NOT NULL THEN 1 ELSE 0 END AS unsubscribed, \
+         {} AS unsubscribed_month, CASE WHEN unsubscribed_at IS NOT NULL THEN {} END AS address \
+         FROM participant WHERE tenant_id = :tenant AND {} AND {} AND {rows} \
          ORDER BY added_at, id LIMIT :limit {}",
+        dialect.month_of("unsubscribed_at"),
         dialect.select_address(),
-        selection.condition(""),
+        selection.condition(dialect, ""),
         dialect.after_cursor(),
         dialect.for_update(page.skip_locked)
     );
@@ -270,14 +330,45 @@ async fn select(
                 ("floor", selection.floor.into()),
                 ("cursor_added_at", after.added_at.into()),
                 ("cursor_id", after.id.into()),
-                (
-                    "limit",
-                    i64::try_from(page.rows_max).unwrap_or(i64::MAX).into(),
-                ),
+                ("ids", dialect.ids(ids)),
+                ("limit", limit_of(page)),
             ],
         )
         .await?;
     Ok(rows)
+}
+
+/// One page of the uploads that were left empty, locked.
+async fn select_empty_uploads(
+    transaction: &Transaction,
+    run: &ClaimedRun,
+    page: Page<'_>,
+) -> Result<Vec<Uuid>, EngineError> {
+    let dialect = transaction.dialect();
+    let (rows, refused) = match page.rows {
+        Rows::AllBut([]) | Rows::Undeletable(_) => ("1 = 1".to_owned(), &[][..]),
+        Rows::AllBut(refused) => (dialect.id_not_in_ids(), refused),
+    };
+    let sql = format!(
+        "SELECT id FROM upload WHERE tenant_id = :tenant AND {LEFT_EMPTY} AND {rows} ORDER BY id \
+         LIMIT :limit {}",
+        dialect.for_update(page.skip_locked)
+    );
+    let rows = transaction
+        .rows::<Id>(
+            &sql,
+            &[
+                ("tenant", run.lease.tenant.0.into()),
+                ("ids", dialect.ids(refused)),
+                ("limit", limit_of(page)),
+            ],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+fn limit_of(page: Page<'_>) -> Value {
+    i64::try_from(page.rows_max).unwrap_or(i64::MAX).into()
 }
 
 /// U11: the hashes of the unsubscribed rows that this batch erases; no others.
@@ -285,18 +376,24 @@ async fn record_suppressions(
     transaction: &Transaction,
     run: &ClaimedRun,
     rows: &[SelectedRow],
+    now: DateTime<Utc>,
 ) -> Result<Counts, EngineError> {
     let mut counts = Counts::default();
     // The same address may stand in several rows; the earliest month counts.
     let mut hashes: HashMap<Suppressed, String> = HashMap::new();
     for row in rows {
-        let (Some(unsubscribed_at), Some(address)) = (row.unsubscribed_at, &row.address) else {
+        let (true, Some(address)) = (row.unsubscribed != 0, &row.address) else {
             continue;
         };
         let address = transaction.dialect().address(address);
         match address.as_deref().and_then(NormalizedEmail::normalize) {
             Some(email) => {
-                let month = month_of(unsubscribed_at);
+                // A mark without a real date counts all the same; of now is the month that we know.
+                let month = row
+                    .unsubscribed_month
+                    .as_deref()
+                    .filter(|month| month.parse::<Period>().is_ok())
+                    .map_or_else(|| month_of(now), str::to_owned);
                 hashes
                     .entry(run.hasher.hash(&email))
                     .and_modify(|known| {
@@ -328,8 +425,14 @@ struct SelectedRow {
     id: Uuid,
     added_at: DateTime<Utc>,
     upload_id: Uuid,
-    unsubscribed_at: Option<DateTime<Utc>>,
+    unsubscribed: i32,
+    unsubscribed_month: Option<String>,
     address: Option<String>,
+}
+
+#[derive(FromQueryResult)]
+struct Id {
+    id: Uuid,
 }
 
 #[derive(FromQueryResult)]

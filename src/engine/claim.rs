@@ -14,6 +14,7 @@ use crate::domain::period::{Period, Zone, due_instant};
 use crate::domain::policy::{Version, version_at};
 use crate::domain::run_state::RunState;
 use crate::store::leases::Lease;
+use crate::store::runs::End;
 use crate::store::{Disposition, StoreError, Transaction, policies, runs, tenants};
 
 use super::batch::ClaimedRun;
@@ -146,8 +147,7 @@ async fn claim_in(
             transaction,
             candidate.tenant,
             run.id,
-            RunState::NoPolicy,
-            None,
+            &End::Early(RunState::NoPolicy),
         )
         .await?;
         return Ok((Claim::NoPolicy { run_id: run.id }, superseded));
@@ -312,15 +312,8 @@ pub async fn record_failed_claim(
     .await?;
     let run = runs::find(&transaction, candidate.tenant, candidate.period).await?;
     if let Some(run) = &run {
-        let failure = failure_of(error, run.id, run.attempts);
-        runs::finish_unclaimed(
-            &transaction,
-            candidate.tenant,
-            run.id,
-            RunState::Failed,
-            Some(&failure),
-        )
-        .await?;
+        let end = End::Failed(failure_of(error, run.id, run.attempts));
+        runs::finish_unclaimed(&transaction, candidate.tenant, run.id, &end).await?;
     }
     transaction.commit().await?;
     Ok(run.map(|run| run.id))

@@ -7,7 +7,7 @@ use backon::Retryable;
 use crate::domain::counts::Counts;
 use crate::domain::run_state::RunState;
 use crate::domain::subject::CHILD_TABLES;
-use crate::store::runs::{self, Failure};
+use crate::store::runs::{self, End};
 use crate::store::{StoreError, foreign_keys};
 use crate::telemetry::metrics;
 
@@ -18,16 +18,27 @@ use super::expected::expect;
 use super::failure::failure_of;
 use super::heartbeat::with_heartbeat;
 use super::recount;
+use super::refused::RefusedRows;
 use super::stage::Stage;
-use super::stream::run_stage;
+use super::stream::{anonymize_undeletable, run_stage};
 use super::turns::Rank;
 
 /// How often the stages may have to start over because the policy, or the rows, changed under them.
 const ROUNDS_MAX: u32 = 5;
 
-/// Drives a claimed run to its end, whatever that is, and records it. Returns what was done in this
-/// attempt, and why it ended early if it did.
-pub async fn drive(engine: &Engine, run: &ClaimedRun) -> (Counts, Option<EngineError>) {
+/// How an attempt at a run ended.
+#[derive(Debug)]
+pub struct Driven {
+    /// What was done in it.
+    pub counts: Counts,
+    /// E13: participants without a real date, once the run is completed.
+    pub undated: u64,
+    /// Why it ended early, if it did.
+    pub error: Option<EngineError>,
+}
+
+/// Drives a claimed run to its end, whatever that is, and records it.
+pub async fn drive(engine: &Engine, run: &ClaimedRun) -> Driven {
     let started = Instant::now();
     let _in_progress = metrics::InProgress::begin();
     metrics::progressed(engine.clock.now());
@@ -43,10 +54,13 @@ pub async fn drive(engine: &Engine, run: &ClaimedRun) -> (Counts, Option<EngineE
         "tenant-run started"
     );
     let mut counts = Counts::default();
-    let mut error = stages(engine, run, &mut counts).await.err();
-    if error.is_none() {
-        error = complete(engine, run).await.err();
-    }
+    let (undated, error) = match stages(engine, run, &mut counts).await {
+        Ok(undated) => {
+            let end = End::Completed { undated };
+            (undated, record_end(engine, run, &end).await.err())
+        }
+        Err(error) => (0, Some(error)),
+    };
     let duration_seconds = started.elapsed().as_secs_f64();
     match &error {
         None => tracing::info!(
@@ -63,22 +77,36 @@ pub async fn drive(engine: &Engine, run: &ClaimedRun) -> (Counts, Option<EngineE
             unhashable = counts.unhashable,
             invitations_expired = counts.invitations_expired,
             uploads_removed = counts.uploads_removed,
+            undated,
             duration_seconds,
             "tenant-run completed"
         ),
         Some(error) => end_early(engine, run, error, started).await,
     }
-    (counts, error)
+    Driven {
+        counts,
+        undated,
+        error,
+    }
 }
 
-async fn stages(engine: &Engine, run: &ClaimedRun, counts: &mut Counts) -> Result<(), EngineError> {
+/// All stages, until nothing is left to do. Returns how many participants are undated.
+async fn stages(
+    engine: &Engine,
+    run: &ClaimedRun,
+    counts: &mut Counts,
+) -> Result<u64, EngineError> {
     let mut left = expect(engine, run).await?;
+    let mut refused = RefusedRows::default();
     let mut rows = 0;
     for _ in 0..ROUNDS_MAX {
         for stage in Stage::ALL {
             let started = Instant::now();
             let mut done = Counts::default();
-            let ended = run_stage(engine, run, stage, &mut left, &mut done).await;
+            let mut ended = run_stage(engine, run, stage, &mut left, &mut refused, &mut done).await;
+            if ended.is_ok() && stage == Stage::Purge {
+                ended = anonymize_undeletable(engine, run, &mut left, &refused, &mut done).await;
+            }
             // Batches of a stage that ended early are committed all the same.
             *counts += done;
             ended?;
@@ -96,12 +124,16 @@ async fn stages(engine: &Engine, run: &ClaimedRun, counts: &mut Counts) -> Resul
                 "stage completed"
             );
         }
-        rows = (|| with_heartbeat(engine, run, leftover(engine, run)))
+        let found = (|| with_heartbeat(engine, run, leftover(engine, run, &refused)))
             .retry(engine.retry.backoff())
             .when(EngineError::may_pass)
             .await?;
+        rows = found.rows;
         if rows == 0 {
-            return Ok(());
+            if found.undated > 0 {
+                say_undated(run, found.undated);
+            }
+            return refused.error().map_or(Ok(found.undated), Err);
         }
     }
     Err(EngineError::Leftover {
@@ -110,20 +142,35 @@ async fn stages(engine: &Engine, run: &ClaimedRun, counts: &mut Counts) -> Resul
     })
 }
 
-/// Rows that the run should have erased and that are still there; an orphan is an error.
+/// What a recount found.
+struct Leftover {
+    /// Rows that the run should have erased and that are still there.
+    rows: u64,
+    /// Participants without a real date.
+    undated: u64,
+}
+
+/// Counts what is left, besides what the database `refused`; an orphan is an error.
 ///
 /// Orphans are looked for where the database does not exclude them: that reads every child of the
 /// tenant, 40 % of a run's time as measured (docs/performance.md), to find what a foreign key in force
 /// lets nobody make. `verify` looks in any case.
-async fn leftover(engine: &Engine, run: &ClaimedRun) -> Result<u64, EngineError> {
+async fn leftover(
+    engine: &Engine,
+    run: &ClaimedRun,
+    refused: &RefusedRows,
+) -> Result<Leftover, EngineError> {
     let _turn = engine.turns.take(Rank::First).await;
     let transaction = engine.database.begin_read("recounting").await?;
     let tenant = run.lease.tenant;
-    let (_, cutoffs) = cutoffs_in_force(engine, run, &transaction).await?;
-    let mut rows = recount::empty_uploads(&transaction, tenant).await?;
+    let (now, cutoffs) = cutoffs_in_force(engine, run, &transaction).await?;
+    let uploads = refused.of(Stage::Uploads);
+    let mut rows = recount::empty_uploads_besides(&transaction, tenant, uploads).await?;
     for stage in Stage::OF_PARTICIPANTS {
-        rows += recount::eligible(&transaction, tenant, stage, cutoffs).await?;
+        let refused = refused.of(stage);
+        rows += recount::eligible_besides(&transaction, tenant, stage, cutoffs, refused).await?;
     }
+    let undated = recount::undated(&transaction, tenant, now).await?;
     let may_be_orphans = !foreign_keys::are_enforced(&transaction).await?;
     for table in CHILD_TABLES.into_iter().filter(|_| may_be_orphans) {
         let orphans = recount::orphans(&transaction, tenant, table).await?;
@@ -135,12 +182,19 @@ async fn leftover(engine: &Engine, run: &ClaimedRun) -> Result<u64, EngineError>
         }
     }
     transaction.rollback().await?;
-    Ok(rows)
+    Ok(Leftover { rows, undated })
 }
 
-/// Records the run as completed and gives the lease back, in one transaction.
-async fn complete(engine: &Engine, run: &ClaimedRun) -> Result<(), EngineError> {
-    record_end(engine, run, RunState::Completed, None).await
+fn say_undated(run: &ClaimedRun, undated: u64) {
+    tracing::warn!(
+        event = "undated_found",
+        tenant = run.slug,
+        period = %run.period,
+        run_id = %run.lease.run_id,
+        undated,
+        "participants have no real date in added_at, and are never anonymized or deleted until somebody \
+         sets it"
+    );
 }
 
 /// Records how a run ended early, as far as the database still lets us.
@@ -176,7 +230,11 @@ pub(super) async fn end_early(
     let Some(state) = state else { return };
     let failure =
         (state == RunState::Failed).then(|| failure_of(error, run.lease.run_id, run.attempts));
-    if let Err(error) = record_end(engine, run, state, failure.as_ref()).await {
+    let end = match failure {
+        Some(failure) => End::Failed(failure),
+        None => End::Early(state),
+    };
+    if let Err(error) = record_end(engine, run, &end).await {
         // The lease expires, and whoever claims the run then finds it as it is.
         tracing::warn!(
             event = "run_record_failed",
@@ -190,13 +248,10 @@ pub(super) async fn end_early(
     }
 }
 
-async fn record_end(
-    engine: &Engine,
-    run: &ClaimedRun,
-    state: RunState,
-    failure: Option<&Failure>,
-) -> Result<(), EngineError> {
+/// Records the end and gives the lease back, in one transaction.
+async fn record_end(engine: &Engine, run: &ClaimedRun, end: &End) -> Result<(), EngineError> {
     let lease = &run.lease;
+    let state = end.state();
     let record = || async {
         let transaction = engine.database.begin("recording the end of a run").await?;
         if !lease.fence(&transaction).await? {
@@ -208,7 +263,7 @@ async fn record_end(
                 stored.state == state.name() && stored.attempts == run.attempts
             }));
         }
-        runs::finish(&transaction, lease.tenant, lease.run_id, state, failure).await?;
+        runs::finish(&transaction, lease.tenant, lease.run_id, end).await?;
         if state == RunState::Completed {
             runs::supersede_before(&transaction, lease.tenant, run.period).await?;
         }

@@ -8,7 +8,6 @@
 //! `tests/it` searches the source for statements elsewhere.
 
 use chrono::{DateTime, Utc};
-use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use crate::domain::counts::Counts;
@@ -44,7 +43,7 @@ pub async fn anonymize(
         "invitation.state = 'queued' AND EXISTS (SELECT 1 FROM participant \
          WHERE participant.tenant_id = :tenant AND participant.id = invitation.participant_id \
          AND {})",
-        selection.condition("participant.")
+        selection.condition(dialect, "participant.")
     );
     let expire = dialect.update_by_ids(
         "invitation",
@@ -60,7 +59,7 @@ pub async fn anonymize(
         "participant",
         "id",
         &format!("{fields}, anonymized_at = :at"),
-        &selection.condition("participant."),
+        &selection.condition(dialect, "participant."),
     );
     let anonymized = transaction.execute(&empty, &parameters).await?;
     Ok(Counts {
@@ -104,7 +103,11 @@ pub async fn delete(
             *count = u64::try_from(rows).unwrap_or_default();
         }
     }
-    let sql = dialect.delete_by_ids("participant", "id", &selection.condition("participant."));
+    let sql = dialect.delete_by_ids(
+        "participant",
+        "id",
+        &selection.condition(dialect, "participant."),
+    );
     let purged = transaction.execute(&sql, &parameters).await?;
     if let Some(before) = deleted_before {
         children_purged = deleted::since(transaction, CHILD_TABLES, before).await?;
@@ -138,34 +141,6 @@ pub const LEFT_EMPTY: &str = "upload.first_purged_at IS NOT NULL AND NOT EXISTS 
      (SELECT 1 FROM participant WHERE participant.tenant_id = upload.tenant_id \
      AND participant.upload_id = upload.id)";
 
-/// Locks up to `limit` uploads that were left empty.
-///
-/// # Errors
-///
-/// The database's.
-pub async fn select_empty_uploads(
-    transaction: &Transaction,
-    tenant: TenantId,
-    limit: u64,
-    skip_locked: bool,
-) -> Result<Vec<Uuid>, StoreError> {
-    let sql = format!(
-        "SELECT id FROM upload WHERE tenant_id = :tenant AND {LEFT_EMPTY} ORDER BY id \
-         LIMIT :limit {}",
-        transaction.dialect().for_update(skip_locked)
-    );
-    let rows = transaction
-        .rows::<Id>(
-            &sql,
-            &[
-                ("tenant", tenant.0.into()),
-                ("limit", i64::try_from(limit).unwrap_or(i64::MAX).into()),
-            ],
-        )
-        .await?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
-}
-
 /// Deletes the uploads `ids`, if they are still empty.
 ///
 /// # Errors
@@ -188,9 +163,4 @@ pub async fn delete_uploads(
         uploads_removed,
         ..Counts::default()
     })
-}
-
-#[derive(FromQueryResult)]
-struct Id {
-    id: Uuid,
 }

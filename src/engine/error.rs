@@ -2,9 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::domain::policy::PolicyError;
 use crate::store::{Disposition, ErrorClass, StoreError};
+
+use super::refused::RefusedRow;
+use super::stage::Stage;
 
 /// An error of the engine. Its text holds no value of any row.
 #[derive(Debug, Error)]
@@ -65,6 +69,17 @@ pub enum EngineError {
         rows: u64,
         /// Rounds done.
         rounds: u32,
+    },
+    /// E14: rows that the database does not let us anonymize or delete; all others are done.
+    #[error(
+        "the database refused {rows} rows, first of all {first}; all others were done. Remove what stands \
+         in their way; the next attempt takes them"
+    )]
+    Refused {
+        /// The first one.
+        first: Box<RefusedRow>,
+        /// How many there are.
+        rows: u64,
     },
     /// Rows whose participant does not exist.
     #[error(
@@ -146,6 +161,7 @@ impl EngineError {
             Self::NotEligible { .. } => "not_eligible",
             Self::Leftover { .. } => "leftover",
             Self::Orphans { .. } => "orphans",
+            Self::Refused { first, .. } => first.class,
             Self::Stopped => "stopped",
             Self::Panicked => PANIC,
         }
@@ -156,7 +172,37 @@ impl EngineError {
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Store(error) => error.code(),
+            Self::Refused { first, .. } => first.code.as_deref(),
             _ => None,
+        }
+    }
+
+    /// Whether one row of a batch may be to blame, so that the others can go without it: a constraint or a
+    /// trigger of the platform's that refuses it, a time in another form than ours, or what hangs off it
+    /// and is too much for a statement.
+    #[must_use]
+    pub(super) fn may_be_one_rows(&self) -> bool {
+        match self {
+            Self::Store(error) => matches!(
+                error.class(),
+                ErrorClass::Constraint | ErrorClass::StatementTimeout
+            ),
+            Self::Mismatch { .. } | Self::NotEligible { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// The row `id` of `stage`, which stood alone when this error came.
+    pub(super) fn refused_row(&self, stage: Stage, id: Uuid) -> RefusedRow {
+        RefusedRow {
+            stage,
+            id,
+            class: self.class(),
+            code: self.code().map(str::to_owned),
+            constraint: match self {
+                Self::Store(error) => error.constraint().map(str::to_owned),
+                _ => None,
+            },
         }
     }
 
@@ -178,11 +224,18 @@ impl EngineError {
         matches!(self, Self::Store(error) if error.class().may_pass())
     }
 
-    /// Whether fewer rows in a batch would help: it took too long, or met too many locks.
+    /// Whether fewer rows in a batch would help: it took too long, met too many locks, or a row changed
+    /// that could not be locked.
     #[must_use]
     pub fn wants_a_smaller_batch(&self) -> bool {
-        matches!(self, Self::Store(error)
-            if matches!(error.class(), ErrorClass::StatementTimeout | ErrorClass::LockTimeout))
+        match self {
+            Self::Store(error) => matches!(
+                error.class(),
+                ErrorClass::StatementTimeout | ErrorClass::LockTimeout
+            ),
+            Self::Mismatch { .. } => true,
+            _ => false,
+        }
     }
 
     /// Whether nobody knows if the transaction was committed.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::store::runs::Failure;
+use crate::store::runs::{Failure, RefusedRecord};
 
 use super::error::EngineError;
 
@@ -17,6 +17,15 @@ pub fn failure_of(error: &EngineError, run_id: Uuid, attempts: i32) -> Failure {
     Failure {
         class: error.class(),
         code: error.code().map(str::to_owned),
+        refused: match error {
+            EngineError::Refused { first, rows } => Some(RefusedRecord {
+                stage: first.stage.name(),
+                row_id: first.id,
+                constraint: first.constraint.clone(),
+                rows: *rows,
+            }),
+            _ => None,
+        },
         retry_after_seconds: retry_after(run_id, attempts).as_secs_f64(),
     }
 }

@@ -24,6 +24,8 @@ pub struct Overdue {
     pub purge: u64,
     /// Stored after the run began (S11); they go in the next period.
     pub late: u64,
+    /// E13: without a real date; they never go until somebody sets it.
+    pub undated: u64,
 }
 
 /// Counts what the completed `run` should have erased, under the cutoffs that hold now (P10), apart
@@ -38,18 +40,13 @@ pub async fn of_run(
     candidate: &Candidate,
     run: &tenant_run::Model,
 ) -> Result<Overdue, EngineError> {
-    let zone = candidate.zone()?;
     let now = engine.now(engine.clock.now(), database_now(transaction).await?)?;
-    let versions = policies::versions(transaction, candidate.tenant).await??;
-    let pinned = Cutoffs {
-        anonymize: run.anonymize_cutoff,
-        purge: run.purge_cutoff,
-    };
-    let cutoffs = version_at(&versions, now).map_or(pinned, |current| {
-        pinned.older_of(Cutoffs::of(candidate.period, zone, &current.terms))
-    });
+    let cutoffs = cutoffs_that_hold(transaction, candidate, run, now).await?;
     let since: DateTime<Utc> = run.started_at.unwrap_or(run.due_at);
-    let mut found = Overdue::default();
+    let mut found = Overdue {
+        undated: recount::undated(transaction, candidate.tenant, now).await?,
+        ..Overdue::default()
+    };
     for stage in Stage::OF_PARTICIPANTS {
         let all = recount::eligible(transaction, candidate.tenant, stage, cutoffs).await?;
         if all == 0 {
@@ -67,6 +64,29 @@ pub async fn of_run(
         }
     }
     Ok(found)
+}
+
+/// The cutoffs by which the completed `run` is judged at `now`: of those that it has pinned and those of
+/// the current policy, the older (P10).
+///
+/// # Errors
+///
+/// The database's, or a stored policy or zone that is not valid.
+pub(super) async fn cutoffs_that_hold(
+    transaction: &Transaction,
+    candidate: &Candidate,
+    run: &tenant_run::Model,
+    now: DateTime<Utc>,
+) -> Result<Cutoffs, EngineError> {
+    let zone = candidate.zone()?;
+    let versions = policies::versions(transaction, candidate.tenant).await??;
+    let pinned = Cutoffs {
+        anonymize: run.anonymize_cutoff,
+        purge: run.purge_cutoff,
+    };
+    Ok(version_at(&versions, now).map_or(pinned, |current| {
+        pinned.older_of(Cutoffs::of(candidate.period, zone, &current.terms))
+    }))
 }
 
 /// Counts for the candidate's period; nothing where its run is not completed.

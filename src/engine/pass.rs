@@ -18,7 +18,7 @@ use crate::telemetry::metrics;
 
 use super::batch::ClaimedRun;
 use super::claim::{Claim, claim, record_failed_claim};
-use super::conductor::{drive, end_early};
+use super::conductor::{Driven, drive, end_early};
 use super::context::Engine;
 use super::due::{Candidate, Scope, UnknownTenants, look};
 use super::error::{EngineError, PANIC};
@@ -143,7 +143,11 @@ async fn one(engine: &Engine, candidate: &Candidate) -> PassEntry {
             Ok(Claim::Claimed(run)) => {
                 report.run_id = Some(run.lease.run_id);
                 report.set_policy(Some(run.policy_version), run.pinned);
-                let (counts, error) = driven(engine, &run).await;
+                let Driven {
+                    counts,
+                    undated,
+                    error,
+                } = driven(engine, &run).await;
                 if error
                     .as_ref()
                     .is_some_and(|error| error.disposition() == Disposition::Stop)
@@ -151,6 +155,7 @@ async fn one(engine: &Engine, candidate: &Candidate) -> PassEntry {
                     engine.stop.cancel();
                 }
                 report.set_counts(&counts);
+                report.undated = undated;
                 match error {
                     None => {
                         report.state = RunState::Completed;
@@ -171,7 +176,7 @@ async fn one(engine: &Engine, candidate: &Candidate) -> PassEntry {
 
 /// Drives a claimed run in a task of its own, so that even a panic is recorded as what ended it: it
 /// would be claimed again and again otherwise, and nobody would see why.
-async fn driven(engine: &Engine, run: &ClaimedRun) -> (Counts, Option<EngineError>) {
+async fn driven(engine: &Engine, run: &ClaimedRun) -> Driven {
     let started = Instant::now();
     let task = {
         let (engine, run) = (engine.clone(), run.clone());
@@ -182,7 +187,11 @@ async fn driven(engine: &Engine, run: &ClaimedRun) -> (Counts, Option<EngineErro
         Err(_) => {
             let error = EngineError::Panicked;
             end_early(engine, run, &error, started).await;
-            (Counts::default(), Some(error))
+            Driven {
+                counts: Counts::default(),
+                undated: 0,
+                error: Some(error),
+            }
         }
     }
 }
@@ -203,11 +212,19 @@ fn failed(error: &EngineError) -> Outcome {
         EngineError::ClockSkew { .. } => Outcome::Refused {
             message: error.to_string(),
         },
-        _ => Outcome::Failed {
-            failure_class: error.class(),
-            failure_code: error.code().map(str::to_owned),
-            message: error.to_string(),
-        },
+        _ => {
+            let refused = match error {
+                EngineError::Refused { first, .. } => Some(first),
+                _ => None,
+            };
+            Outcome::Failed {
+                failure_class: error.class(),
+                failure_code: error.code().map(str::to_owned),
+                failure_constraint: refused.and_then(|row| row.constraint.clone()),
+                failure_row_id: refused.map(|row| row.id),
+                message: error.to_string(),
+            }
+        }
     }
 }
 
@@ -264,6 +281,7 @@ fn not_claimed(candidate: &Candidate, claim: Claim, report: &mut TenantReport) -
                 },
             );
             report.set_counts(&Counts::default());
+            report.undated = undated_of(&run);
             ("completed", Outcome::AlreadyCompleted)
         }
         Claim::NoPolicy { run_id } => {
@@ -325,5 +343,12 @@ pub fn report_of(slug: &str, run: &tenant_run::Model) -> Option<TenantReport> {
         },
     );
     report.set_counts(&runs::counts_of(run));
+    report.undated = undated_of(run);
     Some(report)
+}
+
+fn undated_of(run: &tenant_run::Model) -> u64 {
+    run.undated
+        .and_then(|undated| u64::try_from(undated).ok())
+        .unwrap_or_default()
 }

@@ -101,6 +101,7 @@ async fn plan_one(
         let counts = recount::plan(&transaction, candidate.tenant, in_force, &hasher).await?;
         report.set_counts(&counts);
     }
+    report.undated = recount::undated(&transaction, candidate.tenant, now).await?;
     transaction.rollback().await?;
     Ok(report)
 }

@@ -5,14 +5,16 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{FromQueryResult, Value};
+use uuid::Uuid;
 
 use crate::domain::counts::Counts;
 use crate::domain::cutoff::Cutoffs;
+use crate::domain::dated::{dated_since, dated_until};
 use crate::domain::email::NormalizedEmail;
 use crate::domain::subject::CHILD_TABLES;
 use crate::domain::suppression::{Suppressed, TenantHasher};
 use crate::ids::TenantId;
-use crate::store::{StoreError, Transaction, suppressions};
+use crate::store::{Dialect, StoreError, Transaction, suppressions};
 
 use super::erase::LEFT_EMPTY;
 use super::stage::{Selection, Stage};
@@ -40,17 +42,80 @@ pub async fn eligible(
     stage: Stage,
     cutoffs: Cutoffs,
 ) -> Result<u64, StoreError> {
+    eligible_besides(transaction, tenant, stage, cutoffs, &[]).await
+}
+
+/// As [`eligible`], without the participants `refused`.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn eligible_besides(
+    transaction: &Transaction,
+    tenant: TenantId,
+    stage: Stage,
+    cutoffs: Cutoffs,
+    refused: &[Uuid],
+) -> Result<u64, StoreError> {
     let Some(selection) = Selection::of(stage, cutoffs) else {
         return Ok(0);
     };
+    let dialect = transaction.dialect();
     let sql = format!(
-        "SELECT COUNT(*) AS n FROM participant WHERE tenant_id = :tenant AND {}",
-        selection.condition("")
+        "SELECT COUNT(*) AS n FROM participant WHERE tenant_id = :tenant AND {} AND {}",
+        selection.condition(dialect, ""),
+        besides(dialect, refused)
     );
-    let count = transaction
-        .number(&sql, &parameters(tenant, &selection))
-        .await?;
-    Ok(unsigned(count))
+    let mut values = parameters(tenant, &selection);
+    values.push(("ids", dialect.ids(refused)));
+    Ok(unsigned(transaction.number(&sql, &values).await?))
+}
+
+fn besides(dialect: Dialect, refused: &[Uuid]) -> String {
+    if refused.is_empty() {
+        "1 = 1".to_owned()
+    } else {
+        dialect.id_not_in_ids()
+    }
+}
+
+/// E13: participants without a real date at `now`. Counted apart from whom the stages may touch, so that
+/// somebody whom no stage ever sees is seen here.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn undated(
+    transaction: &Transaction,
+    tenant: TenantId,
+    now: DateTime<Utc>,
+) -> Result<u64, StoreError> {
+    let sql = match transaction.dialect() {
+        // Two ends of the index; whatever lies between two instants is one.
+        Dialect::Postgres => "SELECT (SELECT COUNT(*) FROM participant WHERE tenant_id = :tenant \
+             AND added_at < :dated_since) + (SELECT COUNT(*) FROM participant \
+             WHERE tenant_id = :tenant AND added_at > :dated_until) AS n"
+            .to_owned(),
+        dialect => format!(
+            "SELECT COUNT(*) AS n FROM participant WHERE tenant_id = :tenant AND {}",
+            is_undated(dialect)
+        ),
+    };
+    let values = [
+        ("tenant", tenant.0.into()),
+        ("dated_since", dated_since().into()),
+        ("dated_until", dated_until(now).into()),
+    ];
+    Ok(unsigned(transaction.number(&sql, &values).await?))
+}
+
+/// Condition that a participant is undated, with the parameters `:dated_since` and `:dated_until`. Never
+/// NULL: what cannot be compared is no date.
+pub(super) fn is_undated(dialect: Dialect) -> String {
+    format!(
+        "CASE WHEN added_at >= :dated_since AND added_at <= :dated_until AND {} THEN 0 ELSE 1 END = 1",
+        dialect.is_instant("added_at")
+    )
 }
 
 /// Of the participants that `stage` may touch, those that were stored at or after `since` (by the
@@ -74,7 +139,7 @@ pub async fn eligible_stored_since(
          AND (stored_at >= :since OR EXISTS (SELECT 1 FROM upload \
          WHERE upload.tenant_id = participant.tenant_id AND upload.id = participant.upload_id \
          AND upload.stored_at >= :since))",
-        selection.condition("participant.")
+        selection.condition(transaction.dialect(), "participant.")
     );
     let mut values = parameters(tenant, &selection);
     values.push(("since", since.into()));
@@ -87,11 +152,29 @@ pub async fn eligible_stored_since(
 ///
 /// The database's.
 pub async fn empty_uploads(transaction: &Transaction, tenant: TenantId) -> Result<u64, StoreError> {
+    empty_uploads_besides(transaction, tenant, &[]).await
+}
+
+/// As [`empty_uploads`], without the uploads `refused`.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn empty_uploads_besides(
+    transaction: &Transaction,
+    tenant: TenantId,
+    refused: &[Uuid],
+) -> Result<u64, StoreError> {
+    let dialect = transaction.dialect();
     let sql = format!(
-        "SELECT COUNT(*) AS n FROM upload WHERE upload.tenant_id = :tenant AND {LEFT_EMPTY}"
+        "SELECT COUNT(*) AS n FROM upload WHERE upload.tenant_id = :tenant AND {LEFT_EMPTY} AND {}",
+        besides(dialect, refused)
     );
     let count = transaction
-        .number(&sql, &[("tenant", tenant.0.into())])
+        .number(
+            &sql,
+            &[("tenant", tenant.0.into()), ("ids", dialect.ids(refused))],
+        )
         .await?;
     Ok(unsigned(count))
 }
@@ -178,7 +261,7 @@ async fn children(
         "SELECT COUNT(*) AS n FROM (SELECT id FROM participant WHERE tenant_id = :tenant AND {} \
          ORDER BY id) AS selected JOIN {table} \
          ON {table}.tenant_id = :tenant AND {table}.participant_id = selected.id WHERE {condition}",
-        selection.condition("")
+        selection.condition(transaction.dialect(), "")
     );
     let count = transaction
         .number(&sql, &parameters(tenant, selection))
@@ -198,7 +281,7 @@ async fn uploads_to_empty(
          WHERE tenant_id = :tenant AND {} GROUP BY upload_id) AS going \
          WHERE going.people = (SELECT COUNT(*) FROM participant \
          WHERE participant.tenant_id = :tenant AND participant.upload_id = going.upload_id)",
-        selection.condition("")
+        selection.condition(transaction.dialect(), "")
     );
     let count = transaction
         .number(&sql, &parameters(tenant, selection))
@@ -221,7 +304,7 @@ async fn collect_hashes(
         "SELECT {} AS address FROM participant WHERE tenant_id = :tenant AND {} \
          AND unsubscribed_at IS NOT NULL AND email IS NOT NULL",
         dialect.select_address(),
-        selection.condition(""),
+        selection.condition(dialect, ""),
     );
     let mut unhashable = 0;
     transaction

@@ -44,6 +44,8 @@ pub struct TenantReport {
     pub uploads_removed: u64,
     /// Deleted rows by table.
     pub rows_purged: BTreeMap<&'static str, u64>,
+    /// E13: participants without a real date, whom no run touches. Of a run that is not completed, 0.
+    pub undated: u64,
 }
 
 impl TenantReport {
@@ -65,6 +67,7 @@ impl TenantReport {
             invitations_expired: 0,
             uploads_removed: 0,
             rows_purged: BTreeMap::new(),
+            undated: 0,
         };
         report.set_counts(&Counts::default());
         report
@@ -122,6 +125,12 @@ pub enum Outcome {
         failure_class: &'static str,
         /// The database's code.
         failure_code: Option<String>,
+        /// E14: the constraint that refused a row, where the database names it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        failure_constraint: Option<String>,
+        /// E14: id of the first row that was refused.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        failure_row_id: Option<Uuid>,
         /// One sentence.
         message: String,
     },

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::cutoff::Cutoffs;
-use crate::store::beginning_of_time;
+use crate::domain::dated::dated_since;
+use crate::store::Dialect;
 
 /// A stage of a tenant-run, in the order of their turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,7 +36,7 @@ impl Stage {
 }
 
 /// The participants that a stage may touch: `floor <= added_at < cutoff`, and for the anonymizer
-/// not yet anonymized. Always strictly before the cutoff.
+/// not yet anonymized. Always strictly before the cutoff, and never before dates are real (E13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Selection {
     /// Nobody added at or after this instant is touched.
@@ -53,16 +54,28 @@ impl Selection {
         match stage {
             Stage::Anonymize => Some(Self {
                 cutoff: cutoffs.anonymize?,
-                floor: cutoffs.purge.unwrap_or_else(beginning_of_time),
+                floor: cutoffs
+                    .purge
+                    .map_or_else(dated_since, |purge| purge.max(dated_since())),
                 only_identified: true,
             }),
             Stage::Purge => Some(Self {
                 cutoff: cutoffs.purge?,
-                floor: beginning_of_time(),
+                floor: dated_since(),
                 only_identified: false,
             }),
             Stage::Uploads => None,
         }
+    }
+
+    /// E14: those of the people to be deleted who still have their personal fields: what is left to do for
+    /// somebody whom the database does not let us delete.
+    #[must_use]
+    pub fn undeletable(cutoffs: Cutoffs) -> Option<Self> {
+        Some(Self {
+            only_identified: true,
+            ..Self::of(Stage::Purge, cutoffs)?
+        })
     }
 
     /// Whether a time is one that the stage may touch; the condition in SQL says the same.
@@ -74,13 +87,34 @@ impl Selection {
     /// The condition in SQL, on columns of `participant` with `prefix` before their names, with the
     /// parameters `:cutoff` and `:floor`. Both the select and the write of a batch carry it.
     #[must_use]
-    pub fn condition(&self, prefix: &str) -> String {
+    pub fn condition(&self, dialect: Dialect, prefix: &str) -> String {
+        self.condition_with(dialect, prefix, "floor", "cutoff")
+    }
+
+    /// As [`Selection::condition`], with other names of the two parameters.
+    #[must_use]
+    pub(super) fn condition_with(
+        &self,
+        dialect: Dialect,
+        prefix: &str,
+        floor: &str,
+        cutoff: &str,
+    ) -> String {
         let identified = if self.only_identified {
             format!(" AND {prefix}anonymized_at IS NULL")
         } else {
             String::new()
         };
-        format!("{prefix}added_at < :cutoff AND {prefix}added_at >= :floor{identified}")
+        // On PostgreSQL whatever lies between two instants is one.
+        let instant = match dialect {
+            Dialect::Postgres => String::new(),
+            Dialect::MariaDb | Dialect::Sqlite => {
+                format!(" AND {}", dialect.is_instant(&format!("{prefix}added_at")))
+            }
+        };
+        format!(
+            "{prefix}added_at < :{cutoff} AND {prefix}added_at >= :{floor}{instant}{identified}"
+        )
     }
 }
 
@@ -111,5 +145,18 @@ mod tests {
         };
         assert_eq!(Selection::of(Stage::Anonymize, nothing), None);
         assert_eq!(Selection::of(Stage::Purge, nothing), None);
+    }
+
+    #[test]
+    fn e13_no_stage_reaches_back_before_dates_are_real() {
+        let a_century = Cutoffs {
+            anonymize: Some(at("2024-02-29T23:00:00Z")),
+            purge: Some(at("1924-02-29T23:00:00Z")),
+        };
+        for stage in Stage::OF_PARTICIPANTS {
+            let selection = Selection::of(stage, a_century).expect("a selection");
+            assert_eq!(selection.floor, dated_since(), "{stage:?}");
+            assert!(!selection.admits(at("0001-01-01T00:00:00Z")));
+        }
     }
 }

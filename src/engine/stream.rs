@@ -10,17 +10,18 @@ use crate::store::leases::{self, Cursor};
 use crate::store::{Disposition, StoreError, batches};
 use crate::telemetry::metrics;
 
-use super::batch::{self, Batch, ClaimedRun, Page};
+use super::batch::{self, Batch, BatchFailure, ClaimedRun, Page, Rows};
 use super::batch_size::BatchSize;
 use super::context::Engine;
 use super::error::EngineError;
 use super::heartbeat::{heartbeat, with_heartbeat};
+use super::refused::{self, RefusedRow, RefusedRows};
 use super::stage::Stage;
 use super::throttle::{Gate, Reason};
 use super::turns::Rank;
 
 /// Runs `stage` of a claimed run to its end. `total` counts what its batches did, also if it ends
-/// early, and `left` what is still to be done.
+/// early, `left` what is still to be done, and `refused` gets the rows that the database refuses.
 ///
 /// A stage ends when pages that skip locked rows come back empty *and* one pass that waits for
 /// locks, from the start, finds nothing: a short page is not the end.
@@ -28,11 +29,12 @@ use super::turns::Rank;
 /// # Errors
 ///
 /// What trying again could not mend; see [`EngineError::disposition`].
-pub async fn run_stage(
+pub(super) async fn run_stage(
     engine: &Engine,
     run: &ClaimedRun,
     stage: Stage,
     left: &mut metrics::Left,
+    refused: &mut RefusedRows,
     total: &mut Counts,
 ) -> Result<(), EngineError> {
     let mut size = BatchSize::new(engine.batch_rows, engine.batch_duration_target);
@@ -41,62 +43,136 @@ pub async fn run_stage(
         Ok(engine.turns.take(Rank::First).await)
     })
     .await?;
-    let mut page = Page {
-        after: with_heartbeat(engine, run, resume_after(engine, run, stage)).await?,
-        rows_max: size.rows(),
-        skip_locked: true,
-    };
+    let mut after = with_heartbeat(engine, run, resume_after(engine, run, stage)).await?;
+    let mut skip_locked = true;
     let mut gate = Gate::new(engine, run, stage);
     loop {
         if engine.stop.is_cancelled() {
             return Err(EngineError::Stopped);
         }
-        let rank = Rank::of(stage, page.after.map(|cursor| cursor.added_at));
+        let rank = Rank::of(stage, after.map(|cursor| cursor.added_at));
         let again = async { Ok(turn.again(rank).await) };
         turn = with_heartbeat(engine, run, again).await?;
         gate.pass().await?;
         share_the_rate(engine, run).await?;
         let started = Instant::now();
-        let batch = batch_with_retry(engine, run, stage, &mut page, &mut size)
-            .await
-            .inspect_err(|error| {
-                // What is wrong for everybody: before the turn goes to the next one, who would meet it too.
-                if error.disposition() == Disposition::Stop {
-                    engine.stop.cancel();
-                }
-            })?;
-        match batch {
-            Some(batch) => {
+        let page = Page {
+            after,
+            rows_max: size.rows(),
+            skip_locked,
+            rows: Rows::AllBut(refused.of(stage)),
+        };
+        match batch_or_stop(engine, run, stage, page, &mut size).await? {
+            Step::Committed(batch) => {
                 *total += batch.counts;
-                page.after = batch.cursor;
-                engine.progress.add(&batch.counts);
-                let elapsed = started.elapsed();
-                metrics::batch_committed(stage.name(), batch.rows, elapsed, &batch.counts);
-                left.done(stage.name(), batch.rows);
-                metrics::progressed(engine.clock.now());
-                tracing::debug!(
-                    event = "batch_committed",
-                    tenant = run.slug,
-                    period = %run.period,
-                    run_id = %run.lease.run_id,
-                    stage = stage.name(),
-                    rows = batch.rows,
-                    duration_seconds = elapsed.as_secs_f64(),
-                    "batch committed"
-                );
+                after = batch.cursor;
+                committed(engine, run, stage, &batch, started, left);
                 // Outside of the transaction: nothing is locked while we wait.
                 let pause = async { Ok(engine.pace.after(started, batch.rows).await) };
                 let paused = with_heartbeat(engine, run, pause).await?;
                 metrics::throttled(Reason::Rate.name(), paused);
             }
-            None if page.skip_locked => {
-                page.after = None;
-                page.skip_locked = false;
+            Step::Refused { row, cursor } => {
+                if refused.len() < refused::SAID_MAX {
+                    say_refused(run, stage, &row);
+                }
+                refused.add(row);
+                if let Some(error) = refused
+                    .error()
+                    .filter(|_| refused.len() >= refused::ROWS_MAX)
+                {
+                    return Err(error);
+                }
+                after = cursor;
             }
-            None if page.after.is_some() => page.after = None,
-            None => return Ok(()),
+            Step::Empty if skip_locked => {
+                after = None;
+                skip_locked = false;
+            }
+            Step::Empty if after.is_some() => after = None,
+            Step::Empty => return Ok(()),
         }
     }
+}
+
+/// E14: anonymizes the participants whom the database refused to delete, one by one, where it lets us.
+///
+/// # Errors
+///
+/// As [`run_stage`].
+pub(super) async fn anonymize_undeletable(
+    engine: &Engine,
+    run: &ClaimedRun,
+    left: &mut metrics::Left,
+    refused: &RefusedRows,
+    total: &mut Counts,
+) -> Result<(), EngineError> {
+    let stage = Stage::Anonymize;
+    let _turn = with_heartbeat(engine, run, async {
+        Ok(engine.turns.take(Rank::First).await)
+    })
+    .await?;
+    for id in refused.of(Stage::Purge) {
+        if engine.stop.is_cancelled() {
+            return Err(EngineError::Stopped);
+        }
+        let started = Instant::now();
+        let page = Page {
+            after: None,
+            rows_max: 1,
+            skip_locked: false,
+            rows: Rows::Undeletable(*id),
+        };
+        match batch_or_stop(engine, run, stage, page, &mut BatchSize::new(1, None)).await? {
+            Step::Committed(batch) => {
+                *total += batch.counts;
+                committed(engine, run, stage, &batch, started, left);
+            }
+            // Known as refused already, by the stage that is to delete it.
+            Step::Refused { .. } | Step::Empty => {}
+        }
+    }
+    Ok(())
+}
+
+fn committed(
+    engine: &Engine,
+    run: &ClaimedRun,
+    stage: Stage,
+    batch: &Batch,
+    started: Instant,
+    left: &mut metrics::Left,
+) {
+    engine.progress.add(&batch.counts);
+    let elapsed = started.elapsed();
+    metrics::batch_committed(stage.name(), batch.rows, elapsed, &batch.counts);
+    left.done(stage.name(), batch.rows);
+    metrics::progressed(engine.clock.now());
+    tracing::debug!(
+        event = "batch_committed",
+        tenant = run.slug,
+        period = %run.period,
+        run_id = %run.lease.run_id,
+        stage = stage.name(),
+        rows = batch.rows,
+        duration_seconds = elapsed.as_secs_f64(),
+        "batch committed"
+    );
+}
+
+fn say_refused(run: &ClaimedRun, stage: Stage, row: &RefusedRow) {
+    tracing::warn!(
+        event = "row_refused",
+        tenant = run.slug,
+        period = %run.period,
+        run_id = %run.lease.run_id,
+        stage = stage.name(),
+        row_id = %row.id,
+        class = row.class,
+        code = row.code,
+        constraint = row.constraint,
+        "the database refused a row, which is left out; the others go on: {row}"
+    );
 }
 
 /// The rate is for all processes together, and each takes an equal part of it. If they cannot be
@@ -146,14 +222,46 @@ async fn resume_after(
     Ok(cursor)
 }
 
-/// One batch, tried again as its errors allow: the whole transaction, never a part of it.
+/// How a batch ended.
+enum Step {
+    Committed(Batch),
+    /// The page was empty.
+    Empty,
+    /// The database refused this row, which stood alone.
+    Refused {
+        row: RefusedRow,
+        /// Where the next page starts.
+        cursor: Option<Cursor>,
+    },
+}
+
+/// As [`batch_with_retry`]. What is wrong for everybody stops the pass before the turn goes to the next
+/// one, who would meet it too.
+async fn batch_or_stop(
+    engine: &Engine,
+    run: &ClaimedRun,
+    stage: Stage,
+    page: Page<'_>,
+    size: &mut BatchSize,
+) -> Result<Step, EngineError> {
+    batch_with_retry(engine, run, stage, page, size)
+        .await
+        .inspect_err(|error| {
+            if error.disposition() == Disposition::Stop {
+                engine.stop.cancel();
+            }
+        })
+}
+
+/// One batch, tried again as its errors allow: the whole transaction, never a part of it. What a row
+/// may be to blame for is tried with half of the rows, until it works or the row stands alone.
 async fn batch_with_retry(
     engine: &Engine,
     run: &ClaimedRun,
     stage: Stage,
-    page: &mut Page,
+    mut page: Page<'_>,
     size: &mut BatchSize,
-) -> Result<Option<Batch>, EngineError> {
+) -> Result<Step, EngineError> {
     let mut pauses = engine.retry.backoff().build();
     loop {
         let batch_id = engine.ids.next();
@@ -163,22 +271,37 @@ async fn batch_with_retry(
                 .batch_rows_max(engine.lease_duration, engine.turns.workers()),
         );
         let started = Instant::now();
-        let error = match batch::erase_batch(engine, run, stage, *page, batch_id).await {
-            Ok(batch) => {
-                if let Some(batch) = &batch {
+        let BatchFailure { error, selected } =
+            match batch::erase_batch(engine, run, stage, page, batch_id).await {
+                Ok(None) => return Ok(Step::Empty),
+                Ok(Some(batch)) => {
                     size.committed(batch.rows, started.elapsed());
+                    return Ok(Step::Committed(batch));
                 }
-                return Ok(batch);
+                Err(failure) => failure,
+            };
+        // What another attempt may mend by itself is narrowed only when no attempt is left.
+        let pause = match error.disposition() {
+            Disposition::SkipTenant | Disposition::Stop => None,
+            _ => pauses.next(),
+        };
+        if pause.is_none() {
+            let Some(selected) = selected.filter(|_| error.may_be_one_rows()) else {
+                return Err(error);
+            };
+            // What was rolled back did not renew the lease.
+            heartbeat(engine, run).await?;
+            if selected.rows > 1 {
+                size.failed(selected.rows);
+                pauses = engine.retry.backoff().build();
+                continue;
             }
-            Err(error) => error,
-        };
-        let disposition = error.disposition();
-        if matches!(disposition, Disposition::SkipTenant | Disposition::Stop) {
-            return Err(error);
+            return Ok(Step::Refused {
+                row: error.refused_row(stage, selected.last),
+                cursor: selected.cursor,
+            });
         }
-        let Some(pause) = pauses.next() else {
-            return Err(error);
-        };
+        let pause = pause.unwrap_or_default();
         metrics::batch_retried(error.class());
         tracing::warn!(
             event = "batch_retried",
@@ -206,7 +329,7 @@ async fn batch_with_retry(
         if error.leaves_commit_unknown()
             && let Some(batch) = find_committed(engine, run, stage, batch_id).await?
         {
-            return Ok(Some(batch));
+            return Ok(Step::Committed(batch));
         }
     }
 }

@@ -3,16 +3,18 @@
 use serde::Serialize;
 
 use crate::domain::counts::Counts;
+use crate::domain::cutoff::Cutoffs;
 use crate::domain::period::Period;
 use crate::domain::policy::version_at;
 use crate::domain::run_state::RunState;
 use crate::domain::subject::CHILD_TABLES;
 use crate::store::{Dialect, Transaction, batches, policies, runs};
 
-use super::context::Engine;
+use super::context::{Engine, database_now};
 use super::due::{Candidate, Scope, UnknownTenants, look};
 use super::error::EngineError;
 use super::overdue;
+use super::partition::{self, Partition};
 use super::recount;
 
 /// What `verify` found out about one tenant and period.
@@ -41,6 +43,10 @@ pub struct Verification {
     pub unrecorded: u64,
     /// Counts of the run's record that differ from the sum of its batches.
     pub record_mismatches: u64,
+    /// E13: participants without a real date, whom no run touches.
+    pub undated: u64,
+    /// E12: all participants, by what the run's cutoffs mean for them.
+    pub participants: Partition,
     /// Everything above is as it should be.
     pub ok: bool,
     /// What is off, a sentence each.
@@ -62,6 +68,8 @@ impl Verification {
             queued_invitations: 0,
             unrecorded: 0,
             record_mismatches: 0,
+            undated: 0,
+            participants: Partition::default(),
             ok: false,
             findings: Vec::new(),
         }
@@ -100,6 +108,7 @@ pub async fn verify(
 
 async fn verify_one(engine: &Engine, candidate: &Candidate) -> Result<Verification, EngineError> {
     let transaction = engine.database.begin_read("verifying").await?;
+    let now = engine.now(engine.clock.now(), database_now(&transaction).await?)?;
     let run = runs::find(&transaction, candidate.tenant, candidate.period).await?;
     let mut found = Verification {
         state: run.as_ref().map(|run| run.state.clone()),
@@ -108,6 +117,15 @@ async fn verify_one(engine: &Engine, candidate: &Candidate) -> Result<Verificati
         unrecorded: unrecorded(&transaction, candidate).await?,
         ..Verification::empty(candidate)
     };
+    let completed = run
+        .as_ref()
+        .filter(|run| run.state == RunState::Completed.name());
+    let cutoffs = match completed {
+        Some(run) => overdue::cutoffs_that_hold(&transaction, candidate, run, now).await?,
+        None => Cutoffs::default(),
+    };
+    found.participants = partition::count(&transaction, candidate.tenant, cutoffs, now).await?;
+    found.undated = found.participants.undated;
     for table in CHILD_TABLES {
         found.orphans += recount::orphans(&transaction, candidate.tenant, table).await?;
     }
@@ -228,11 +246,30 @@ fn describe(found: &mut Verification) {
             found.record_mismatches,
             "counts of the run's record differ from the sum of its batches",
         ),
+        (
+            // Without a policy nobody ever goes, with a date or without.
+            if found.state.as_deref() == Some(RunState::NoPolicy.name()) {
+                0
+            } else {
+                found.undated
+            },
+            "participants have no real date in added_at, so that no run ever takes them; set it, or \
+             delete them",
+        ),
+        (
+            found.participants.unclaimed,
+            "participants are in a state that no rule covers, anonymized with a personal field left, say",
+        ),
     ];
     for (count, what) in checks {
         if count > 0 {
             found.findings.push(format!("{count} {what}"));
         }
+    }
+    if !found.participants.is_whole() && found.participants.unclaimed == 0 {
+        found
+            .findings
+            .push("the parts of the participants do not add up to all of them".to_owned());
     }
     found.ok = found.findings.is_empty();
 }

@@ -85,6 +85,7 @@ impl Rules<'_> {
                     row.added_at =
                         read_time(text, self.zone, self.now).map_err(|error| match error {
                             TimeError::Unreadable => format!("{name} is unreadable as a time"),
+                            TimeError::TooOld => format!("{name} is before 1990, and no real date"),
                             TimeError::Future => format!("{name} is in the future"),
                         })?;
                 }

@@ -6,18 +6,21 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use thiserror::Error;
 
 use crate::clock::truncate_to_microseconds;
+use crate::domain::dated::dated_since;
 use crate::domain::period::Zone;
-use crate::store::beginning_of_time;
 
 /// Why a time is none that can be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TimeError {
-    /// No time, or one before the year 1000, where MariaDB's times begin.
+    /// No time.
     #[error(
         "is no time; write it as 2024-02-29T22:59:59Z, or as 2024-02-29 23:59:59 or 2024-02-29 in \
          the tenant's time zone"
     )]
     Unreadable,
+    /// Before any real date (E13): nobody would ever be anonymized or deleted by it.
+    #[error("is before 1990, and no real date; write when the person was added")]
+    TooOld,
     /// Later than now: nobody can have been added then.
     #[error("is in the future")]
     Future,
@@ -36,8 +39,8 @@ pub fn read_time(text: &str, zone: Zone, now: DateTime<Utc>) -> Result<DateTime<
         .or_else(|| local(text, zone))
         .ok_or(TimeError::Unreadable)?;
     let time = truncate_to_microseconds(time);
-    if time < beginning_of_time() {
-        Err(TimeError::Unreadable)
+    if time < dated_since() {
+        Err(TimeError::TooOld)
     } else if time > now {
         Err(TimeError::Future)
     } else {

@@ -4,7 +4,6 @@
 //! text, and evicting one stalls), so lists of ids travel as one parameter: an array on PostgreSQL,
 //! a JSON document elsewhere.
 
-use chrono::{DateTime, TimeZone, Utc};
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{DbBackend, Value};
 use uuid::Uuid;
@@ -18,14 +17,6 @@ pub enum Dialect {
     MariaDb,
     /// SQLite 3.45 and up, embedded.
     Sqlite,
-}
-
-/// An instant that no row precedes on any of the databases (MariaDB's `datetime` begins here).
-#[must_use]
-pub fn beginning_of_time() -> DateTime<Utc> {
-    Utc.with_ymd_and_hms(1000, 1, 1, 0, 0, 0)
-        .single()
-        .unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
 
 impl Dialect {
@@ -286,6 +277,18 @@ impl Dialect {
             Self::Postgres => format!("decode({text}, 'hex')"),
             Self::MariaDb | Self::Sqlite => format!("UNHEX({text})"),
         }
+    }
+
+    /// Condition that the row's `id` is in `:ids`; for reading, see [`Dialect::update_by_ids`] for writing.
+    #[must_use]
+    pub fn id_in_ids(self) -> String {
+        format!("id {}", self.in_ids())
+    }
+
+    /// Condition that the row's `id` is not in `:ids`.
+    #[must_use]
+    pub fn id_not_in_ids(self) -> String {
+        format!("NOT (id {})", self.in_ids())
     }
 
     fn in_ids(self) -> &'static str {

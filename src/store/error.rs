@@ -9,6 +9,8 @@ use std::fmt;
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
+mod constraint;
+
 /// What kind of thing went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
@@ -162,6 +164,8 @@ impl ErrorClass {
 pub struct StoreError {
     class: ErrorClass,
     code: Option<String>,
+    /// Name of the constraint that refused a row, where the database says it.
+    constraint: Option<String>,
     doing: &'static str,
 }
 
@@ -172,6 +176,7 @@ impl StoreError {
         Self {
             class,
             code: None,
+            constraint: None,
             doing,
         }
     }
@@ -188,11 +193,27 @@ impl StoreError {
         self.code.as_deref()
     }
 
+    /// Name of the constraint that refused a row, where the database says it: a name of the schema's,
+    /// never a value.
+    #[must_use]
+    pub fn constraint(&self) -> Option<&str> {
+        self.constraint.as_deref()
+    }
+
     /// Classifies `error`, which happened while `doing`.
     #[must_use]
     pub fn from_db(error: &DbErr, doing: &'static str) -> Self {
         let (class, code) = classify(error);
-        Self { class, code, doing }
+        let constraint = match class {
+            ErrorClass::Constraint => constraint::name_in(error),
+            _ => None,
+        };
+        Self {
+            class,
+            code,
+            constraint,
+            doing,
+        }
     }
 }
 
@@ -231,7 +252,7 @@ fn classify_sqlx(error: &sqlx::Error) -> (ErrorClass, Option<String>) {
             let class = if code.len() == 5 {
                 postgres(&code)
             } else {
-                sqlite(&code)
+                sqlite(&code, error.message())
             };
             (class, Some(code))
         }
@@ -262,7 +283,12 @@ fn postgres(code: &str) -> ErrorClass {
         // Idle in transaction for too long: we were paused; the connection is gone.
         "25P03" | "53300" => ErrorClass::Unavailable,
         _ if code.starts_with("08") || code.starts_with("57P") => ErrorClass::Unavailable,
-        _ if code.starts_with("22") || code.starts_with("23") => ErrorClass::Constraint,
+        // A trigger of the platform's: what it raises (P0001 and its like), what it makes of a row that we
+        // are writing (27000), and what fails within it.
+        "27000" => ErrorClass::Constraint,
+        _ if ["09", "22", "23", "38", "39", "44", "P0"].contains(&&code[..2]) => {
+            ErrorClass::Constraint
+        }
         "42P01" | "42703" | "42883" | "42804" | "3F000" => ErrorClass::Schema,
         _ => ErrorClass::Internal,
     }
@@ -284,16 +310,19 @@ fn mariadb(number: u16) -> ErrorClass {
         1040 | 1053 | 1077 | 1079 | 1158..=1161 | 1203 | 1927 | 2006 | 2013 | 4031 => {
             ErrorClass::Unavailable
         }
-        1048 | 1062 | 1216 | 1217 | 1264 | 1265 | 1292 | 1366 | 1406 | 1451 | 1452 | 4025 => {
-            ErrorClass::Constraint
-        }
+        1048 | 1062 | 1216 | 1217 | 1264 | 1265 | 1292 | 1366 | 1406 | 1451 | 1452 | 1557
+        | 1761 | 1762 | 4025 => ErrorClass::Constraint,
+        // A trigger of the platform's: what it raises (SIGNAL), and what fails within it.
+        1242 | 1365 | 1442 | 1644 | 1690 => ErrorClass::Constraint,
         1054 | 1146 => ErrorClass::Schema,
         _ => ErrorClass::Internal,
     }
 }
 
 /// Result codes of SQLite, extended ones included; <https://www.sqlite.org/rescode.html>.
-fn sqlite(code: &str) -> ErrorClass {
+///
+/// Of the message, which may hold a value, only how it begins is looked at, where the code does not tell.
+fn sqlite(code: &str, message: &str) -> ErrorClass {
     let code: u32 = code.parse().unwrap_or_default();
     match code & 0xff {
         // 15, "locking protocol": somebody stands still while they recover the write-ahead log.
@@ -305,8 +334,11 @@ fn sqlite(code: &str) -> ErrorClass {
         14 | 26 => ErrorClass::Address,
         11 | 17 => ErrorClass::Schema,
         18..=20 => ErrorClass::Constraint,
-        // Plain "SQL error": at run time that is a missing table or column.
-        1 => ErrorClass::Schema,
+        // Plain "SQL error": a missing table or column, or what failed within a trigger.
+        1 if message.starts_with("no such") || message.contains("has no column") => {
+            ErrorClass::Schema
+        }
+        1 => ErrorClass::Constraint,
         _ => ErrorClass::Internal,
     }
 }

@@ -11,6 +11,7 @@ pub mod deleted;
 mod dialect;
 mod error;
 pub mod foreign_keys;
+mod instants;
 pub mod keys;
 pub mod leases;
 mod misses;
@@ -27,7 +28,7 @@ pub mod tenants;
 mod transaction;
 
 pub use connect::{Database, connect};
-pub use dialect::{Dialect, beginning_of_time};
+pub use dialect::Dialect;
 pub use error::{Disposition, ErrorClass, StoreError};
 pub use retry::{RetryPolicy, with_retry};
 pub use statement::{Parameters, parameters};

@@ -223,8 +223,66 @@ pub async fn set_planned(
     Ok(())
 }
 
-/// Ends a run in `state`. For [`RunState::Failed`], with the class and code of the failure and the
-/// pause until it is taken up again. The caller holds the run's lease.
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// Nothing is left to do.
+    Completed {
+        /// Participants without a real date, whom it left alone.
+        undated: u64,
+    },
+    /// It failed, and will be taken up again.
+    Failed(Failure),
+    /// In another state.
+    Early(RunState),
+}
+
+impl End {
+    /// The state that is recorded.
+    #[must_use]
+    pub fn state(&self) -> RunState {
+        match self {
+            Self::Completed { .. } => RunState::Completed,
+            Self::Failed(_) => RunState::Failed,
+            Self::Early(state) => *state,
+        }
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) => Some(failure),
+            Self::Completed { .. } | Self::Early(_) => None,
+        }
+    }
+}
+
+/// Why a run failed, and when it will be tried again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// Class of the error.
+    pub class: &'static str,
+    /// The database's code, where there is one.
+    pub code: Option<String>,
+    /// The rows that the database refused, where it failed because of them.
+    pub refused: Option<RefusedRecord>,
+    /// Pause until the next attempt.
+    pub retry_after_seconds: f64,
+}
+
+/// What is recorded of rows that the database refused to anonymize or delete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedRecord {
+    /// Stage of the first one.
+    pub stage: &'static str,
+    /// Its id: a participant's, or an upload's. It goes with the failure.
+    pub row_id: Uuid,
+    /// The constraint, where the database names it.
+    pub constraint: Option<String>,
+    /// How many rows there are.
+    pub rows: u64,
+}
+
+/// Ends a run. The caller holds the run's lease.
 ///
 /// # Errors
 ///
@@ -233,10 +291,9 @@ pub async fn finish(
     transaction: &Transaction,
     tenant: TenantId,
     run_id: Uuid,
-    state: RunState,
-    failure: Option<&Failure>,
+    end: &End,
 ) -> Result<(), StoreError> {
-    end(transaction, tenant, run_id, state, failure, "1 = 1").await
+    record(transaction, tenant, run_id, end, "1 = 1").await
 }
 
 /// As [`finish`], for a caller without the lease: changes nothing once somebody has claimed the run
@@ -249,42 +306,58 @@ pub async fn finish_unclaimed(
     transaction: &Transaction,
     tenant: TenantId,
     run_id: Uuid,
-    state: RunState,
-    failure: Option<&Failure>,
+    end: &End,
 ) -> Result<(), StoreError> {
     let unclaimed = "state IN ('pending', 'failed')";
-    end(transaction, tenant, run_id, state, failure, unclaimed).await
+    record(transaction, tenant, run_id, end, unclaimed).await
 }
 
-async fn end(
+async fn record(
     transaction: &Transaction,
     tenant: TenantId,
     run_id: Uuid,
-    state: RunState,
-    failure: Option<&Failure>,
+    end: &End,
     condition: &str,
 ) -> Result<(), StoreError> {
     let dialect = transaction.dialect();
+    let failure = end.failure();
+    let refused = failure.and_then(|failure| failure.refused.as_ref());
+    let undated = match end {
+        End::Completed { undated } => Some(*undated),
+        End::Failed(_) | End::Early(_) => None,
+    };
     let retry_at = match failure {
         Some(_) => dialect.now_plus_seconds(),
         None => "NULL",
     };
     let sql = format!(
         "UPDATE tenant_run SET state = :state, finished_at = {}, retry_at = {retry_at}, \
-         failure_class = :class, failure_code = :code WHERE tenant_id = :tenant AND id = :run \
-         AND {condition}",
+         failure_class = :class, failure_code = :code, failure_stage = :stage, \
+         failure_row_id = :row, failure_constraint = :constraint, failure_rows = :rows, \
+         undated = :undated WHERE tenant_id = :tenant AND id = :run AND {condition}",
         dialect.now(),
     );
+    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     transaction
         .execute(
             &sql,
             &[
-                ("state", state.name().into()),
+                ("state", end.state().name().into()),
                 ("class", failure.map(|failure| failure.class).into()),
                 (
                     "code",
                     failure.and_then(|failure| failure.code.clone()).into(),
                 ),
+                ("stage", refused.map(|refused| refused.stage).into()),
+                ("row", refused.map(|refused| refused.row_id).into()),
+                (
+                    "constraint",
+                    refused
+                        .and_then(|refused| refused.constraint.clone())
+                        .into(),
+                ),
+                ("rows", refused.map(|refused| count(refused.rows)).into()),
+                ("undated", undated.map(count).into()),
                 (
                     "seconds",
                     failure
@@ -297,17 +370,6 @@ async fn end(
         )
         .await?;
     Ok(())
-}
-
-/// Why a run failed, and when it will be tried again.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
-    /// Class of the error.
-    pub class: &'static str,
-    /// The database's code, where there is one.
-    pub code: Option<String>,
-    /// Pause until the next attempt.
-    pub retry_after_seconds: f64,
 }
 
 /// Marks the tenant's unfinished runs before `period` as superseded and takes their leases away, so
@@ -336,7 +398,8 @@ pub async fn supersede_before(
         )
         .await?;
     let sql = format!(
-        "UPDATE tenant_run SET state = 'superseded', finished_at = {}, retry_at = NULL \
+        "UPDATE tenant_run SET state = 'superseded', finished_at = {}, retry_at = NULL, \
+         failure_row_id = NULL \
          WHERE tenant_id = :tenant AND period < :period \
          AND state IN ('pending', 'running', 'failed')",
         transaction.dialect().now()

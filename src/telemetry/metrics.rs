@@ -41,6 +41,7 @@ const RUNS_PAUSED: &str = "retention_runs_paused";
 const LIMITS_UNMEASURED: &str = "retention_limits_unmeasured";
 const ERRORS: &str = "retention_errors_total";
 const OVERDUE_PARTICIPANTS: &str = "retention_overdue_participants";
+const UNDATED_PARTICIPANTS: &str = "retention_undated_participants";
 const LEASE_LOST: &str = "retention_lease_lost_total";
 const CLOCK_SKEW: &str = "retention_clock_skew_seconds";
 const SCHEDULER_WAKEUPS: &str = "retention_scheduler_wakeups_total";
@@ -228,6 +229,11 @@ fn describe() {
         Unit::Count,
         "Participants still there although the completed run of their tenant's newest due period should have taken them, by stage."
     );
+    describe_gauge!(
+        UNDATED_PARTICIPANTS,
+        Unit::Count,
+        "Participants without a real date in added_at, whom no run ever takes, of tenants whose newest due period is completed."
+    );
     describe_counter!(
         LEASE_LOST,
         Unit::Count,
@@ -282,6 +288,7 @@ fn register(labels: &Labels<'_>) {
         gauge!(OVERDUE_PARTICIPANTS, "stage" => *stage).set(0.0);
         gauge!(RUN_PARTICIPANTS_LEFT, "stage" => *stage).set(0.0);
     }
+    gauge!(UNDATED_PARTICIPANTS).set(0.0);
     for reason in labels.throttle_reasons {
         let _ = histogram!(THROTTLE_PAUSE, "reason" => *reason);
         gauge!(RUNS_PAUSED, "reason" => *reason).set(0.0);
@@ -402,6 +409,11 @@ pub fn standing(standing: &Standing<'_>) {
 /// Participants that are overdue, by stage.
 pub fn overdue(stage: &'static str, participants: u64) {
     gauge!(OVERDUE_PARTICIPANTS, "stage" => stage).set(exact(participants));
+}
+
+/// Participants without a real date.
+pub fn undated(participants: u64) {
+    gauge!(UNDATED_PARTICIPANTS).set(exact(participants));
 }
 
 fn unix_seconds(instant: DateTime<Utc>) -> f64 {

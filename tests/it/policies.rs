@@ -96,21 +96,50 @@ on_every_database! {
         assert!(world.find(tenant, young).await.expect("kept").email.is_some());
     }
 
-    async fn p04_the_longest_periods_reach_back_before_1970(scratch: Scratch) {
+    async fn p04_long_periods_reach_back_to_the_first_real_dates(scratch: Scratch) {
         let world = World::new(scratch, "2024-04-02T00:00:00Z").await;
         let tenant = world.tenant("example", "UTC").await;
-        world.policy(tenant, Some(1199), Some(1200), "2020-01-01T00:00:00Z").await;
+        world.policy(tenant, Some(409), Some(410), "2020-01-01T00:00:00Z").await;
         let mut people = Vec::new();
-        for added_at in ["1924-03-31 23:59:59.999999", "1924-04-01 00:00:00", "1924-05-01 00:00:00"] {
+        for added_at in [
+            "1989-12-31 23:59:59.999999",
+            "1990-01-01 00:00:00",
+            "1990-01-31 23:59:59.999999",
+            "1990-02-01 00:00:00",
+            "1990-03-01 00:00:00",
+        ] {
             let id = world.person(tenant, person(OLD)).await;
             world.move_to(tenant, id, added_at).await;
             people.push(id);
         }
-        let [old, between, kept] = people[..] else { panic!("three people") };
-        world.run_and_prove().await;
+        let [undated, first, old, between, kept] = people[..] else { panic!("five people") };
+        let entries = world.run().await;
+        let report = &entries[0].report;
+        assert_eq!((report.anonymized, report.purged, report.undated), (1, 2, 1), "{entries:?}");
+        // E13: before 1990 nobody is dated.
+        assert!(world.find(tenant, undated).await.expect("kept").anonymized_at.is_none());
+        assert!(world.find(tenant, first).await.is_none());
         assert!(world.find(tenant, old).await.is_none());
         assert!(world.find(tenant, between).await.expect("kept").anonymized_at.is_some());
         assert!(world.find(tenant, kept).await.expect("kept").anonymized_at.is_none());
+    }
+
+    async fn p05_the_longest_periods_of_all_touch_nobody(scratch: Scratch) {
+        let world = World::new(scratch, "2024-04-02T00:00:00Z").await;
+        let tenant = world.tenant("example", "UTC").await;
+        world.policy(tenant, Some(1199), Some(1200), "2020-01-01T00:00:00Z").await;
+        let mut people = Vec::new();
+        for added_at in ["1924-03-31 23:59:59.999999", "1990-01-01 00:00:00", "2024-03-01 00:00:00"] {
+            let id = world.person(tenant, person(OLD)).await;
+            world.move_to(tenant, id, added_at).await;
+            people.push(id);
+        }
+        let entries = world.run().await;
+        let report = &entries[0].report;
+        assert_eq!((report.anonymized, report.purged, report.undated), (0, 0, 1), "{entries:?}");
+        for id in people {
+            assert!(world.find(tenant, id).await.expect("kept").anonymized_at.is_none());
+        }
     }
 
     async fn p05_the_database_refuses_what_the_rules_refuse(scratch: Scratch) {

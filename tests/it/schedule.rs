@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use retentiond::domain::run_state::RunState;
+use retentiond::engine::conductor::{Driven, drive};
 use retentiond::engine::due::Scope;
 use retentiond::engine::report::Outcome;
 use retentiond::engine::survey::survey;
 use retentiond::engine::{EngineError, pass};
 use retentiond::store;
 use retentiond::store::leases::Lease;
-use retentiond::store::runs::{self, Failure};
+use retentiond::store::runs::{self, End, Failure};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
 use crate::support::world::database_config;
@@ -183,8 +183,13 @@ on_every_database! {
         let run = world.run_record(tenant, "2024-04").await.expect("a record");
         // What a slow process would write that saw the run while it was still pending.
         let transaction = world.engine.database.begin("a test").await.expect("begin");
-        let failure = Failure { class: "conflict", code: None, retry_after_seconds: 60.0 };
-        runs::finish_unclaimed(&transaction, tenant, run.id, RunState::Failed, Some(&failure))
+        let end = End::Failed(Failure {
+            class: "conflict",
+            code: None,
+            refused: None,
+            retry_after_seconds: 60.0,
+        });
+        runs::finish_unclaimed(&transaction, tenant, run.id, &end)
             .await
             .expect("an update");
         transaction.commit().await.expect("commit");
@@ -257,7 +262,7 @@ on_every_database! {
         assert!(thief.acquire(&transaction, "thief").await.expect("acquire"));
         transaction.commit().await.expect("commit");
         let before = world.fingerprint().await;
-        let (counts, error) = retentiond::engine::conductor::drive(&world.engine, &claimed).await;
+        let Driven { counts, error, .. } = drive(&world.engine, &claimed).await;
         assert!(matches!(error, Some(EngineError::LeaseLost)), "{error:?}");
         assert_eq!(counts, Default::default());
         assert_eq!(before, world.fingerprint().await);
@@ -282,7 +287,7 @@ on_every_database! {
         world.engine.clock_skew_max = Duration::from_secs(200 * 365 * 24 * 3600);
         let claimed = claim(&mut world).await;
         world.engine.clock_skew_max = Duration::from_secs(300);
-        let (_, error) = retentiond::engine::conductor::drive(&world.engine, &claimed).await;
+        let error = drive(&world.engine, &claimed).await.error;
         assert!(matches!(error, Some(EngineError::ClockSkew { .. })), "{error:?}");
         assert!(world.find(tenant, kept).await.expect("kept").email.is_some());
         let run = world.run_record(tenant, "2024-04").await.expect("a record");

@@ -4,9 +4,10 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use chrono_tz::Tz;
 use retentiond::domain::counts::Counts;
+use retentiond::engine::partition::Partition;
 
 use super::calendar::{Month, month_text};
 use super::reference::{Policy, Reference, Stored, Tenant, normal};
@@ -202,6 +203,9 @@ impl Tenant {
             let is_before = |cutoff: Option<DateTime<Utc>>| {
                 cutoff.is_some_and(|cutoff| person.seen.added_at < cutoff)
             };
+            if is_undated(person.seen.added_at, now) {
+                continue;
+            }
             if is_before(cutoffs.purge) {
                 victims.purge.insert(*key);
             } else if is_before(cutoffs.anonymize) && person.seen.anonymized_at.is_none() {
@@ -288,6 +292,7 @@ impl Tenant {
     pub fn verdict(&self, now: DateTime<Utc>) -> Verdict {
         let period = self.period(now, None);
         let run = self.runs.get(&period);
+        let mut victims = Victims::default();
         let mut verdict = Verdict {
             state: run.map(|run| run.seen.state.to_owned()),
             empty_uploads: self.uploads_left_empty().len() as u64,
@@ -298,7 +303,7 @@ impl Tenant {
             // Nothing is known then, not even the state.
             (Some(run), None) if run.seen.state == "completed" => return Verdict::default(),
             (Some(run), _) if run.seen.state == "completed" => {
-                let victims = self.victims(period, now);
+                victims = self.victims(period, now);
                 let is_late = |key: &&Key| {
                     self.people[*key].since > run.since || self.uploads[&key.0].since > run.since
                 };
@@ -316,10 +321,42 @@ impl Tenant {
             }
             _ => {}
         }
+        verdict.people = self.parts(&victims, now);
+        // Without a policy nobody ever goes, with a date or without.
+        let undated = match verdict.state.as_deref() {
+            Some("no_policy") => 0,
+            _ => verdict.people.undated,
+        };
         verdict.ok = is_done
-            && verdict.overdue_anonymize + verdict.overdue_purge + verdict.empty_uploads == 0;
+            && verdict.overdue_anonymize + verdict.overdue_purge + verdict.empty_uploads == 0
+            && undated == 0;
         verdict
     }
+
+    /// E12: everybody by what becomes of them.
+    fn parts(&self, victims: &Victims, now: DateTime<Utc>) -> Partition {
+        let mut parts = Partition::default();
+        for (key, person) in &self.people {
+            parts.total += 1;
+            *if is_undated(person.seen.added_at, now) {
+                &mut parts.undated
+            } else if victims.purge.contains(key) {
+                &mut parts.to_delete
+            } else if victims.anonymize.contains(key) {
+                &mut parts.to_anonymize
+            } else if person.seen.anonymized_at.is_some() {
+                &mut parts.anonymized
+            } else {
+                &mut parts.kept
+            } += 1;
+        }
+        parts
+    }
+}
+
+/// E13: no real date, by the calendar alone.
+fn is_undated(added_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    added_at.year() < 1990 || added_at > now + TimeDelta::days(1)
 }
 
 /// U11, U10: the hash of somebody who unsubscribed and is erased now.

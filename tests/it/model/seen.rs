@@ -6,6 +6,7 @@ use std::fmt::Debug;
 
 use chrono::{DateTime, Utc};
 use retentiond::domain::counts::Counts;
+use retentiond::engine::partition::Partition;
 
 /// A participant: the number of its upload, and its line there.
 pub type Key = (u32, u32);
@@ -81,6 +82,7 @@ pub struct Verdict {
     pub overdue_purge: u64,
     pub late: u64,
     pub empty_uploads: u64,
+    pub people: Partition,
     pub ok: bool,
 }
 

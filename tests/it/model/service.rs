@@ -225,12 +225,15 @@ impl Service {
                 found.record_mismatches,
             ];
             require_equal(&format!("verify of {}", found.tenant), &[0; 4], &never)?;
+            let whole = found.participants.is_whole();
+            require_equal(&format!("parts of {}", found.tenant), &true, &whole)?;
             let verdict = Verdict {
                 state: found.state,
                 overdue_anonymize: found.overdue_anonymize,
                 overdue_purge: found.overdue_purge,
                 late: found.late,
                 empty_uploads: found.empty_uploads,
+                people: found.participants,
                 ok: found.ok,
             };
             verdicts.insert(found.tenant, (found.period.to_string(), verdict));

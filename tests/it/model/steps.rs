@@ -11,6 +11,7 @@ use super::reference::{Import, Reference, TENANTS_MAX};
 use super::runs::End;
 use super::service::{Checked, Service, require_equal};
 use super::transitions::{NewTenant, Pick, Row, Start, Transition};
+use crate::support::at;
 
 /// What came about in a campaign; a suite in which nothing happens would pass, too.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,9 +26,10 @@ pub struct Tally {
     /// Runs that a fault left with a part of their people erased.
     pub half_done: u64,
     pub recognised: u64,
-    /// Times that `verify` found late rows, and overdue ones.
+    /// Times that `verify` found late rows, overdue ones, and people without a date.
     pub late: u64,
     pub overdue: u64,
+    pub undated: u64,
 }
 
 impl AddAssign for Tally {
@@ -43,6 +45,7 @@ impl AddAssign for Tally {
         self.recognised += other.recognised;
         self.late += other.late;
         self.overdue += other.overdue;
+        self.undated += other.undated;
     }
 }
 
@@ -58,6 +61,7 @@ impl Tally {
             self.half_done,
             self.recognised,
             self.late,
+            self.undated,
         ];
         assert!(counts.iter().all(|count| *count > 0), "{self:?}");
     }
@@ -188,6 +192,29 @@ impl Service {
                     person.seen.unsubscribed_at.get_or_insert(since);
                     let id = self.look.people_ids[key];
                     self.mark(self.tenant(&tenant.slug), id, since).await;
+                }
+            }
+            Transition::Date {
+                tenant,
+                person,
+                added,
+            } => {
+                let now = reference.now;
+                let tenant = of(*tenant, reference);
+                let tenant = &mut reference.tenants[tenant];
+                let added = match added {
+                    Some(age) => age.before(now, tenant.reckoning()),
+                    // What Go and .NET write for "no time".
+                    None => at("0001-01-01T00:00:00Z"),
+                };
+                if let Some(place) = person.of(tenant.people.len()) {
+                    let (key, person) = tenant.people.iter_mut().nth(place).expect("in range");
+                    person.seen.added_at = added;
+                    let id = self.look.people_ids[key];
+                    let added = added.format("%Y-%m-%d %H:%M:%S%.f").to_string();
+                    self.world
+                        .move_to(self.tenant(&tenant.slug), id, &added)
+                        .await;
                 }
             }
             Transition::Answer { tenant, person } => {
@@ -352,6 +379,7 @@ impl Service {
             let period = tenant.period(reference.now, None).to_string();
             let verdict = tenant.verdict(reference.now);
             tally.late += u64::from(verdict.late > 0);
+            tally.undated += u64::from(verdict.people.undated > 0);
             tally.overdue += u64::from(verdict.overdue_anonymize + verdict.overdue_purge > 0);
             expected.insert(tenant.slug.clone(), (period, verdict));
         }

@@ -215,6 +215,12 @@ pub enum Transition {
         person: Pick,
         since: Age,
     },
+    /// The platform gives somebody another date in SQL; none = one that is none.
+    Date {
+        tenant: Pick,
+        person: Pick,
+        added: Option<Age>,
+    },
     /// Somebody answers, however late.
     Answer { tenant: Pick, person: Pick },
     /// Unless there are enough.
@@ -268,6 +274,8 @@ impl ReferenceStateMachine for Platform {
             2 => (pick(), address()).prop_map(|(tenant, address)| Transition::Unsubscribe { tenant, address }),
             2 => (pick(), pick(), age())
                 .prop_map(|(tenant, person, since)| Transition::Mark { tenant, person, since }),
+            2 => (pick(), pick(), option::weighted(0.5, age()))
+                .prop_map(|(tenant, person, added)| Transition::Date { tenant, person, added }),
             2 => (pick(), pick()).prop_map(|(tenant, person)| Transition::Answer { tenant, person }),
             1 => new_tenant().prop_map(Transition::AddTenant),
             1 => (pick(), option::weighted(0.8, zone()))

@@ -35,7 +35,7 @@ const POSTGRES: [(&str, &str); 21] = [
     ("42501", "permission"),
     ("42P01", "schema"),
     ("3D000", "database_address"),
-    ("P0001", "internal"),
+    ("P0001", "constraint"),
     ("XX000", "internal"),
 ];
 
@@ -56,7 +56,7 @@ const MARIADB: [(u16, &str); 16] = [
     (1142, "permission"),
     (1146, "schema"),
     (1049, "database_address"),
-    (1644, "internal"),
+    (1644, "constraint"),
 ];
 
 fn provoked(backend: Backend) -> Vec<Provoked> {
@@ -111,7 +111,7 @@ fn provoked(backend: Backend) -> Vec<Provoked> {
                 body: "INSERT INTO trap VALUES (NEW.email), (NEW.email)".to_owned(),
             },
             Provoked {
-                class: "schema",
+                class: "constraint",
                 body: "SELECT json(NEW.email)".to_owned(),
             },
         ],

@@ -23,7 +23,7 @@ use retentiond::store::{self, RetryPolicy, keys, schema};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait,
-    PaginatorTrait, QueryFilter,
+    PaginatorTrait, QueryFilter, Statement,
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -281,13 +281,11 @@ impl World {
     }
 
     async fn set_time(&self, tenant: TenantId, id: Uuid, column: &str, time: &str) {
-        let (time, id) = match self.scratch.backend() {
-            Backend::Postgres => (format!("{time}+00"), format!("'{id}'")),
-            Backend::MariaDb => (time.to_owned(), format!("X'{}'", id.simple())),
-            Backend::Sqlite => (
-                format!("{}+00:00", time.replace(' ', "T")),
-                format!("X'{}'", id.simple()),
-            ),
+        let id = self.literal(id);
+        let time = match self.scratch.backend() {
+            Backend::Postgres => format!("{time}+00"),
+            Backend::MariaDb => time.to_owned(),
+            Backend::Sqlite => format!("{}+00:00", time.replace(' ', "T")),
         };
         self.sql(&format!(
             "UPDATE participant SET {column} = '{time}' WHERE tenant_id = {} AND id = {id}",
@@ -302,6 +300,31 @@ impl World {
             .execute_unprepared(sql)
             .await
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// The number that a query of the test's own finds.
+    pub async fn number(&self, sql: &str) -> i64 {
+        let statement = Statement::from_string(self.db.get_database_backend(), sql);
+        let row = self.db.query_one_raw(statement).await;
+        let row = row.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        row.and_then(|row| row.try_get_by_index(0).ok())
+            .unwrap_or_else(|| panic!("{sql}: no number"))
+    }
+
+    /// An id as a literal of this database.
+    pub fn literal(&self, id: Uuid) -> String {
+        match self.scratch.backend() {
+            Backend::Postgres => format!("'{id}'"),
+            Backend::MariaDb | Backend::Sqlite => format!("X'{}'", id.simple()),
+        }
+    }
+
+    /// Whether the participant's row is there and fulfils a condition. Reads no column: some tests store
+    /// what no driver can read.
+    pub async fn is_so(&self, id: Uuid, condition: &str) -> bool {
+        let id = self.literal(id);
+        let sql = format!("SELECT COUNT(*) FROM participant WHERE id = {id} AND {condition}");
+        self.number(&sql).await == 1
     }
 }
 
