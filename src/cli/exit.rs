@@ -158,7 +158,7 @@ impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Store(error) => error.into(),
-            EngineError::ClockSkew { .. } => Self::refused(error),
+            EngineError::ClockSkew { .. } | EngineError::Unmet(_) => Self::refused(error),
             EngineError::LeaseLost => Self::new(Exit::Held, error),
             error => Self::failed(error),
         }

@@ -162,7 +162,7 @@ pub async fn plan(session: &Session, arguments: ScopeArguments) -> Result<Exit, 
             Err(error) => {
                 say(&format!("error: {}: {error}", candidate.slug));
                 exit = exit.or(match error {
-                    EngineError::ClockSkew { .. } => Exit::Refused,
+                    EngineError::ClockSkew { .. } | EngineError::Unmet(_) => Exit::Refused,
                     _ if failed == entries.len() => Exit::Failed,
                     _ => Exit::Partly,
                 });

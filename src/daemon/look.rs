@@ -6,6 +6,7 @@ use crate::engine::survey::{Survey, survey};
 use crate::engine::{Engine, EngineError};
 use crate::store::ErrorClass;
 use crate::store::keys::{self, KeyCheckError};
+use crate::store::requirements::Requirement;
 use crate::store::schema::{self, SchemaError};
 
 use super::health::{Check, Health};
@@ -27,7 +28,10 @@ pub(super) enum LookError {
 impl LookError {
     /// Whether runs in hand must end, too: what they rely on is not there any more.
     pub(super) fn stops_work(&self) -> bool {
-        matches!(self, Self::Schema(_) | Self::Keys(_))
+        matches!(
+            self,
+            Self::Schema(_) | Self::Keys(_) | Self::Engine(EngineError::Unmet(_))
+        )
     }
 
     /// Class in metrics and in the log.
@@ -43,17 +47,16 @@ impl LookError {
 
 /// Looks.
 pub(super) async fn look(engine: &Engine) -> Result<Survey, LookError> {
-    engine
-        .database
-        .require_primary()
-        .await
-        .map_err(|error| LookError::Engine(error.into()))?;
     schema::ensure_current(&engine.database)
         .await
         .map_err(|error| match error {
             SchemaError::Store(error) => LookError::Engine(error.into()),
             error => LookError::Schema(error.to_string()),
         })?;
+    let unmet = engine.database.unmet_of(&Requirement::ALL).await;
+    if let Some(unmet) = unmet.map_err(|error| LookError::Engine(error.into()))? {
+        return Err(LookError::Engine(EngineError::Unmet(unmet)));
+    }
     keys::check(&engine.database, &engine.keyring)
         .await
         .map_err(|error| match error {
@@ -85,6 +88,11 @@ pub(super) fn report(health: &Health, problem: Option<&LookError>) {
             if is_of_the_server(of_store.class()) =>
         {
             return probe::report_database(health, error);
+        }
+        LookError::Engine(EngineError::Unmet(unmet))
+            if unmet.requirement == Requirement::Writable =>
+        {
+            return probe::report_database(health, &EngineError::Unmet(unmet.clone()));
         }
         // The database answers, so the probe will not say that anything is wrong with it.
         LookError::Engine(error) => (Check::Look, error.to_string()),

@@ -8,6 +8,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use chrono::{DateTime, Utc};
 
 use crate::engine::{Engine, EngineError};
+use crate::store::requirements::Requirement;
 use crate::telemetry::metrics;
 
 use super::health::{Check, Health};
@@ -75,7 +76,10 @@ async fn ask(engine: &Engine, health: &Health) -> bool {
 
 /// Both clocks of a database that takes writes.
 async fn clocks_of_primary(engine: &Engine) -> Result<(DateTime<Utc>, DateTime<Utc>), EngineError> {
-    engine.database.require_primary().await?;
+    // Everything else is asked by the look: it changes seldom, and takes longer to find out.
+    if let Some(unmet) = engine.database.unmet_of(&[Requirement::Writable]).await? {
+        return Err(EngineError::Unmet(unmet));
+    }
     engine.both_clocks().await
 }
 

@@ -17,6 +17,7 @@ use crate::domain::policy::Terms;
 use crate::domain::suppression::{Suppressed, TenantHasher};
 use crate::store::batches::{self, BatchRecord};
 use crate::store::leases::{Cursor, Lease};
+use crate::store::requirements::{self, Requirement};
 use crate::store::{Transaction, suppressions};
 
 use super::context::Engine;
@@ -41,6 +42,8 @@ pub struct ClaimedRun {
     pub pinned: Cutoffs,
     /// How many times the run was claimed, this time included.
     pub attempts: i32,
+    /// Its last attempt found rows without their participant: they are looked for before it is completed.
+    pub had_orphans: bool,
     /// Hashes addresses under the tenant's keys.
     pub hasher: TenantHasher,
 }
@@ -200,6 +203,11 @@ async fn batch_in(
                     erase::anonymize(transaction, lease.tenant, &ids, &selection, now).await?;
                 require_equal(stage, selected, counts.anonymized)?;
             } else {
+                // In this transaction: children must go with their participant.
+                let keys = [Requirement::ForeignKeysInForce];
+                if let Some(unmet) = requirements::unmet_of(transaction, &keys).await? {
+                    return Err(EngineError::Unmet(unmet));
+                }
                 let mut uploads: Vec<Uuid> = rows.iter().map(|row| row.upload_id).collect();
                 uploads.sort_unstable();
                 uploads.dedup();

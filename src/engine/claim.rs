@@ -18,7 +18,7 @@ use crate::store::runs::End;
 use crate::store::{Disposition, StoreError, Transaction, policies, runs, tenants};
 
 use super::batch::ClaimedRun;
-use super::context::{Engine, database_now};
+use super::context::{Engine, database_now, require_all};
 use super::due::Candidate;
 use super::error::EngineError;
 use super::failure::failure_of;
@@ -112,6 +112,7 @@ async fn claim_in(
     candidate: &Candidate,
     transaction: &Transaction,
 ) -> Result<(Claim, u64), EngineError> {
+    require_all(transaction).await?;
     let now = engine.now(engine.clock.now(), database_now(transaction).await?)?;
     // Whoever looked may have done so a while ago, and the cutoffs that follow from the zone are
     // pinned for good.
@@ -194,6 +195,7 @@ async fn claim_in(
             purge: run.purge_cutoff,
         },
         attempts: run.attempts,
+        had_orphans: run.failure_class.as_deref() == Some("orphans"),
         lease,
     };
     Ok((Claim::Claimed(Box::new(claimed)), superseded))

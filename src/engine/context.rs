@@ -14,6 +14,7 @@ use crate::domain::period::ScheduleHour;
 use crate::domain::suppression::Keyring;
 use crate::domain::window::Window;
 use crate::ids::SharedIds;
+use crate::store::requirements::{self, Requirement};
 use crate::store::{Database, ErrorClass, RetryPolicy, StoreError, Transaction};
 
 use super::error::EngineError;
@@ -125,6 +126,18 @@ impl Engine {
         let host = self.clock.now();
         transaction.rollback().await?;
         Ok((host, database))
+    }
+}
+
+/// Refuses a server, a role or a session by which nothing may be deleted.
+///
+/// # Errors
+///
+/// [`EngineError::Unmet`], or the database's.
+pub async fn require_all(transaction: &Transaction) -> Result<(), EngineError> {
+    match requirements::unmet_of(transaction, &Requirement::ALL).await? {
+        Some(unmet) => Err(EngineError::Unmet(unmet)),
+        None => Ok(()),
     }
 }
 

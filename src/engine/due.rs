@@ -10,7 +10,7 @@ use crate::domain::period::{Period, Zone, due_instant, newest_due_period};
 use crate::ids::TenantId;
 use crate::store::{Transaction, tenants};
 
-use super::context::Engine;
+use super::context::{Engine, require_all};
 use super::error::EngineError;
 
 /// A tenant and the period that a run would be for.
@@ -84,6 +84,7 @@ pub async fn look(
         .database
         .begin_read("looking for what is due")
         .await?;
+    require_all(&transaction).await?;
     let found = candidates(engine, &transaction, scope, now).await?;
     transaction.rollback().await?;
     if let Ok(found) = &found {

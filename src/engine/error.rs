@@ -5,6 +5,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::domain::policy::PolicyError;
+use crate::store::requirements::Unmet;
 use crate::store::{Disposition, ErrorClass, StoreError};
 
 use super::refused::RefusedRow;
@@ -35,6 +36,9 @@ pub enum EngineError {
         /// Absolute difference.
         difference_seconds: i64,
     },
+    /// The server, the role or the session is not as it must be.
+    #[error("nothing is deleted: {0}")]
+    Unmet(Unmet),
     /// A stored policy breaks the rules.
     #[error("the tenant's stored policy is not valid, and nothing is erased by it: {0}")]
     Policy(#[from] PolicyError),
@@ -109,7 +113,11 @@ pub const PANIC: &str = "panic";
 pub const KEYRING: &str = "keyring";
 
 /// Classes of the engine's own errors that a run can fail with.
-const OWN_CLASSES: [&str; 7] = [
+const OWN_CLASSES: [&str; 11] = [
+    "row_security",
+    "foreign_keys",
+    "system_versioning",
+    "session_settings",
     "clock_skew",
     "policy",
     "time_zone",
@@ -155,6 +163,7 @@ impl EngineError {
             Self::LeaseLost => "lease_lost",
             Self::Superseded => "superseded",
             Self::ClockSkew { .. } => "clock_skew",
+            Self::Unmet(unmet) => unmet.requirement.class(),
             Self::Policy(_) => "policy",
             Self::TimeZone => "time_zone",
             Self::Mismatch { .. } => "mismatch",
@@ -213,7 +222,7 @@ impl EngineError {
             Self::Store(error) => error.class().disposition(),
             // A row changed between select and write where the database cannot lock it: look again.
             Self::Mismatch { .. } => Disposition::Retry,
-            Self::Stopped | Self::ClockSkew { .. } => Disposition::Stop,
+            Self::Stopped | Self::ClockSkew { .. } | Self::Unmet(_) => Disposition::Stop,
             _ => Disposition::SkipTenant,
         }
     }
@@ -249,10 +258,14 @@ impl EngineError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::requirements::Requirement;
 
     #[test]
     fn every_failure_has_a_series() {
         let stage = "purge";
+        for requirement in Requirement::ALL {
+            assert!(failure_classes().contains(&requirement.class()));
+        }
         let errors = [
             EngineError::TimeZone,
             EngineError::NotEligible { stage },

@@ -96,12 +96,12 @@ impl ErrorClass {
     pub fn disposition(self) -> Disposition {
         match self {
             Self::Conflict | Self::LockTimeout => Disposition::Retry,
-            Self::Unavailable | Self::Deadline | Self::ReadOnly => Disposition::Reconnect,
+            Self::Unavailable | Self::Deadline => Disposition::Reconnect,
             Self::StatementTimeout => Disposition::SmallerBatch,
             Self::Permission | Self::Schema | Self::Constraint | Self::Internal => {
                 Disposition::SkipTenant
             }
-            Self::DiskFull | Self::Address => Disposition::Stop,
+            Self::DiskFull | Self::Address | Self::ReadOnly => Disposition::Stop,
         }
     }
 

@@ -244,6 +244,11 @@ pub(super) async fn watched<T>(
     if !is_miss(&result) {
         unanswered.answered();
     }
+    // A server that takes no writes any more: the primary may be another one by now, of the same name. All
+    // connections are replaced when they come back, and the name is looked up anew.
+    if matches!(&result, Err(error) if error.class() == ErrorClass::ReadOnly) {
+        misses.record();
+    }
     result
 }
 

@@ -12,6 +12,7 @@ use retentiond::engine::report::{Outcome, PassEntry};
 use retentiond::engine::survey::{Survey, survey};
 use retentiond::engine::{Engine, pass};
 use retentiond::ids::TenantId;
+use retentiond::store::requirements::Requirement;
 use retentiond::store::{self, keys, schema};
 use sea_orm::ActiveValue::Set;
 use uuid::Uuid;
@@ -102,7 +103,11 @@ async fn run_pass(engine: &Engine) -> Vec<PassEntry> {
 /// As the daemon does at each sweep.
 async fn look(engine: &Engine) -> Survey {
     let database = &engine.database;
-    database.require_primary().await.expect("a primary");
+    let unmet = database
+        .unmet_of(&Requirement::ALL)
+        .await
+        .expect("an answer");
+    assert_eq!(unmet, None);
     schema::ensure_current(database).await.expect("the schema");
     keys::check(database, &engine.keyring)
         .await

@@ -30,6 +30,7 @@ mod privacy;
 mod races;
 mod refused;
 mod replicas;
+mod requirements;
 mod run_command;
 mod runbooks;
 mod scans;
