@@ -87,11 +87,15 @@ pub(super) fn report(health: &Health, problem: Option<&LookError>) {
         LookError::Engine(error @ EngineError::Store(of_store))
             if is_of_the_server(of_store.class()) =>
         {
+            // The probe may soon say that the database answers. A look that failed stays failed until one
+            // succeeds: to read what is owed is more than to answer.
+            health.set(Check::Look, Some(error.to_string()));
             return probe::report_database(health, error);
         }
         LookError::Engine(EngineError::Unmet(unmet))
             if unmet.requirement == Requirement::Writable =>
         {
+            health.set(Check::Look, Some(unmet.to_string()));
             return probe::report_database(health, &EngineError::Unmet(unmet.clone()));
         }
         // The database answers, so the probe will not say that anything is wrong with it.

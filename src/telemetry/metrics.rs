@@ -45,6 +45,7 @@ const UNDATED_PARTICIPANTS: &str = "retention_undated_participants";
 const LEASE_LOST: &str = "retention_lease_lost_total";
 const CLOCK_SKEW: &str = "retention_clock_skew_seconds";
 const SCHEDULER_WAKEUPS: &str = "retention_scheduler_wakeups_total";
+const LAST_LOOK: &str = "retention_last_look_timestamp_seconds";
 const READY: &str = "retention_ready";
 
 /// From one round trip to what a statement may take before it is cut off.
@@ -230,6 +231,11 @@ fn describe() {
         "Participants still there although the completed run of their tenant's newest due period should have taken them, by stage."
     );
     describe_gauge!(
+        LAST_LOOK,
+        Unit::Seconds,
+        "When this process last read what is owed, with success."
+    );
+    describe_gauge!(
         UNDATED_PARTICIPANTS,
         Unit::Count,
         "Participants without a real date in added_at, whom no run ever takes, of tenants whose newest due period is completed."
@@ -289,6 +295,7 @@ fn register(labels: &Labels<'_>) {
         gauge!(RUN_PARTICIPANTS_LEFT, "stage" => *stage).set(0.0);
     }
     gauge!(UNDATED_PARTICIPANTS).set(0.0);
+    gauge!(LAST_LOOK).set(0.0);
     for reason in labels.throttle_reasons {
         let _ = histogram!(THROTTLE_PAUSE, "reason" => *reason);
         gauge!(RUNS_PAUSED, "reason" => *reason).set(0.0);
@@ -354,6 +361,11 @@ pub fn lease_lost() {
 /// A run was claimed, or a batch or stage of one ended.
 pub fn progressed(now: DateTime<Utc>) {
     gauge!(RUN_LAST_PROGRESS).set(unix_seconds(now));
+}
+
+/// A look at what is owed succeeded.
+pub fn looked(now: DateTime<Utc>) {
+    gauge!(LAST_LOOK).set(unix_seconds(now));
 }
 
 /// The scheduler looked at what is owed.

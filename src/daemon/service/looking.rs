@@ -68,6 +68,7 @@ impl Daemon {
         look::report(&self.health, outcome.as_ref().err());
         match outcome {
             Ok(survey) => {
+                metrics::looked(survey.now);
                 self.pauses = probe::pauses();
                 self.act_on(source, survey);
                 self.clean_up_if_idle();
