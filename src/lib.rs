@@ -5,6 +5,7 @@
 //!
 //! - [`clock`] and [`ids`]: time, randomness and ids, which everything else takes as parameters.
 //! - [`domain`]: periods, policies, cutoffs, addresses, suppression hashes. Pure; knows no database.
+//! - [`tzdata`]: whose time-zone rules hold, and when they are read.
 //! - [`keyring`]: the file of master keys. Knows no database.
 //! - [`config`]: what can be set, and where it comes from.
 //! - [`telemetry`]: what the service tells about itself.
@@ -31,3 +32,4 @@ pub mod intake;
 pub mod keyring;
 pub mod store;
 pub mod telemetry;
+pub mod tzdata;

@@ -77,6 +77,9 @@ pub struct Model {
     /// When the disk space of what it erased was last reclaimed, by the database's clock; unset =
     /// not since its last batch.
     pub reclaimed_at: Option<DateTimeUtc>,
+    /// Release of the time-zone rules by which the cutoffs were reckoned that are pinned, or `unknown`;
+    /// unset = they are not pinned, or were by a version of the service that did not record it.
+    pub tzdata_release: Option<String>,
     /// The tenant.
     #[sea_orm(belongs_to, from = "tenant_id", to = "id")]
     pub tenant: BelongsTo<super::tenant::Entity>,

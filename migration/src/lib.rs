@@ -15,6 +15,7 @@ mod m20261124_000003_index_runs_by_period;
 mod m20261125_000004_add_planned_counts;
 mod m20261125_000005_record_reclaiming;
 mod m20261127_000006_index_queued_invitations;
+mod m20261128_000007_record_zone_rules;
 mod m20261128_000010_record_undated_and_refused;
 
 /// All migrations, oldest first.
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000004_add_planned_counts::Migration),
             Box::new(m20261125_000005_record_reclaiming::Migration),
             Box::new(m20261127_000006_index_queued_invitations::Migration),
+            Box::new(m20261128_000007_record_zone_rules::Migration),
             Box::new(m20261128_000010_record_undated_and_refused::Migration),
         ]
     }

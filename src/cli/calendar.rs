@@ -18,8 +18,8 @@ use crate::store::{Transaction, runs};
 use super::exit::Failure;
 
 /// A calendar that begins with the newest due period, and that period's run.
-pub(super) struct Standing {
-    calendar: Calendar,
+pub(super) struct Standing<'a> {
+    calendar: Calendar<'a>,
     run: Option<tenant_run::Model>,
 }
 
@@ -58,12 +58,12 @@ pub(super) struct Subject {
     pub is_anonymized: bool,
 }
 
-impl Standing {
+impl<'a> Standing<'a> {
     /// Reads where the tenant's newest due period stands.
     pub(super) async fn read(
         transaction: &Transaction,
         tenant: TenantId,
-        zone: Zone,
+        zone: &'a Zone,
         hour: ScheduleHour,
         now: DateTime<Utc>,
     ) -> Result<Self, Failure> {
@@ -76,7 +76,7 @@ impl Standing {
 
     /// From the first period on for which a version can still be chosen: a run that is over is not
     /// done again, and one that was claimed has pinned its version (P9).
-    pub(super) fn unpinned(&self) -> Calendar {
+    pub(super) fn unpinned(&self) -> Calendar<'a> {
         let pinned = self
             .run
             .as_ref()
@@ -85,7 +85,7 @@ impl Standing {
     }
 
     /// From the first period on whose run is not over, with the cutoffs that it has pinned.
-    pub(super) fn unfinished(&self) -> (Calendar, Option<Cutoffs>) {
+    pub(super) fn unfinished(&self) -> (Calendar<'a>, Option<Cutoffs>) {
         let pinned = self.pinned().map(|(run, _)| cutoffs_of(run));
         (self.without_newest_due_if(self.is_over()), pinned)
     }
@@ -149,7 +149,7 @@ impl Standing {
         )
     }
 
-    fn without_newest_due_if(&self, settled: bool) -> Calendar {
+    fn without_newest_due_if(&self, settled: bool) -> Calendar<'a> {
         let mut calendar = self.calendar;
         if settled {
             calendar.first = calendar.first.next();

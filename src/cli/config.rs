@@ -1,9 +1,13 @@
-//! `config check` and `config show`: what is configured, without its secrets. Opens nothing.
+//! `config check` and `config show`: what is configured, without its secrets, and which time-zone rules
+//! this machine has. Opens no database.
 
 use clap::Subcommand;
 
+use crate::tzdata::bundled_release;
+
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
+use super::run::say;
 use super::session::Session;
 
 /// Verbs of `config`.
@@ -11,7 +15,7 @@ use super::session::Session;
 pub enum ConfigCommand {
     /// Read the configuration and check every setting
     Check,
-    /// Show the effective configuration, secrets left out
+    /// Show the effective configuration, secrets left out, and which time-zone rules are in use
     Show,
 }
 
@@ -30,8 +34,27 @@ pub fn config(session: &Session, command: ConfigCommand) -> Result<Exit, Failure
                 table.add_row([setting, value.unwrap_or_else(|| "-".to_owned())]);
             }
             output::print(&output::table_text(&table))?;
+            let rules = session.tzdata.newest();
+            output::print_line(&format!(
+                "time-zone rules: tzdata {}, from {}",
+                rules.release(),
+                rules.source()
+            ))?;
+            if let Some(complaint) = rules.complaint(session.now()) {
+                say(&format!("warning: {complaint}"));
+            }
         }
-        (ConfigCommand::Show, Format::Json) => output::print_json(&config.effective())?,
+        (ConfigCommand::Show, Format::Json) => {
+            let rules = session.tzdata.newest();
+            let mut shown = config.effective();
+            shown["tzdata"] = serde_json::json!({
+                "release": rules.release().name(),
+                "source": rules.source().name(),
+                "directory": rules.source().directory(),
+                "bundled_release": bundled_release().name(),
+            });
+            output::print_json(&shown)?;
+        }
     }
     Ok(Exit::Done)
 }

@@ -216,6 +216,7 @@ impl From<DemoError> for Failure {
             DemoError::Store(error) => error.into(),
             DemoError::Intake(error) => error.into(),
             DemoError::Tenants(error) => error.into(),
+            DemoError::Zone(error) => Self::failed(error),
         }
     }
 }

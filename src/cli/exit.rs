@@ -149,7 +149,9 @@ impl From<IntakeError> for Failure {
             IntakeError::Store(error) => error.into(),
             IntakeError::Usage(_) => Self::usage(error),
             IntakeError::UploadedBefore { .. } => Self::refused(error),
-            IntakeError::File(_) | IntakeError::TenantGone => Self::failed(error),
+            IntakeError::File(_) | IntakeError::TenantGone | IntakeError::TimeZone(_) => {
+                Self::failed(error)
+            }
         }
     }
 }

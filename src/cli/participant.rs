@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::dated::is_dated;
-use crate::domain::period::{Months, Period, ScheduleHour, Zone};
+use crate::domain::period::{Months, Period, ScheduleHour};
 use crate::domain::policy::{Version, version_at};
 use crate::domain::subject::CHILD_TABLES;
 use crate::engine::context::database_now;
@@ -129,7 +129,7 @@ async fn report(
     participant: Row,
 ) -> Result<Report, Failure> {
     let tenant = TenantId(row.id);
-    let zone: Zone = row.time_zone.parse().map_err(Failure::failed)?;
+    let zone = &session.zone_of(row)?;
     let versions = policies::versions(transaction, tenant)
         .await?
         .map_err(Failure::failed)?;

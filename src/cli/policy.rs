@@ -90,7 +90,7 @@ struct Dates {
 }
 
 impl Dates {
-    fn of(period: Period, due: DateTime<Utc>, zone: Zone, cutoffs: Cutoffs) -> Self {
+    fn of(period: Period, due: DateTime<Utc>, zone: &Zone, cutoffs: Cutoffs) -> Self {
         let until = |cutoff: Option<_>| cutoff.map(|cutoff| until_inclusive(cutoff, zone));
         Self {
             period,

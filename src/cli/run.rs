@@ -76,6 +76,7 @@ async fn run_logged(
     arguments: RunArguments,
 ) -> Result<Exit, Failure> {
     let engine = session.engine(config).await?;
+    session.tzdata.newest().warn(session.now());
     stop_on_signal(&engine);
     let scope = arguments.scope.scope();
     let work = pass::run(&engine, &scope);

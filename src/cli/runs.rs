@@ -55,6 +55,8 @@ struct RunDocument {
     #[serde(flatten)]
     report: TenantReport,
     due_at: DateTime<Utc>,
+    /// Of the time-zone rules by which the cutoffs were reckoned.
+    tzdata_release: Option<String>,
     attempts: i32,
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
@@ -194,6 +196,7 @@ fn document(slug: &str, run: &tenant_run::Model) -> Option<RunDocument> {
         seconds_left: None,
         report,
         due_at: run.due_at,
+        tzdata_release: run.tzdata_release.clone(),
         attempts: run.attempts,
         started_at: run.started_at,
         finished_at: run.finished_at,
@@ -350,6 +353,10 @@ fn print_one(run: &RunDocument) -> Result<(), Failure> {
         ),
         ("anonymize before", instant_or_dash(report.anonymize_cutoff)),
         ("delete before", instant_or_dash(report.purge_cutoff)),
+        (
+            "by tzdata",
+            run.tzdata_release.clone().unwrap_or_else(|| "-".to_owned()),
+        ),
         ("attempts", run.attempts.to_string()),
         ("started", instant_or_dash(run.started_at)),
         ("finished", instant_or_dash(run.finished_at)),

@@ -71,6 +71,7 @@ async fn serve_logged(
         log_level,
         clock: Arc::clone(&session.clock),
         ids: Arc::clone(&session.ids),
+        tzdata: session.tzdata.clone(),
     };
     service::serve(parts).await.map_err(|error| match error {
         ServeError::Open(error) => error.into(),

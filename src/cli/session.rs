@@ -9,12 +9,14 @@ use chrono::{DateTime, Utc};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, ConfigError, environment};
 use crate::domain::suppression::Keyring;
+use crate::domain::zone::Zone;
 use crate::engine::{Engine, open};
 use crate::ids::{RandomIds, SharedIds, TenantId};
 use crate::intake::{Intake, Tenant};
 use crate::keyring;
 use crate::store::{self, Database, StoreError, Transaction, keys, tenants};
 use crate::telemetry::logs;
+use crate::tzdata::Tzdata;
 
 use super::exit::Failure;
 use super::output::Format;
@@ -30,6 +32,8 @@ pub struct Session {
     pub clock: SharedClock,
     /// Ids.
     pub ids: SharedIds,
+    /// Reads the rules of time zones.
+    pub tzdata: Tzdata,
 }
 
 impl Session {
@@ -41,6 +45,7 @@ impl Session {
             format,
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
+            tzdata: Tzdata::of_system(),
         }
     }
 
@@ -72,7 +77,13 @@ impl Session {
     ///
     /// What is wrong, and where.
     pub fn load_config(&self) -> Result<Config, ConfigError> {
-        Config::load(self.config_file.as_deref(), environment())
+        let config = Config::load(self.config_file.as_deref(), environment())?;
+        let zone = &config.engine.window_time_zone;
+        // Now, and not when the daemon looks at its clock for the first time.
+        if config.engine.window.is_some() || zone != Zone::utc().name() {
+            self.tzdata.refresh().zone(zone)?;
+        }
+        Ok(config)
     }
 
     /// Opens the database without looking at its schema.
@@ -119,7 +130,13 @@ impl Session {
     ///
     /// As [`Session::database`] and [`Session::keyring`].
     pub async fn engine(&self, config: &Config) -> Result<Engine, Failure> {
-        Ok(open::open(config, self.clock.clone(), self.ids.clone()).await?)
+        Ok(open::open(
+            config,
+            self.clock.clone(),
+            self.ids.clone(),
+            self.tzdata.clone(),
+        )
+        .await?)
     }
 
     /// Opens the engine to look only: a key that the database does not know stays unknown to it.
@@ -128,7 +145,13 @@ impl Session {
     ///
     /// As [`Session::engine`].
     pub async fn reading_engine(&self, config: &Config) -> Result<Engine, Failure> {
-        Ok(open::open_to_look(config, self.clock.clone(), self.ids.clone()).await?)
+        Ok(open::open_to_look(
+            config,
+            self.clock.clone(),
+            self.ids.clone(),
+            self.tzdata.clone(),
+        )
+        .await?)
     }
 
     /// What intake is given.
@@ -147,7 +170,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Exit code 2 when there is none, 1 when its stored time zone is none.
+    /// Exit code 2 when there is none.
     pub async fn intake_tenant(&self, database: &Database, slug: &str) -> Result<Tenant, Failure> {
         let transaction = database.begin_read("looking for the tenant").await?;
         let found = require_tenant(&transaction, slug).await?;
@@ -155,7 +178,22 @@ impl Session {
         Ok(Tenant {
             id: TenantId(found.id),
             slug: found.slug,
-            zone: found.time_zone.parse().map_err(Failure::failed)?,
+            zone: self.tzdata.newest().find(&found.time_zone),
+        })
+    }
+
+    /// The tenant's zone, with the rules that hold now.
+    ///
+    /// # Errors
+    ///
+    /// Exit code 1.
+    pub fn zone_of(&self, tenant: &entity::tenant::Model) -> Result<Zone, Failure> {
+        let zone = self.tzdata.newest().find(&tenant.time_zone);
+        zone.map_err(|fault| {
+            Failure::failed(format_args!(
+                "the time zone of tenant {} cannot be used: {fault}",
+                tenant.slug
+            ))
         })
     }
 

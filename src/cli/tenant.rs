@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use sea_orm::FromQueryResult;
 use serde::Serialize;
 
-use crate::domain::period::{Period, ScheduleHour, Zone, due_instant, newest_due_period};
+use crate::domain::period::{Period, ScheduleHour, due_instant, newest_due_period};
 use crate::domain::policy::{Version, version_at};
 use crate::engine::context::database_now;
 use crate::ids::TenantId;
@@ -95,7 +95,8 @@ pub async fn tenant(session: &Session, command: TenantCommand) -> Result<Exit, F
 async fn add(session: &Session, arguments: AddArguments) -> Result<Exit, Failure> {
     let slug = checked_slug(&arguments.slug)?;
     let name = checked_name(arguments.name.as_deref().unwrap_or(slug))?;
-    let zone: Zone = arguments.time_zone.parse().map_err(Failure::usage)?;
+    let rules = session.tzdata.newest();
+    let zone = rules.zone(&arguments.time_zone).map_err(Failure::usage)?;
     let config = session.config()?;
     let database = session.database(&config).await?;
     let taken = || {
@@ -109,7 +110,7 @@ async fn add(session: &Session, arguments: AddArguments) -> Result<Exit, Failure
         return Err(taken());
     }
     let now = session.now().min(database_now(&transaction).await?);
-    let added = match tenants::add(&transaction, slug, name, &zone.to_string(), now).await {
+    let added = match tenants::add(&transaction, slug, name, zone.name(), now).await {
         Ok(added) => added,
         Err(error) => {
             transaction.rollback().await?;
@@ -223,7 +224,8 @@ async fn show(session: &Session, slug: &str) -> Result<Exit, Failure> {
         .await?;
     transaction.rollback().await?;
     database.close().await;
-    let zone: Option<Zone> = row.time_zone.parse().ok();
+    let zone = session.tzdata.newest().find(&row.time_zone).ok();
+    let zone = zone.as_ref();
     let newest_due = zone.map(|zone| newest_due_period(now, zone, hour));
     let shown = ShownTenant {
         tenant: document(row, version_at(&versions, now)),
@@ -252,9 +254,10 @@ async fn show(session: &Session, slug: &str) -> Result<Exit, Failure> {
         ("uploads", shown.uploads.to_string()),
         (
             "newest due period",
-            shown
-                .newest_due_period
-                .map_or_else(|| "- (unknown time zone)".to_owned(), |p| p.to_string()),
+            shown.newest_due_period.map_or_else(
+                || "- (its time zone cannot be used)".to_owned(),
+                |p| p.to_string(),
+            ),
         ),
         ("next due", instant_or_dash(shown.next_due)),
     ]);

@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use crate::domain::zone::ZoneError;
+
 /// Where a setting comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -87,6 +89,10 @@ pub enum ConfigError {
         /// What may stand there.
         allowed: String,
     },
+
+    /// The zone of the window is none of this machine's.
+    #[error("engine.window_time_zone: {0}")]
+    WindowTimeZone(#[from] ZoneError),
 
     /// Settings that contradict each other.
     #[error("{0}")]

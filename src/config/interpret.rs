@@ -8,8 +8,9 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use humantime_serde::re::humantime::{format_duration, parse_duration};
+
+use crate::domain::zone::is_plain_name;
 
 use super::error::{ConfigError, Origin};
 use super::raw::{Raw, Scalar};
@@ -129,9 +130,9 @@ pub(super) fn interpret(raw: Raw, origin: &Origin) -> Result<Interpreted, Config
             window_time_zone: at("engine.window_time_zone", engine.window_time_zone)
                 .parsed(
                     "the IANA name of a time zone, such as \"Europe/Brussels\"",
-                    |text| text.parse().ok(),
+                    |text| is_plain_name(text).then(|| text.to_owned()),
                 )?
-                .unwrap_or(Tz::UTC),
+                .unwrap_or_else(|| "UTC".to_owned()),
             retry_attempts: at("engine.retry_attempts", engine.retry_attempts)
                 .whole(0..=100)?
                 .unwrap_or(8),

@@ -12,7 +12,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use serde::Serialize;
 
 mod contradictions;
@@ -144,9 +143,9 @@ pub struct EngineConfig {
     pub wal_bytes_per_second_max: Option<u64>,
     /// The time of day in which `serve` works; always if unset.
     pub window: Option<DailyWindow>,
-    /// The zone of that time of day.
-    #[serde(serialize_with = "window::serialize_zone")]
-    pub window_time_zone: Tz,
+    /// The IANA name of the zone of that time of day. Whether there is such a zone depends on the machine:
+    /// see `crate::tzdata`.
+    pub window_time_zone: String,
     /// How many times a batch that met a passing error is tried again.
     pub retry_attempts: u32,
     /// The pause before the first retry; it doubles with each.

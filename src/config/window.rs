@@ -3,7 +3,6 @@
 use std::fmt;
 
 use chrono::NaiveTime;
-use chrono_tz::Tz;
 use serde::{Serialize, Serializer};
 
 /// What it looks like, for error messages.
@@ -45,8 +44,4 @@ impl Serialize for DailyWindow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
-}
-
-pub(super) fn serialize_zone<S: Serializer>(zone: &Tz, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(zone.name())
 }

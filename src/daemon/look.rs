@@ -1,7 +1,8 @@
 //! One look at what is owed: server, schema and keyring first, for none of them may have changed under
 //! a daemon that has been up for months.
 
-use crate::engine::error::{KEYRING, PANIC};
+use crate::domain::zone::ZoneFault;
+use crate::engine::error::{KEYRING, PANIC, TIME_ZONE};
 use crate::engine::survey::{Survey, survey};
 use crate::engine::{Engine, EngineError};
 use crate::store::ErrorClass;
@@ -19,6 +20,8 @@ pub(super) enum LookError {
     Schema(String),
     /// The keyring is not this database's.
     Keys(String),
+    /// The zone of `[engine] window` cannot be had, so nobody knows whether it is open.
+    Window(ZoneFault),
     /// A defect ended it.
     Broken,
     /// Anything else.
@@ -39,6 +42,7 @@ impl LookError {
         match self {
             Self::Schema(_) => ErrorClass::Schema.name(),
             Self::Keys(_) => KEYRING,
+            Self::Window(_) => TIME_ZONE,
             Self::Broken => PANIC,
             Self::Engine(error) => error.class(),
         }
@@ -63,7 +67,9 @@ pub(super) async fn look(engine: &Engine) -> Result<Survey, LookError> {
             KeyCheckError::Store(error) => LookError::Engine(error.into()),
             error => LookError::Keys(error.to_string()),
         })?;
-    survey(engine).await.map_err(LookError::Engine)
+    let survey = survey(engine).await.map_err(LookError::Engine)?;
+    engine.closed_until(survey.now).map_err(LookError::Window)?;
+    Ok(survey)
 }
 
 /// Shows in health and log how a look went.
@@ -100,6 +106,10 @@ pub(super) fn report(health: &Health, problem: Option<&LookError>) {
         }
         // The database answers, so the probe will not say that anything is wrong with it.
         LookError::Engine(error) => (Check::Look, error.to_string()),
+        LookError::Window(fault) => {
+            let problem = format!("the zone of [engine] window_time_zone cannot be used: {fault}");
+            (Check::Look, problem)
+        }
         LookError::Broken => {
             let problem = "a defect in retentiond ended the look at what is owed; please report it";
             (Check::Look, problem.to_owned())

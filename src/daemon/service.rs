@@ -22,6 +22,7 @@ use crate::engine::report::Outcome;
 use crate::ids::SharedIds;
 use crate::telemetry::logs::LogLevelSetter;
 use crate::telemetry::metrics::Scrape;
+use crate::tzdata::{Snapshot, Tzdata};
 
 use super::audit::{self, Audited};
 use super::health::Health;
@@ -38,6 +39,7 @@ use window::Closed;
 mod chores;
 mod looking;
 mod opening;
+mod rules;
 mod stopping;
 mod window;
 
@@ -64,6 +66,8 @@ pub struct Parts {
     pub clock: SharedClock,
     /// Ids.
     pub ids: SharedIds,
+    /// Reads the rules of time zones.
+    pub tzdata: Tzdata,
 }
 
 /// Why the service ended otherwise than on request.
@@ -126,6 +130,8 @@ pub async fn serve(parts: Parts) -> Result<(), ServeError> {
         log_level: parts.log_level,
         clock: parts.clock,
         ids: parts.ids,
+        rules: parts.tzdata.newest(),
+        tzdata: parts.tzdata,
         health,
         bell,
         timetable,
@@ -173,6 +179,9 @@ struct Daemon {
     log_level: LogLevelSetter,
     clock: SharedClock,
     ids: SharedIds,
+    tzdata: Tzdata,
+    /// The rules that the last good look went by.
+    rules: Arc<Snapshot>,
     health: Arc<Health>,
     bell: Bell,
     timetable: watch::Sender<Timetable>,
@@ -229,11 +238,14 @@ impl Daemon {
         tracing::info!(
             event = "service_started",
             version = env!("CARGO_PKG_VERSION"),
+            tzdata_release = %self.rules.release(),
+            tzdata_source = %self.rules.source(),
             listen = %self.config.http.listen,
             workers = self.config.engine.workers,
             sweep_interval_seconds = self.config.schedule.sweep_interval.as_secs_f64(),
             "service started"
         );
+        self.tell_of_rules();
         self.status = self.describe();
         notify::ready(&self.status);
         self.open(Opening::Start, self.config.clone());

@@ -1,15 +1,16 @@
-//! The monthly trigger: one cron job for each time zone in use.
+//! The monthly trigger: one cron job for each offset from UTC that a time zone in use has now.
 //!
 //! The tick is not trusted. `tokio-cron-scheduler` freezes a zone's UTC offset when a job is made (so
 //! after a change of DST it fires in the wrong hour, once even on the last day of the month before),
 //! loses ticks while the process is down, and a machine that sleeps sleeps through them. So a tick is
 //! a wake-up without input; what is due comes from the database and the calendar, and the sweep
-//! finds what a tick missed. Jobs are made anew when a zone comes into use, goes out of it, or
-//! changes its offset.
+//! finds what a tick missed. Jobs are made anew when an offset comes into use or goes out of it: when
+//! clocks change, a tenant moves, or the rules of a zone do (D12). So the scheduler is given offsets only,
+//! and the rules that are compiled into the crates that it is made of decide nothing.
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Offset, TimeZone, Utc};
+use chrono::{DateTime, FixedOffset, Utc};
 use tokio::sync::watch;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
@@ -21,24 +22,21 @@ use super::wakeup::{Bell, Source};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Timetable {
     hour: ScheduleHour,
-    /// Zones with their offset from UTC in seconds.
-    zones: BTreeSet<(Zone, i32)>,
+    /// Local time minus UTC, in seconds.
+    offsets: BTreeSet<i32>,
 }
 
 impl Timetable {
     /// The timetable of these zones as their offsets are at `now`.
-    pub(super) fn at(
+    pub(super) fn at<'a>(
         now: DateTime<Utc>,
-        zones: impl IntoIterator<Item = Zone>,
+        zones: impl IntoIterator<Item = &'a Zone>,
         hour: ScheduleHour,
     ) -> Self {
-        let offset = |zone: Zone| {
-            let offset = zone.tz().offset_from_utc_datetime(&now.naive_utc());
-            offset.fix().local_minus_utc()
-        };
+        let offset = |zone: &Zone| zone.offset_at(now).local_minus_utc();
         Self {
             hour,
-            zones: zones.into_iter().map(|zone| (zone, offset(zone))).collect(),
+            offsets: zones.into_iter().map(offset).collect(),
         }
     }
 }
@@ -77,11 +75,12 @@ async fn fill(
     timetable: &Timetable,
     bell: &Bell,
 ) -> Result<(), JobSchedulerError> {
-    for (zone, _) in &timetable.zones {
+    let offsets = timetable.offsets.iter();
+    for offset in offsets.filter_map(|seconds| FixedOffset::east_opt(*seconds)) {
         let bell = bell.clone();
         let monthly = format!("0 0 {} 1 * *", timetable.hour.get());
         // A panic in the synchronous part would end the job for good; there is nothing in it.
-        let job = Job::new_async_tz(monthly.as_str(), zone.tz(), move |_, _| {
+        let job = Job::new_async_tz(monthly.as_str(), offset, move |_, _| {
             let bell = bell.clone();
             Box::pin(async move { bell.ring(Source::Cron) })
         })?;
@@ -97,14 +96,14 @@ mod tests {
     #[test]
     fn jobs_are_made_anew_when_the_offset_of_a_zone_changes() {
         let at = |text: &str| -> DateTime<Utc> { text.parse().expect("an RFC 3339 time") };
-        let zone: Zone = "Europe/Brussels".parse().expect("a zone");
+        let zone = crate::tzdata::zone_for_tests("Europe/Brussels");
         let hour = ScheduleHour::default();
-        let winter = Timetable::at(at("2024-03-31T00:59:59Z"), [zone], hour);
-        let summer = Timetable::at(at("2024-03-31T01:00:00Z"), [zone], hour);
+        let winter = Timetable::at(at("2024-03-31T00:59:59Z"), [&zone], hour);
+        let summer = Timetable::at(at("2024-03-31T01:00:00Z"), [&zone], hour);
         assert_ne!(winter, summer);
         assert_eq!(
             summer,
-            Timetable::at(at("2024-06-01T00:00:00Z"), [zone], hour)
+            Timetable::at(at("2024-06-01T00:00:00Z"), [&zone], hour)
         );
     }
 }

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::domain::cutoff::until_inclusive;
 use crate::domain::period::{Months, Period, due_instant};
+use crate::domain::zone::ZoneError;
 use crate::engine::due::{Scope, UnknownTenants};
 use crate::engine::report::{Outcome, PassEntry};
 use crate::engine::{Engine, EngineError, pass, reclaim, verify};
@@ -47,6 +48,9 @@ pub enum DemoError {
     /// The upload's.
     #[error(transparent)]
     Intake(#[from] IntakeError),
+    /// A zone of its tenants cannot be had.
+    #[error(transparent)]
+    Zone(#[from] ZoneError),
     /// A tenant that was just made is not there.
     #[error(transparent)]
     Tenants(#[from] UnknownTenants),
@@ -158,14 +162,14 @@ async fn upload_again(
 }
 
 fn policy_facts(engine: &Engine, example: &Seeded) -> PolicyFacts {
-    let until = |cutoff| until_inclusive(cutoff, example.zone);
+    let until = |cutoff| until_inclusive(cutoff, &example.zone);
     PolicyFacts {
         tenant: example.slug.to_owned(),
         time_zone: example.zone.to_string(),
         effective_from: example.effective_from,
         anonymize_after: months(example.terms.anonymize_after),
         retain: months(example.terms.retain),
-        due: due_instant(period(), example.zone, engine.schedule_hour),
+        due: due_instant(period(), &example.zone, engine.schedule_hour),
         anonymize_cutoff: example.cutoffs.anonymize,
         anonymize_until: example.cutoffs.anonymize.map(until),
         purge_cutoff: example.cutoffs.purge,

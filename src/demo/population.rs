@@ -30,7 +30,7 @@ pub(super) async fn populate(
     random: &mut impl RngCore,
 ) -> Result<(), DemoError> {
     let uploads = u32::try_from(MONTHS * UPLOADS_A_MONTH).unwrap_or(1);
-    let end = due_instant(period(), tenant.zone, ScheduleHour::default());
+    let end = due_instant(period(), &tenant.zone, ScheduleHour::default());
     let mut rows = Rows::default();
     for (number, slot) in (0..uploads).zip(0_usize..) {
         let first = u64::from(participants) * u64::from(number) / u64::from(uploads);

@@ -52,7 +52,7 @@ pub(super) async fn upload(
     let door = Tenant {
         id: tenant.tenant,
         slug: tenant.slug.to_owned(),
-        zone: tenant.zone,
+        zone: Ok(tenant.zone.clone()),
     };
     let options = ImportOptions {
         file,

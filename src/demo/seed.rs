@@ -16,6 +16,7 @@ use crate::domain::suppression::TenantHasher;
 use crate::engine::Engine;
 use crate::ids::TenantId;
 use crate::store::{Transaction, policies, tenants};
+use crate::tzdata::Snapshot;
 
 use super::people::{PEOPLE, Person};
 use super::population::{month, populate};
@@ -127,8 +128,9 @@ pub async fn seed(
     random: &mut impl RngCore,
 ) -> Result<Vec<Seeded>, DemoError> {
     let brussels = tenant(EXAMPLE, "The example", "Europe/Brussels", Some(1), Some(12));
+    let rules = engine.tzdata.newest();
     let transaction = engine.database.begin("seeding the demo").await?;
-    let mut example = add_tenant(&transaction, &brussels, now).await?;
+    let mut example = add_tenant(&transaction, &rules, &brussels, now).await?;
     let hasher = engine.keyring.for_tenant(example.tenant);
     let mut rows = Rows::default();
     for person in &PEOPLE {
@@ -143,7 +145,7 @@ pub async fn seed(
     for (position, plan) in (0_u32..).zip(&FURTHER_TENANTS) {
         let share = participants / tenants + u32::from(position < participants % tenants);
         let transaction = engine.database.begin("seeding the demo").await?;
-        let mut tenant = add_tenant(&transaction, plan, now).await?;
+        let mut tenant = add_tenant(&transaction, &rules, plan, now).await?;
         let hasher = engine.keyring.for_tenant(tenant.tenant);
         populate(&transaction, &mut tenant, &hasher, share, random).await?;
         transaction.commit().await?;
@@ -154,10 +156,11 @@ pub async fn seed(
 
 async fn add_tenant(
     transaction: &Transaction,
+    rules: &Snapshot,
     plan: &TenantPlan,
     now: DateTime<Utc>,
 ) -> Result<Seeded, DemoError> {
-    let zone: Zone = plan.zone.parse().expect("a zone of the list above");
+    let zone = rules.zone(plan.zone)?;
     let months = |months: Option<u16>| {
         months.map(|months| Months::try_from(i64::from(months)).expect("months of the list above"))
     };
@@ -181,10 +184,10 @@ async fn add_tenant(
     Ok(Seeded {
         tenant,
         slug: plan.slug,
-        zone,
         terms,
         effective_from,
-        cutoffs: Cutoffs::of(period(), zone, &terms),
+        cutoffs: Cutoffs::of(period(), &zone, &terms),
+        zone,
         participants: 0,
         to_anonymize: 0,
         to_delete: 0,
@@ -275,10 +278,10 @@ mod tests {
 
     #[test]
     fn the_hand_placed_people_stand_where_the_cutoffs_put_them() {
-        let zone: Zone = "Europe/Brussels".parse().expect("a zone");
+        let zone = crate::tzdata::zone_for_tests("Europe/Brussels");
         let months = |count: i64| Months::try_from(count).ok();
         let terms = Terms::new(months(1), months(12), None, false).expect("the example's terms");
-        let cutoffs = Cutoffs::of(period(), zone, &terms);
+        let cutoffs = Cutoffs::of(period(), &zone, &terms);
         assert_eq!(cutoffs.anonymize, Some(instant("2024-02-29T23:00:00Z")));
         assert_eq!(cutoffs.purge, Some(instant("2023-03-31T22:00:00Z")));
         for person in &PEOPLE {

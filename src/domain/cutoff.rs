@@ -11,7 +11,7 @@ use super::policy::Terms;
 /// The cutoff of `months` for `period`: the first existing instant, in `zone`, of the day that lies
 /// that many months before the period's nominal date.
 #[must_use]
-pub fn cutoff(period: Period, zone: Zone, months: Months) -> DateTime<Utc> {
+pub fn cutoff(period: Period, zone: &Zone, months: Months) -> DateTime<Utc> {
     zone.first_instant_of(period.minus(months).nominal_date())
 }
 
@@ -27,7 +27,7 @@ pub struct Cutoffs {
 impl Cutoffs {
     /// The cutoffs of `terms` for `period`.
     #[must_use]
-    pub fn of(period: Period, zone: Zone, terms: &Terms) -> Self {
+    pub fn of(period: Period, zone: &Zone, terms: &Terms) -> Self {
         let of_stage = |months: Option<Months>| months.map(|months| cutoff(period, zone, months));
         Self {
             anonymize: of_stage(terms.anonymize_after),
@@ -57,7 +57,7 @@ impl Cutoffs {
 
 /// The last day that lies, on the clocks of `zone`, wholly before `cutoff`: "until DATE inclusive".
 #[must_use]
-pub fn until_inclusive(cutoff: DateTime<Utc>, zone: Zone) -> NaiveDate {
+pub fn until_inclusive(cutoff: DateTime<Utc>, zone: &Zone) -> NaiveDate {
     let mut day = zone.local_date(cutoff);
     // Four steps are the most: the day of the cutoff, one that clocks put back over midnight entered
     // again, and one that the zone never had.
@@ -75,7 +75,7 @@ pub fn until_inclusive(cutoff: DateTime<Utc>, zone: Zone) -> NaiveDate {
 }
 
 /// The instant from which on the clocks of `zone` never show `day` again.
-fn end_of_day(day: NaiveDate, zone: Zone) -> DateTime<Utc> {
+fn end_of_day(day: NaiveDate, zone: &Zone) -> DateTime<Utc> {
     let Some(next_day) = day.succ_opt() else {
         return DateTime::<Utc>::MAX_UTC;
     };

@@ -8,16 +8,16 @@ use super::policy::{Version, version_at};
 
 /// A tenant's calendar, from the first period on of which nothing is settled yet.
 #[derive(Clone, Copy, Debug)]
-pub struct Calendar {
+pub struct Calendar<'a> {
     /// The tenant's zone.
-    pub zone: Zone,
+    pub zone: &'a Zone,
     /// The schedule's hour.
     pub hour: ScheduleHour,
     /// The first period to look at.
     pub first: Period,
 }
 
-impl Calendar {
+impl Calendar<'_> {
     /// When a period is due.
     #[must_use]
     pub fn due(self, period: Period) -> DateTime<Utc> {
@@ -75,6 +75,8 @@ impl Calendar {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::super::policy::Terms;
     use super::*;
 
@@ -93,9 +95,11 @@ mod tests {
         }
     }
 
-    fn calendar() -> Calendar {
+    fn calendar() -> Calendar<'static> {
+        static BRUSSELS: LazyLock<Zone> =
+            LazyLock::new(|| crate::tzdata::zone_for_tests("Europe/Brussels"));
         Calendar {
-            zone: "Europe/Brussels".parse().expect("a zone"),
+            zone: &BRUSSELS,
             hour: ScheduleHour::default(),
             first: "2024-04".parse().expect("a period"),
         }

@@ -51,7 +51,8 @@ pub enum PeriodError {
 impl Period {
     /// The first period that can be asked for: time-zone data is guesswork before it.
     pub const FIRST: Self = Self::from_index(1900 * 12);
-    /// The last period that can be asked for: chrono-tz knows no daylight saving after it.
+    /// The last period that can be asked for. Rules for the time to come have no end, but nobody knows today
+    /// how countries will set their clocks then.
     pub const LAST: Self = Self::from_index(2099 * 12 + 11);
 
     /// The period of `month` (1 to 12) in `year`.
@@ -274,13 +275,13 @@ impl From<ScheduleHour> for u8 {
 
 /// The first existing instant, in `zone`, at or after the 1st of `period` at `hour`.
 #[must_use]
-pub fn due_instant(period: Period, zone: Zone, hour: ScheduleHour) -> DateTime<Utc> {
+pub fn due_instant(period: Period, zone: &Zone, hour: ScheduleHour) -> DateTime<Utc> {
     zone.first_instant_at_or_after(period.nominal_date(), hour.get())
 }
 
 /// The newest period whose due instant is not after `now`: the only one that is owed.
 #[must_use]
-pub fn newest_due_period(now: DateTime<Utc>, zone: Zone, hour: ScheduleHour) -> Period {
+pub fn newest_due_period(now: DateTime<Utc>, zone: &Zone, hour: ScheduleHour) -> Period {
     // One ahead of the local date: clocks put back over midnight show the old month again after the
     // new one has become due.
     let newest = Period::containing(zone.local_date(now)).next();

@@ -14,20 +14,19 @@ use super::zone::Zone;
 pub struct Window {
     from: NaiveTime,
     to: NaiveTime,
-    zone: Zone,
 }
 
 impl Window {
-    /// The window between these times of each day in `zone`.
+    /// The window between these times of each day.
     #[must_use]
-    pub fn new(from: NaiveTime, to: NaiveTime, zone: Zone) -> Self {
-        Self { from, to, zone }
+    pub fn new(from: NaiveTime, to: NaiveTime) -> Self {
+        Self { from, to }
     }
 
-    /// `None` while it is open at `now`; else when it opens.
+    /// `None` while it is open at `now`, by the clocks of `zone`; else when it opens.
     #[must_use]
-    pub fn closed_until(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let today = self.zone.local_date(now);
+    pub fn closed_until(self, zone: &Zone, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let today = zone.local_date(now);
         let mut opens_at = None;
         // The one that began yesterday may be open still; and a day may have none, where clocks go
         // forward over all of it, or the day does not exist.
@@ -38,8 +37,8 @@ impl Window {
                 true => day,
                 false => day.checked_add_days(Days::new(1))?,
             };
-            let from = self.zone.first_instant_showing(day.and_time(self.from));
-            let to = self.zone.first_instant_showing(last_day.and_time(self.to));
+            let from = zone.first_instant_showing(day.and_time(self.from));
+            let to = zone.first_instant_showing(last_day.and_time(self.to));
             if from <= now && now < to {
                 return None;
             }
@@ -55,9 +54,10 @@ impl Window {
 mod tests {
     use super::*;
 
-    fn window(from: &str, to: &str, zone: &str) -> Window {
+    fn window(from: &str, to: &str, zone: &str) -> (Window, Zone) {
         let time = |text: &str| NaiveTime::parse_from_str(text, "%H:%M").unwrap();
-        Window::new(time(from), time(to), zone.parse().unwrap())
+        let window = Window::new(time(from), time(to));
+        (window, crate::tzdata::zone_for_tests(zone))
     }
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -65,9 +65,9 @@ mod tests {
     }
 
     /// Until when it is closed at each instant; `-` = it is open.
-    fn check(window: Window, cases: &[(&str, &str)]) {
+    fn check((window, zone): (Window, Zone), cases: &[(&str, &str)]) {
         for (now, expected) in cases {
-            let until = window.closed_until(at(now));
+            let until = window.closed_until(&zone, at(now));
             match *expected {
                 "-" => assert_eq!(until, None, "{now}"),
                 opens_at => assert_eq!(until, Some(at(opens_at)), "{now}"),
@@ -161,14 +161,17 @@ mod tests {
     #[test]
     fn every_minute_of_two_years_lies_in_the_window_that_its_clock_shows() {
         // Where no clock goes back or forward within the window, the clock decides.
-        let window = window("21:00", "23:00", "America/New_York");
-        let zone: Zone = "America/New_York".parse().unwrap();
+        let (window, zone) = window("21:00", "23:00", "America/New_York");
         let mut now = at("2023-01-01T00:00:00Z");
         while now < at("2025-01-01T00:00:00Z") {
-            let shown = now.with_timezone(&zone.tz()).time();
+            let shown = now.with_timezone(&zone.offset_at(now)).time();
             let time = |hour| NaiveTime::from_hms_opt(hour, 0, 0).unwrap();
             let is_within = time(21) <= shown && shown < time(23);
-            assert_eq!(window.closed_until(now).is_none(), is_within, "{now}");
+            assert_eq!(
+                window.closed_until(&zone, now).is_none(),
+                is_within,
+                "{now}"
+            );
             now += chrono::TimeDelta::minutes(13);
         }
     }

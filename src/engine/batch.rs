@@ -34,7 +34,7 @@ pub struct ClaimedRun {
     pub slug: String,
     /// The period.
     pub period: Period,
-    /// The tenant's zone.
+    /// The tenant's zone, with the rules that it had when the run was claimed.
     pub zone: Zone,
     /// The pinned policy version.
     pub policy_version: i32,
@@ -294,7 +294,7 @@ pub(super) async fn cutoffs_in_force(
         crate::clock::truncate_to_microseconds(row.database_now),
     )?;
     let current = Terms::from_stored(row.anonymize_after_months, row.retain_months, None, false)?;
-    let current = Cutoffs::of(run.period, run.zone, &current);
+    let current = Cutoffs::of(run.period, &run.zone, &current);
     Ok((now, run.pinned.older_of(current)))
 }
 

@@ -179,6 +179,7 @@ async fn claim_in(
         lease.run_id,
         ruling.number,
         cutoffs,
+        zone.release(),
     )
     .await?;
     let run = runs::find(transaction, candidate.tenant, candidate.period)
@@ -188,7 +189,7 @@ async fn claim_in(
         hasher: engine.keyring.for_tenant(candidate.tenant),
         slug: candidate.slug.clone(),
         period: candidate.period,
-        zone,
+        zone: zone.clone(),
         policy_version: run.policy_version.unwrap_or(ruling.number),
         pinned: Cutoffs {
             anonymize: run.anonymize_cutoff,
@@ -257,7 +258,7 @@ async fn record_gaps(
     engine: &Engine,
     transaction: &Transaction,
     candidate: &Candidate,
-    zone: Zone,
+    zone: &Zone,
 ) -> Result<(), EngineError> {
     let last = runs::newest_period_before(transaction, candidate.tenant, candidate.period).await?;
     let Some(last) = last else {

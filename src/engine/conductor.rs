@@ -50,6 +50,7 @@ pub async fn drive(engine: &Engine, run: &ClaimedRun) -> Driven {
         policy_version = run.policy_version,
         anonymize_cutoff = time(run.pinned.anonymize),
         purge_cutoff = time(run.pinned.purge),
+        tzdata_release = %run.zone.release(),
         attempt = run.attempts,
         "tenant-run started"
     );

@@ -13,6 +13,7 @@ use crate::domain::counts::Counts;
 use crate::domain::period::ScheduleHour;
 use crate::domain::suppression::Keyring;
 use crate::domain::window::Window;
+use crate::domain::zone::ZoneFault;
 use crate::ids::SharedIds;
 use crate::store::requirements::{self, Requirement};
 use crate::store::{Database, ErrorClass, RetryPolicy, StoreError, Transaction};
@@ -20,6 +21,8 @@ use crate::store::{Database, ErrorClass, RetryPolicy, StoreError, Transaction};
 use super::error::EngineError;
 use super::pace::Pace;
 use super::throttle::Throttle;
+use crate::tzdata::Tzdata;
+
 use super::turns::Turns;
 
 /// The engine's dependencies and settings; cheap to clone.
@@ -32,6 +35,8 @@ pub struct Engine {
     pub clock: SharedClock,
     /// Ids of runs and batches, and lease tokens.
     pub ids: SharedIds,
+    /// Reads the rules of time zones.
+    pub tzdata: Tzdata,
     /// Keys for the hashes of unsubscribed people.
     pub keyring: Keyring,
     /// Cancelled = end after the batch in hand.
@@ -61,7 +66,7 @@ pub struct Engine {
     /// What runs make way for.
     pub throttle: Arc<Throttle>,
     /// The time of day in which a daemon works; `None` = always.
-    pub window: Option<Window>,
+    pub working_hours: Option<WorkingHours>,
     /// How a batch is tried again.
     pub retry: RetryPolicy,
 }
@@ -77,6 +82,19 @@ impl Engine {
         } else {
             0
         }
+    }
+
+    /// `None` while a daemon may work at `now`; else when it may again, as far as that is known.
+    ///
+    /// # Errors
+    ///
+    /// [`ZoneFault`]: nobody knows, so nothing may be begun.
+    pub fn closed_until(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, ZoneFault> {
+        let Some(hours) = &self.working_hours else {
+            return Ok(None);
+        };
+        let zone = self.tzdata.newest().find(&hours.time_zone)?;
+        Ok(hours.window.closed_until(&zone, now))
     }
 
     /// S10: now is the earlier of the host's and the database's clock. S7: when the two differ by
@@ -139,6 +157,15 @@ pub async fn require_all(transaction: &Transaction) -> Result<(), EngineError> {
         Some(unmet) => Err(EngineError::Unmet(unmet)),
         None => Ok(()),
     }
+}
+
+/// The time of day in which a daemon works, `[engine] window`.
+#[derive(Clone, Debug)]
+pub struct WorkingHours {
+    /// From when to when.
+    pub window: Window,
+    /// By the clocks of the zone of this name.
+    pub time_zone: String,
 }
 
 /// What a pass did so far; a terminal shows it.

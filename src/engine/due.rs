@@ -1,14 +1,17 @@
 //! What is owed: for each tenant its newest due period, and only that one (S2).
 //!
 //! Nothing here trusts a timer. What is due follows from now, the tenant's time zone and the hour
-//! of the schedule; whether it is done follows from the run's record.
+//! of the schedule; whether it is done follows from the run's record. The rules of time zones are read
+//! anew by each look (D12), and then they are the same for all tenants of it.
 
 use chrono::{DateTime, Utc};
 use entity::tenant;
 
 use crate::domain::period::{Period, Zone, due_instant, newest_due_period};
+use crate::domain::zone::ZoneFault;
 use crate::ids::TenantId;
 use crate::store::{Transaction, tenants};
+use crate::tzdata::Snapshot;
 
 use super::context::{Engine, require_all};
 use super::error::EngineError;
@@ -20,8 +23,8 @@ pub struct Candidate {
     pub tenant: TenantId,
     /// Its slug.
     pub slug: String,
-    /// Its zone; `None` when the database holds none that we know.
-    pub zone: Option<Zone>,
+    /// Its zone, with the rules that it is reckoned by, or why there are none.
+    pub zone: Result<Zone, ZoneFault>,
     /// The period.
     pub period: Period,
     /// When the period is due in that zone.
@@ -33,17 +36,14 @@ pub struct Candidate {
 impl Candidate {
     /// The same period of the same tenant, as the tenant's row is now.
     pub(super) fn of(engine: &Engine, tenant: &tenant::Model, before: &Self) -> Self {
-        let zone: Option<Zone> = tenant.time_zone.parse().ok();
-        Self {
+        let mut now = Self {
             slug: tenant.slug.clone(),
-            zone,
-            due_at: due_instant(
-                before.period,
-                zone.unwrap_or(Zone::UTC),
-                engine.schedule_hour,
-            ),
+            // By the rules of the last look, for all tenants of a pass alike.
+            zone: engine.tzdata.newest().find(&tenant.time_zone),
             ..before.clone()
-        }
+        };
+        now.due_at = due_instant(now.period, now.reckoning(), engine.schedule_hour);
+        now
     }
 
     /// The tenant's zone.
@@ -51,8 +51,16 @@ impl Candidate {
     /// # Errors
     ///
     /// [`EngineError::TimeZone`].
-    pub fn zone(&self) -> Result<Zone, EngineError> {
-        self.zone.ok_or(EngineError::TimeZone)
+    pub fn zone(&self) -> Result<&Zone, EngineError> {
+        self.zone
+            .as_ref()
+            .map_err(|fault| EngineError::TimeZone(fault.clone()))
+    }
+
+    /// What its periods are reckoned by. Of a tenant whose zone cannot be had nothing is erased; UTC
+    /// only gives its failure a period.
+    pub(super) fn reckoning(&self) -> &Zone {
+        self.zone.as_ref().unwrap_or(Zone::utc())
     }
 }
 
@@ -105,6 +113,7 @@ pub async fn candidates(
     now: DateTime<Utc>,
 ) -> Result<Result<Vec<Candidate>, UnknownTenants>, EngineError> {
     let all = tenants::list(transaction).await?;
+    let rules = engine.tzdata.refresh();
     let unknown: Vec<String> = scope
         .tenants
         .iter()
@@ -117,26 +126,29 @@ pub async fn candidates(
     Ok(Ok(all
         .iter()
         .filter(|tenant| scope.tenants.is_empty() || scope.tenants.contains(&tenant.slug))
-        .map(|tenant| candidate(engine, tenant, scope.period, now))
+        .map(|tenant| candidate(engine, &rules, tenant, scope.period, now))
         .collect()))
 }
 
 fn candidate(
     engine: &Engine,
+    rules: &Snapshot,
     tenant: &tenant::Model,
     named: Option<Period>,
     now: DateTime<Utc>,
 ) -> Candidate {
-    let zone: Option<Zone> = tenant.time_zone.parse().ok();
-    // Of a tenant whose zone is unknown nothing is erased; UTC only gives its failure a period.
-    let reckoning = zone.unwrap_or(Zone::UTC);
-    let period = named.unwrap_or_else(|| newest_due_period(now, reckoning, engine.schedule_hour));
-    Candidate {
+    let hour = engine.schedule_hour;
+    let mut candidate = Candidate {
         tenant: TenantId(tenant.id),
         slug: tenant.slug.clone(),
-        zone,
-        period,
-        due_at: due_instant(period, reckoning, engine.schedule_hour),
+        zone: rules.find(&tenant.time_zone),
+        period: named.unwrap_or(Period::FIRST),
+        due_at: now,
         period_named: named.is_some(),
+    };
+    if named.is_none() {
+        candidate.period = newest_due_period(now, candidate.reckoning(), hour);
     }
+    candidate.due_at = due_instant(candidate.period, candidate.reckoning(), hour);
+    candidate
 }

@@ -5,6 +5,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::domain::policy::PolicyError;
+use crate::domain::zone::ZoneFault;
 use crate::store::requirements::Unmet;
 use crate::store::{Disposition, ErrorClass, StoreError};
 
@@ -42,9 +43,9 @@ pub enum EngineError {
     /// A stored policy breaks the rules.
     #[error("the tenant's stored policy is not valid, and nothing is erased by it: {0}")]
     Policy(#[from] PolicyError),
-    /// The tenant's zone is none that we know.
-    #[error("the tenant's time zone in the database is not an IANA zone that this version knows")]
-    TimeZone,
+    /// The tenant's zone cannot be had.
+    #[error("the tenant's time zone cannot be used, and nothing is erased by it: {0}")]
+    TimeZone(#[from] ZoneFault),
     /// More or fewer rows were written than selected.
     #[error(
         "{stage}: {selected} rows were selected and {written} written; the batch was rolled back"
@@ -109,6 +110,9 @@ pub enum EngineError {
 /// Name of the class of a panic, which is no error of anybody's.
 pub const PANIC: &str = "panic";
 
+/// Class of a time zone that cannot be had.
+pub const TIME_ZONE: &str = "time_zone";
+
 /// Class of a look at what is owed with a keyring that is not the database's.
 pub const KEYRING: &str = "keyring";
 
@@ -120,7 +124,7 @@ const OWN_CLASSES: [&str; 11] = [
     "session_settings",
     "clock_skew",
     "policy",
-    "time_zone",
+    TIME_ZONE,
     "mismatch",
     "not_eligible",
     "leftover",
@@ -165,7 +169,7 @@ impl EngineError {
             Self::ClockSkew { .. } => "clock_skew",
             Self::Unmet(unmet) => unmet.requirement.class(),
             Self::Policy(_) => "policy",
-            Self::TimeZone => "time_zone",
+            Self::TimeZone(_) => TIME_ZONE,
             Self::Mismatch { .. } => "mismatch",
             Self::NotEligible { .. } => "not_eligible",
             Self::Leftover { .. } => "leftover",
@@ -267,7 +271,7 @@ mod tests {
             assert!(failure_classes().contains(&requirement.class()));
         }
         let errors = [
-            EngineError::TimeZone,
+            EngineError::TimeZone(ZoneFault::NotAName { near: None }),
             EngineError::NotEligible { stage },
             EngineError::Mismatch {
                 stage,

@@ -11,14 +11,15 @@ use crate::config::{Config, EngineConfig};
 use crate::domain::period::ScheduleHour;
 use crate::domain::suppression::Keyring;
 use crate::domain::window::Window;
-use crate::domain::zone::Zone;
 use crate::ids::SharedIds;
 use crate::keyring::{self, KeyringFileError};
 use crate::store::keys::{self, KeyCheckError};
 use crate::store::schema::{self, SchemaError};
 use crate::store::{self, Database, RetryPolicy, StoreError};
 
-use super::context::Engine;
+use crate::tzdata::Tzdata;
+
+use super::context::{Engine, WorkingHours};
 use super::pace::Pace;
 use super::throttle::{Limits, Throttle};
 use super::turns::Turns;
@@ -60,11 +61,12 @@ pub async fn open(
     config: &Config,
     clock: SharedClock,
     ids: SharedIds,
+    tzdata: Tzdata,
 ) -> Result<Engine, OpenError> {
     let database = open_database(config).await?;
     let keyring = keyring::load(&config.suppression.keyring_file)?;
     keys::check_and_register(&database, &keyring, clock.now()).await?;
-    Ok(engine(config, clock, ids, database, keyring))
+    Ok(engine(config, clock, ids, tzdata, database, keyring))
 }
 
 /// Opens the engine to look only: a key that the database does not know stays unknown to it.
@@ -76,17 +78,19 @@ pub async fn open_to_look(
     config: &Config,
     clock: SharedClock,
     ids: SharedIds,
+    tzdata: Tzdata,
 ) -> Result<Engine, OpenError> {
     let database = open_database(config).await?;
     let keyring = keyring::load(&config.suppression.keyring_file)?;
     keys::check(&database, &keyring).await?;
-    Ok(engine(config, clock, ids, database, keyring))
+    Ok(engine(config, clock, ids, tzdata, database, keyring))
 }
 
 fn engine(
     config: &Config,
     clock: SharedClock,
     ids: SharedIds,
+    tzdata: Tzdata,
     database: Database,
     keyring: Keyring,
 ) -> Engine {
@@ -98,6 +102,7 @@ fn engine(
         database,
         clock,
         ids,
+        tzdata,
         keyring,
         stop: CancellationToken::new(),
         progress: Arc::default(),
@@ -113,7 +118,7 @@ fn engine(
         lease_duration: config.engine.lease_duration,
         pace: Arc::new(Pace::new(config.engine.rows_per_second_max)),
         throttle: Arc::new(Throttle::new(limits(&config.engine), &config.database)),
-        window: window(&config.engine),
+        working_hours: working_hours(&config.engine),
         retry: retry_policy(&config.engine),
     }
 }
@@ -126,10 +131,12 @@ fn limits(config: &EngineConfig) -> Limits {
     }
 }
 
-fn window(config: &EngineConfig) -> Option<Window> {
-    let zone = Zone::from(config.window_time_zone);
+fn working_hours(config: &EngineConfig) -> Option<WorkingHours> {
     let window = config.window?;
-    Some(Window::new(window.from, window.to, zone))
+    Some(WorkingHours {
+        window: Window::new(window.from, window.to),
+        time_zone: config.window_time_zone.clone(),
+    })
 }
 
 /// How whatever met a passing error is tried again.

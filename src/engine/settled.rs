@@ -42,11 +42,11 @@ pub(super) async fn settled(
         .collect();
     let settled = candidates.iter().filter_map(|candidate| {
         // A tenant that moved to another zone may be in another period than its run. What is not due,
-        // or has no zone that we know, is refused with its reason.
+        // or has no zone that can be had, is refused with its reason.
         let run = completed.remove(&candidate.tenant.0).filter(|run| {
             run.period == candidate.period.to_string()
                 && candidate.due_at <= now
-                && candidate.zone.is_some()
+                && candidate.zone.is_ok()
         })?;
         Some((candidate.tenant, run))
     });

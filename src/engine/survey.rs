@@ -5,7 +5,7 @@
 //! number of tenants; [`judge`] decides, and knows no database. Nothing is promised here: the claim
 //! looks again, under the run's lock.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -55,8 +55,8 @@ pub struct Findings {
     pub last_ended: Option<DateTime<Utc>>,
     /// Tenants whose newest due period is completed.
     pub completed: Vec<Candidate>,
-    /// The time zones in use.
-    pub zones: BTreeSet<Zone>,
+    /// The time zones in use, by name.
+    pub zones: BTreeMap<String, Zone>,
 }
 
 /// Looks at all tenants.
@@ -161,7 +161,11 @@ pub fn judge(
             .filter(|run| run.period >= candidate.period)
             .map_or(RunState::Pending, |run| run.state);
         *findings.states.entry(state.name()).or_default() += 1;
-        findings.zones.extend(candidate.zone);
+        if let Ok(zone) = &candidate.zone
+            && !findings.zones.contains_key(zone.name())
+        {
+            findings.zones.insert(zone.name().to_owned(), zone.clone());
+        }
         newest_due = newest_due.max(Some(candidate.due_at));
         if let Some(run) = run {
             if run.state == RunState::Completed {
@@ -171,8 +175,7 @@ pub fn judge(
                 findings.last_ended = findings.last_ended.max(run.finished_at);
             }
         }
-        let reckoning = candidate.zone.unwrap_or(Zone::UTC);
-        let next_due = due_instant(candidate.period.next(), reckoning, hour);
+        let next_due = due_instant(candidate.period.next(), candidate.reckoning(), hour);
         // A clock that went back shows periods as due that lie before what was done; the next due
         // instant may even have passed. There is always a sweep.
         let mut wait = Some(next_due - now).filter(|wait| *wait > TimeDelta::zero());

@@ -94,7 +94,7 @@ pub async fn verify(
         verifications.push(match verify_one(engine, &candidate).await {
             Ok(verification) => verification,
             // One tenant's zone or policy must not hide the others.
-            Err(error @ (EngineError::TimeZone | EngineError::Policy(_))) => {
+            Err(error @ (EngineError::TimeZone(_) | EngineError::Policy(_))) => {
                 let mut unknown = Verification::empty(&candidate);
                 unknown.findings.push(error.to_string());
                 unknown

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::domain::zone::ZoneFault;
 use crate::store::StoreError;
 
 /// Why an upload, or an address, was not taken. Holds no value from a file.
@@ -19,6 +20,9 @@ pub enum IntakeError {
         /// Slug.
         tenant: String,
     },
+    /// The tenant's zone cannot be had: nobody knows when its days begin.
+    #[error("the tenant's time zone cannot be used, and nothing was stored: {0}")]
+    TimeZone(#[from] ZoneFault),
     /// The tenant has gone meanwhile.
     #[error("the tenant was removed meanwhile; nothing was stored")]
     TenantGone,

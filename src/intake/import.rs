@@ -6,6 +6,7 @@ use backon::Retryable;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::domain::period::Zone;
 use crate::domain::suppression::TenantHasher;
 use crate::store::{ErrorClass, StoreError, Transaction, tenants};
 
@@ -175,7 +176,8 @@ impl Import<'_> {
         mapping: &Mapping,
     ) -> Result<Filled, IntakeError> {
         let now = self.intake.now(transaction).await?;
-        let accepted_at = self.accepted_at(now)?;
+        let zone = self.tenant.zone.as_ref().map_err(Clone::clone)?;
+        let accepted_at = self.accepted_at(zone, now)?;
         self.refuse_known_content(transaction, content, id).await?;
         let unsubscribes = unsubscribe_count(transaction, self.tenant.id).await?;
         let hasher = self.hasher.clone();
@@ -191,7 +193,7 @@ impl Import<'_> {
         let rules = Rules {
             mapping,
             accepted_at,
-            zone: self.tenant.zone,
+            zone,
             now,
         };
         let rejects_path = rejects::path_beside(&self.options.file);
@@ -343,11 +345,11 @@ impl Import<'_> {
         Ok(())
     }
 
-    fn accepted_at(&self, now: DateTime<Utc>) -> Result<DateTime<Utc>, IntakeError> {
+    fn accepted_at(&self, zone: &Zone, now: DateTime<Utc>) -> Result<DateTime<Utc>, IntakeError> {
         let Some(text) = &self.options.accepted_at else {
             return Ok(now);
         };
-        read_time(text, self.tenant.zone, now)
+        read_time(text, zone, now)
             .map_err(|error| IntakeError::Usage(format!("--accepted-at {text:?} {error}")))
     }
 

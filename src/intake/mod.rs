@@ -40,6 +40,7 @@ use sea_orm::FromQueryResult;
 use crate::clock::{SharedClock, truncate_to_microseconds};
 use crate::domain::period::Zone;
 use crate::domain::suppression::Keyring;
+use crate::domain::zone::ZoneFault;
 use crate::ids::{SharedIds, TenantId};
 use crate::store::{Database, RetryPolicy, StoreError, Transaction};
 
@@ -68,8 +69,8 @@ pub struct Tenant {
     pub id: TenantId,
     /// Its name on the command line.
     pub slug: String,
-    /// For times without a zone of their own.
-    pub zone: Zone,
+    /// For times without a zone of their own; or why there is none, which keeps nobody from unsubscribing.
+    pub zone: Result<Zone, ZoneFault>,
 }
 
 impl Intake {

@@ -46,7 +46,7 @@ pub struct Rules<'a> {
     /// `added_at` of rows that have none of their own.
     pub accepted_at: DateTime<Utc>,
     /// The tenant's.
-    pub zone: Zone,
+    pub zone: &'a Zone,
     /// Nothing is later.
     pub now: DateTime<Utc>,
 }
@@ -148,7 +148,7 @@ mod tests {
         let rules = Rules {
             mapping: &mapping,
             accepted_at: "2024-01-01T00:00:00Z".parse().expect("a time"),
-            zone: Zone::UTC,
+            zone: Zone::utc(),
             now: "2024-03-01T00:00:00Z".parse().expect("a time"),
         };
         rules.judge(&ByteRecord::from(fields.to_vec()))

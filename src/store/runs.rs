@@ -9,6 +9,7 @@ use crate::domain::counts::Counts;
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::period::Period;
 use crate::domain::run_state::RunState;
+use crate::domain::zone::Release;
 use crate::ids::TenantId;
 
 use super::dialect::Dialect;
@@ -154,8 +155,8 @@ pub async fn create(
     Ok(())
 }
 
-/// Marks a run as running, pins its policy version and cutoffs unless they are, and counts the
-/// attempt.
+/// Marks a run as running, pins its policy version and cutoffs unless they are, with the release of the
+/// time-zone rules that they were reckoned by, and counts the attempt.
 ///
 /// # Errors
 ///
@@ -166,14 +167,16 @@ pub async fn start(
     run_id: Uuid,
     policy_version: i32,
     cutoffs: Cutoffs,
+    tzdata_release: &Release,
 ) -> Result<(), StoreError> {
     let now = transaction.dialect().now();
-    // What is pinned stays pinned: the three columns are written while the version is unset only.
-    // It is assigned last, because MariaDB evaluates assignments from left to right.
+    // What is pinned stays pinned: the four columns are written while the version is unset only.
+    // The version is assigned last, because MariaDB evaluates assignments from left to right.
     let sql = format!(
         "UPDATE tenant_run SET state = 'running', \
          anonymize_cutoff = CASE WHEN policy_version IS NULL THEN :anonymize ELSE anonymize_cutoff END, \
          purge_cutoff = CASE WHEN policy_version IS NULL THEN :purge ELSE purge_cutoff END, \
+         tzdata_release = CASE WHEN policy_version IS NULL THEN :release ELSE tzdata_release END, \
          policy_version = COALESCE(policy_version, :version), \
          attempts = attempts + 1, started_at = COALESCE(started_at, {now}), \
          finished_at = NULL, retry_at = NULL \
@@ -186,6 +189,7 @@ pub async fn start(
                 ("version", policy_version.into()),
                 ("anonymize", cutoffs.anonymize.into()),
                 ("purge", cutoffs.purge.into()),
+                ("release", tzdata_release.name().into()),
                 ("tenant", tenant.0.into()),
                 ("run", run_id.into()),
             ],

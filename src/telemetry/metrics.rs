@@ -16,12 +16,14 @@ use metrics_process::Collector;
 
 use crate::domain::counts::Counts;
 use crate::domain::run_state::RunState;
+use crate::domain::zone::Release;
 
+mod build_info;
 mod lasting;
 
+use build_info::BuildInfo;
 pub use lasting::{InProgress, Left, Pause};
 
-const BUILD_INFO: &str = "retention_build_info";
 const RUN_LAST_SUCCESS: &str = "retention_run_last_success_timestamp_seconds";
 const RUN_LAST_COMPLETION: &str = "retention_run_last_completion_timestamp_seconds";
 const RUN_DUE: &str = "retention_run_due_timestamp_seconds";
@@ -87,6 +89,7 @@ pub struct Labels<'a> {
 pub struct Scrape {
     handle: PrometheusHandle,
     process: Collector,
+    build_info: BuildInfo,
 }
 
 impl std::fmt::Debug for Scrape {
@@ -100,7 +103,12 @@ impl Scrape {
     #[must_use]
     pub fn render(&self) -> String {
         self.process.collect();
-        self.handle.render()
+        self.build_info.render() + &self.handle.render()
+    }
+
+    /// Shows which time-zone rules are in use.
+    pub fn set_tzdata(&self, release: &Release, source: &'static str) {
+        self.build_info.set_tzdata(release, source);
     }
 
     /// Drains what histograms have gathered; to be called every few seconds.
@@ -130,11 +138,14 @@ pub fn install(labels: &Labels<'_>) -> Result<Scrape, BuildError> {
     process.describe();
     describe();
     register(labels);
-    Ok(Scrape { handle, process })
+    Ok(Scrape {
+        handle,
+        process,
+        build_info: BuildInfo::new(),
+    })
 }
 
 fn describe() {
-    describe_gauge!(BUILD_INFO, "1, labelled with the version that runs.");
     describe_gauge!(
         RUN_LAST_SUCCESS,
         Unit::Seconds,
@@ -259,7 +270,6 @@ fn describe() {
 }
 
 fn register(labels: &Labels<'_>) {
-    gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     for name in [
         RUN_LAST_SUCCESS,
         RUN_LAST_COMPLETION,

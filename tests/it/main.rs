@@ -46,3 +46,4 @@ mod tenant_policy;
 mod undated;
 mod unusable_databases;
 mod zombies;
+mod zone_rules;

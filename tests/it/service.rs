@@ -6,6 +6,7 @@ mod outages;
 mod pace;
 mod state;
 mod throttle;
+mod tzdata;
 mod work;
 
 use std::time::Duration;

@@ -56,12 +56,12 @@ struct Tenant {
 
 impl Tenant {
     fn due(&self, period: Period) -> DateTime<Utc> {
-        due_instant(period, self.zone, ScheduleHour::default())
+        due_instant(period, &self.zone, ScheduleHour::default())
     }
 
     /// S2: the newest period that is due at `now` gets done, and the months since the last one do not.
     fn settle(&mut self, now: DateTime<Utc>) -> Period {
-        let newest = newest_due_period(now, self.zone, ScheduleHour::default());
+        let newest = newest_due_period(now, &self.zone, ScheduleHour::default());
         let last = self.fates.last_key_value().map(|(period, _)| *period);
         if last.is_none_or(|last| last < newest) {
             let mut missed = last.map_or(newest, Period::next);
@@ -110,7 +110,7 @@ impl Drive {
                 .await;
             tenants.push(Tenant {
                 id,
-                zone: zone.parse().expect("a zone"),
+                zone: crate::support::world::zone(zone),
                 fates: BTreeMap::new(),
             });
         }

@@ -1,18 +1,19 @@
-"""Says when local days begin, by Python's zoneinfo: the oracle for case D11.
+"""Says when local days begin, by Python's zoneinfo: the oracle for cases D11 and D13.
 
-Reads names of time zones on stdin, one a line. Prints the release of the time-zone data, then for
-each zone, in the order read, and each month start 1990-01 to 2060-12:
-
-    zone,YYYY-MM-DD,seconds since 1970-01-01T00:00:00Z
+    time_zones.py newest    prints the release of the package tzdata, then the folder of its files
+    time_zones.py months    for PYTHONTZPATH, which must name one folder: for each zone in it, and each
+                            month start 1990-01 to 2060-12, prints
+                            zone,YYYY-MM-DD,seconds since 1970-01-01T00:00:00Z
 
 The logic is on purpose not that of the service, which maps local time to UTC. This walks UTC: it
 lists the changes of the zone's offset, and within each stretch of constant offset a local midnight
 is plain arithmetic. The first stretch in which clocks show the wanted midnight or a later time
 holds the day's first instant.
 
-PYTHONTZPATH must be empty: the system's time-zone files may be of another release.
+Zones are read from that folder and from nowhere else, so that the service can be fed the same files.
 """
 
+import os
 import sys
 import zoneinfo
 from datetime import date, datetime, timedelta, timezone
@@ -69,21 +70,28 @@ def first_instant(zone, midnight):
     raise AssertionError("the last stretch has no end")
 
 
-def main():
-    if zoneinfo.TZPATH:
-        sys.exit("error: PYTHONTZPATH is not empty: set it to the empty string")
+def newest():
     print(tzdata.IANA_VERSION)
+    print(os.path.join(os.path.dirname(tzdata.__file__), "zoneinfo"))
+
+
+def months():
+    if len(zoneinfo.TZPATH) != 1:
+        sys.exit("error: PYTHONTZPATH must name one folder")
     starts = [
         date(year, month, 1)
         for year in range(FIRST_YEAR, LAST_YEAR + 1)
         for month in range(1, 13)
     ]
     midnights = [(start - date(1970, 1, 1)).days * DAY_SECONDS for start in starts]
-    for name in sys.stdin.read().split():
-        try:
-            zone = zoneinfo.ZoneInfo(name)
-        except zoneinfo.ZoneInfoNotFoundError:
-            sys.exit(f"error: time zone {name} is not in the tzdata package")
+    for name in sorted(zoneinfo.available_timezones()):
+        path = os.path.join(zoneinfo.TZPATH[0], name)
+        # Names of the package tzdata are listed, too; and Debian's folder holds the machine's own zone
+        # under a name that is no zone's.
+        if not os.path.isfile(path) or name == "localtime":
+            continue
+        with open(path, "rb") as file:
+            zone = zoneinfo.ZoneInfo.from_file(file, name)
         lines = [
             f"{name},{start},{first_instant(zone, midnight)}\n"
             for start, midnight in zip(starts, midnights)
@@ -91,4 +99,4 @@ def main():
         sys.stdout.write("".join(lines))
 
 
-main()
+{"newest": newest, "months": months}[sys.argv[1]]()

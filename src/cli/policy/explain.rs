@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::domain::cutoff::{Cutoffs, longest_age_days, shortest_span_days};
-use crate::domain::period::{Months, Period, ScheduleHour, Zone, due_instant, newest_due_period};
+use crate::domain::period::{Months, Period, ScheduleHour, due_instant, newest_due_period};
 use crate::domain::policy::{Terms, parse_anonymize, parse_retain};
 
 use super::super::exit::{Exit, Failure};
@@ -51,6 +51,7 @@ struct Explanation {
     #[serde(flatten)]
     dates: Dates,
     time_zone: String,
+    tzdata_release: String,
     hour: u8,
     anonymize_after_months: Option<u16>,
     anonymize_guaranteed_days: Option<u32>,
@@ -62,7 +63,8 @@ struct Explanation {
 
 /// `policy explain`.
 pub(super) fn explain(session: &Session, arguments: &ExplainArguments) -> Result<Exit, Failure> {
-    let zone: Zone = arguments.time_zone.parse().map_err(Failure::usage)?;
+    let rules = session.tzdata.newest();
+    let zone = &rules.zone(&arguments.time_zone).map_err(Failure::usage)?;
     let hour = ScheduleHour::try_from(arguments.hour).map_err(Failure::usage)?;
     let read = |text: &Option<String>, parse: fn(&str) -> _| match text {
         Some(text) => parse(text),
@@ -78,6 +80,7 @@ pub(super) fn explain(session: &Session, arguments: &ExplainArguments) -> Result
     let explanation = Explanation {
         dates: Dates::of(period, due, zone, Cutoffs::of(period, zone, &terms)),
         time_zone: zone.to_string(),
+        tzdata_release: zone.release().to_string(),
         hour: hour.get(),
         anonymize_after_months: anonymize.map(Months::get),
         anonymize_guaranteed_days: anonymize.map(shortest_span_days),
@@ -97,7 +100,13 @@ fn print(explanation: &Explanation, terms: &Terms) -> Result<(), Failure> {
     let dates = &explanation.dates;
     let mut lines = vec![
         ("period", dates.period.to_string()),
-        ("time zone", explanation.time_zone.clone()),
+        (
+            "time zone",
+            format!(
+                "{} (tzdata {})",
+                explanation.time_zone, explanation.tzdata_release
+            ),
+        ),
         ("due", output::instant(dates.due)),
     ];
     let stages = [

@@ -145,7 +145,7 @@ pub(super) async fn set(session: &Session, arguments: SetArguments) -> Result<Ex
 
     let transaction = database.begin("setting a policy").await?;
     let row = require_tenant(&transaction, &arguments.slug).await?;
-    let zone: Zone = row.time_zone.parse().map_err(Failure::failed)?;
+    let zone = &session.zone_of(&row)?;
     let tenant = TenantId(row.id);
     tenants::lock(&transaction, tenant).await?;
     let mut versions = policies::versions(&transaction, tenant)
@@ -185,7 +185,7 @@ pub(super) async fn set(session: &Session, arguments: SetArguments) -> Result<Ex
 }
 
 /// The day's start in the tenant's zone, or the instant.
-fn effective_from(text: &str, zone: Zone) -> Result<DateTime<Utc>, Failure> {
+fn effective_from(text: &str, zone: &Zone) -> Result<DateTime<Utc>, Failure> {
     const YEARS: std::ops::RangeInclusive<i32> = 1900..=2099;
     let instant = match text.parse::<NaiveDate>() {
         Ok(date) if YEARS.contains(&date.year()) => Some(zone.first_instant_of(date)),
@@ -243,7 +243,7 @@ struct Outlook {
 async fn outlook(
     database: &Database,
     tenant: TenantId,
-    zone: Zone,
+    zone: &Zone,
     hour: ScheduleHour,
     versions: &[Version],
     version: &Version,

@@ -50,8 +50,8 @@ fn a_window_is_two_times_of_day() {
         );
     }
     assert_eq!(
-        refusal("[engine]\nwindow_time_zone = 'Brussels'", &[]),
-        "engine.window_time_zone in FILE is \"Brussels\"; allowed: the IANA name of a time zone, such \
+        refusal("[engine]\nwindow_time_zone = 'brussels'", &[]),
+        "engine.window_time_zone in FILE is \"brussels\"; allowed: the IANA name of a time zone, such \
          as \"Europe/Brussels\""
     );
 }

@@ -43,7 +43,7 @@ pub(super) struct Looking {
 
 /// What a task of the loop found out.
 pub(super) enum Chore {
-    Opened(Box<Config>, Result<Engine, OpenError>),
+    Opened(Box<Config>, Box<Result<Engine, OpenError>>),
     Looked(Option<Source>, Result<Survey, LookError>),
     CleanedUp(u64, Result<(), EngineError>),
 }
@@ -61,7 +61,7 @@ impl Daemon {
         match done {
             Ok((id, Chore::Opened(config, outcome))) => {
                 if let Some(why) = self.take_opening(id) {
-                    self.on_opened(why, *config, outcome)?;
+                    self.on_opened(why, *config, *outcome)?;
                 }
             }
             Ok((id, Chore::Looked(source, outcome))) => {

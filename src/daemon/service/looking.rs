@@ -69,6 +69,7 @@ impl Daemon {
         match outcome {
             Ok(survey) => {
                 metrics::looked(survey.now);
+                self.notice_rules();
                 self.pauses = probe::pauses();
                 self.act_on(source, survey);
                 self.clean_up_if_idle();
@@ -113,7 +114,7 @@ impl Daemon {
             }
         }
         let engine = Arc::clone(workers.engine());
-        let timetable = Timetable::at(survey.now, findings.zones, engine.schedule_hour);
+        let timetable = Timetable::at(survey.now, findings.zones.values(), engine.schedule_hour);
         self.timetable.send_if_modified(|known| {
             let is_new = *known != timetable;
             *known = timetable;

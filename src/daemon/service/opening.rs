@@ -25,9 +25,10 @@ impl Daemon {
     /// configurations the newer one counts, however long either takes.
     pub(super) fn open(&mut self, why: Opening, config: Config) {
         let (clock, ids) = (Arc::clone(&self.clock), Arc::clone(&self.ids));
+        let tzdata = self.tzdata.clone();
         let task = self.chores.spawn(async move {
-            let outcome = open::open(&config, clock, ids).await;
-            Chore::Opened(Box::new(config), outcome)
+            let outcome = open::open(&config, clock, ids, tzdata).await;
+            Chore::Opened(Box::new(config), Box::new(outcome))
         });
         if let Some(older) = self.opening.replace(OpeningUnderWay { why, task }) {
             older.task.abort();

@@ -8,7 +8,7 @@ fn period(text: &str) -> Period {
 }
 
 fn zone(name: &str) -> Zone {
-    name.parse().unwrap()
+    crate::tzdata::zone_for_tests(name)
 }
 
 fn months(number: i64) -> Months {
@@ -21,12 +21,12 @@ fn time(text: &str) -> DateTime<Utc> {
 
 fn until(month: &str, number: i64) -> String {
     let brussels = zone("Europe/Brussels");
-    until_inclusive(cutoff(period(month), brussels, months(number)), brussels).to_string()
+    until_inclusive(cutoff(period(month), &brussels, months(number)), &brussels).to_string()
 }
 
 fn example() -> Cutoffs {
     let terms = Terms::new(Some(months(1)), Some(months(12)), None, false).unwrap();
-    Cutoffs::of(period("2024-04"), zone("Europe/Brussels"), &terms)
+    Cutoffs::of(period("2024-04"), &zone("Europe/Brussels"), &terms)
 }
 
 #[test]
@@ -41,8 +41,8 @@ fn d01_added_just_before_the_anonymization_cutoff() {
 fn d02_added_exactly_at_the_cutoff_waits_a_month() {
     let added_at = time("2024-02-29T23:00:00Z");
     let brussels = zone("Europe/Brussels");
-    assert!(added_at >= cutoff(period("2024-04"), brussels, months(1)));
-    assert!(added_at < cutoff(period("2024-05"), brussels, months(1)));
+    assert!(added_at >= cutoff(period("2024-04"), &brussels, months(1)));
+    assert!(added_at < cutoff(period("2024-05"), &brussels, months(1)));
 }
 
 #[test]
@@ -71,15 +71,15 @@ fn d06_one_calendar_month_guarantees_28_days() {
     let brussels = zone("Europe/Brussels");
     // 23:59:59 in Brussels
     let added_at = time("2023-01-31T22:59:59Z");
-    assert!(added_at < cutoff(period("2023-03"), brussels, months(1)));
-    let due = due_instant(period("2023-03"), brussels, ScheduleHour::default());
+    assert!(added_at < cutoff(period("2023-03"), &brussels, months(1)));
+    let due = due_instant(period("2023-03"), &brussels, ScheduleHour::default());
     assert_eq!((due - added_at).num_days(), 28);
 }
 
 #[test]
 fn d07_new_york_but_not_brussels() {
     let added_at = time("2024-03-01T01:00:00Z");
-    let cutoff = |name| cutoff(period("2024-04"), zone(name), months(1));
+    let cutoff = |name| cutoff(period("2024-04"), &zone(name), months(1));
     assert_eq!(cutoff("America/New_York"), time("2024-03-01T05:00:00Z"));
     assert!(added_at < cutoff("America/New_York"));
     assert!(added_at >= cutoff("Europe/Brussels"));
@@ -88,18 +88,18 @@ fn d07_new_york_but_not_brussels() {
 #[test]
 fn d09_cutoff_at_a_midnight_that_does_not_exist() {
     let asuncion = zone("America/Asuncion");
-    let cutoff = cutoff(period("2023-11"), asuncion, months(1));
+    let cutoff = cutoff(period("2023-11"), &asuncion, months(1));
     assert_eq!(cutoff, time("2023-10-01T04:00:00Z"));
-    assert_eq!(until_inclusive(cutoff, asuncion).to_string(), "2023-09-30");
+    assert_eq!(until_inclusive(cutoff, &asuncion).to_string(), "2023-09-30");
 }
 
 #[test]
 fn d09_until_is_a_day_that_existed() {
     let kiritimati = zone("Pacific/Kiritimati");
-    let cutoff = cutoff(period("1995-02"), kiritimati, months(1));
+    let cutoff = cutoff(period("1995-02"), &kiritimati, months(1));
     assert_eq!(cutoff, time("1994-12-31T10:00:00Z"));
     assert_eq!(
-        until_inclusive(cutoff, kiritimati).to_string(),
+        until_inclusive(cutoff, &kiritimati).to_string(),
         "1994-12-30"
     );
 }
@@ -107,18 +107,18 @@ fn d09_until_is_a_day_that_existed() {
 #[test]
 fn d10_cutoff_at_a_midnight_that_happens_twice() {
     let havana = zone("America/Havana");
-    let cutoff = cutoff(period("2026-12"), havana, months(1));
-    assert_eq!(cutoff, time("2026-11-01T04:00:00Z"));
-    assert_eq!(until_inclusive(cutoff, havana).to_string(), "2026-10-31");
+    let cutoff = cutoff(period("2020-12"), &havana, months(1));
+    assert_eq!(cutoff, time("2020-11-01T04:00:00Z"));
+    assert_eq!(until_inclusive(cutoff, &havana).to_string(), "2020-10-31");
 }
 
 #[test]
 fn d10_until_leaves_out_a_day_that_was_entered_again_after_the_cutoff() {
     // St. John's: at 00:01 on 2009-11-01 clocks went back to 23:01 of 2009-10-31.
     let st_johns = zone("America/St_Johns");
-    let cutoff = cutoff(period("2009-12"), st_johns, months(1));
+    let cutoff = cutoff(period("2009-12"), &st_johns, months(1));
     assert_eq!(cutoff, time("2009-11-01T02:30:00Z"));
-    assert_eq!(until_inclusive(cutoff, st_johns).to_string(), "2009-10-30");
+    assert_eq!(until_inclusive(cutoff, &st_johns).to_string(), "2009-10-30");
 }
 
 #[test]
@@ -167,10 +167,10 @@ fn p10_a_stage_uses_the_older_cutoff_and_unset_is_never() {
 fn p11_a_shortened_policy_waits_for_the_next_period() {
     let brussels = zone("Europe/Brussels");
     let terms = |anonymize, retain| Terms::new(anonymize, retain, None, false).unwrap();
-    let pinned = Cutoffs::of(period("2024-04"), brussels, &terms(Some(months(6)), None));
+    let pinned = Cutoffs::of(period("2024-04"), &brussels, &terms(Some(months(6)), None));
     let current = Cutoffs::of(
         period("2024-04"),
-        brussels,
+        &brussels,
         &terms(Some(months(1)), Some(months(12))),
     );
     assert_eq!(pinned.older_of(current), pinned);
@@ -178,8 +178,8 @@ fn p11_a_shortened_policy_waits_for_the_next_period() {
 }
 
 prop_compose! {
-    fn any_zone()(index in 0..chrono_tz::TZ_VARIANTS.len()) -> Zone {
-        zone(chrono_tz::TZ_VARIANTS[index].name())
+    fn any_zone()(name in proptest::sample::select(crate::tzdata::names_for_tests())) -> Zone {
+        zone(name)
     }
 }
 
@@ -213,10 +213,10 @@ proptest! {
         period in any_period(),
         number in 1..1200_i64,
     ) {
-        let at = cutoff(period, zone, months(number));
-        prop_assert!(at < cutoff(period.next(), zone, months(number)));
-        prop_assert!(at > cutoff(period, zone, months(number + 1)));
-        prop_assert_eq!(at, cutoff(period.next(), zone, months(number + 1)));
+        let at = cutoff(period, &zone, months(number));
+        prop_assert!(at < cutoff(period.next(), &zone, months(number)));
+        prop_assert!(at > cutoff(period, &zone, months(number + 1)));
+        prop_assert_eq!(at, cutoff(period.next(), &zone, months(number + 1)));
     }
 
     #[test]
@@ -226,8 +226,8 @@ proptest! {
         months in any_months(),
         older_microseconds in 1..100_000_000_000_i64,
     ) {
-        let due = due_instant(period, zone, ScheduleHour::default());
-        let cutoff = cutoff(period, zone, months);
+        let due = due_instant(period, &zone, ScheduleHour::default());
+        let cutoff = cutoff(period, &zone, months);
         for microseconds in [1, older_microseconds] {
             let added_on = zone.local_date(cutoff - TimeDelta::microseconds(microseconds));
             let age_days = (zone.local_date(due) - added_on).num_days();
@@ -243,7 +243,7 @@ proptest! {
         after_microseconds in 0..100_000_000_000_i64,
     ) {
         // Who is untouched in this period, at the due instant of the next.
-        let added_at = cutoff(period, zone, months) + TimeDelta::microseconds(after_microseconds);
+        let added_at = cutoff(period, &zone, months) + TimeDelta::microseconds(after_microseconds);
         let age_days = (period.next().nominal_date() - zone.local_date(added_at)).num_days();
         // A day more where clocks went back over the cutoff's midnight.
         prop_assert!(age_days <= i64::from(longest_age_days(months)) + 1);
@@ -255,16 +255,16 @@ proptest! {
         period in any_period(),
         months in any_months(),
     ) {
-        let cutoff = cutoff(period, zone, months);
+        let cutoff = cutoff(period, &zone, months);
         let cutoff_day = period.minus(months).nominal_date();
         prop_assert!(zone.local_date(cutoff - TimeDelta::microseconds(1)) < cutoff_day);
         prop_assert!(zone.local_date(cutoff) >= cutoff_day);
         // The last day that is named is erased whole, and the day of the cutoff is not begun.
-        let until = until_inclusive(cutoff, zone);
+        let until = until_inclusive(cutoff, &zone);
         prop_assert!(until < cutoff_day);
         prop_assert!((cutoff_day - until).num_days() <= 2);
         prop_assert!(zone.first_instant_of(until) < cutoff);
-        prop_assert!(end_of_day(until, zone) <= cutoff);
+        prop_assert!(end_of_day(until, &zone) <= cutoff);
     }
 
     #[test]
@@ -274,8 +274,8 @@ proptest! {
         pinned in any_terms(),
         current in any_terms(),
     ) {
-        let pinned = Cutoffs::of(period, zone, &pinned);
-        let current = Cutoffs::of(period, zone, &current);
+        let pinned = Cutoffs::of(period, &zone, &pinned);
+        let current = Cutoffs::of(period, &zone, &current);
         let both = pinned.older_of(current);
         prop_assert_eq!(both, current.older_of(pinned));
         prop_assert_eq!(both.older_of(pinned), both);

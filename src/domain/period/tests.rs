@@ -8,7 +8,7 @@ fn period(text: &str) -> Period {
 }
 
 fn zone(name: &str) -> Zone {
-    name.parse().unwrap()
+    crate::tzdata::zone_for_tests(name)
 }
 
 fn time(text: &str) -> DateTime<Utc> {
@@ -21,26 +21,26 @@ fn hour(hour: u8) -> ScheduleHour {
 
 #[test]
 fn d08_due_instants_at_both_ends_of_the_world() {
-    let due = |name| due_instant(period("2024-04"), zone(name), ScheduleHour::default());
+    let due = |name| due_instant(period("2024-04"), &zone(name), ScheduleHour::default());
     assert_eq!(due("Pacific/Kiritimati"), time("2024-03-31T10:00:00Z"));
     assert_eq!(due("Pacific/Pago_Pago"), time("2024-04-01T11:00:00Z"));
 }
 
 #[test]
 fn d08_due_at_an_hour_that_clocks_skip_or_repeat() {
-    // On 2012-04-01 clocks in Havana went from 00:00 to 01:00; on 2026-11-01 from 01:00 to 00:00.
-    let havana = |month, at| due_instant(period(month), zone("America/Havana"), hour(at));
+    // On 2012-04-01 clocks in Havana went from 00:00 to 01:00; on 2020-11-01 from 01:00 to 00:00.
+    let havana = |month, at| due_instant(period(month), &zone("America/Havana"), hour(at));
     assert_eq!(havana("2012-04", 0), time("2012-04-01T05:00:00Z"));
     assert_eq!(havana("2012-04", 1), time("2012-04-01T05:00:00Z"));
     assert_eq!(havana("2012-04", 2), time("2012-04-01T06:00:00Z"));
-    assert_eq!(havana("2026-11", 0), time("2026-11-01T04:00:00Z"));
-    assert_eq!(havana("2026-11", 1), time("2026-11-01T06:00:00Z"));
+    assert_eq!(havana("2020-11", 0), time("2020-11-01T04:00:00Z"));
+    assert_eq!(havana("2020-11", 1), time("2020-11-01T06:00:00Z"));
 }
 
 #[test]
 fn s02_only_the_newest_due_period_is_owed() {
     let brussels = zone("Europe/Brussels");
-    let newest = |now, at| newest_due_period(time(now), brussels, hour(at)).to_string();
+    let newest = |now, at| newest_due_period(time(now), &brussels, hour(at)).to_string();
     assert_eq!(newest("2024-03-31T21:59:59.999999Z", 0), "2024-03");
     assert_eq!(newest("2024-03-31T22:00:00Z", 0), "2024-04");
     assert_eq!(newest("2024-04-01T05:59:59Z", 8), "2024-03");
@@ -59,7 +59,7 @@ fn s02_a_period_stays_due_when_clocks_go_back_into_the_old_month() {
         NaiveDate::from_ymd_opt(2009, 10, 31).unwrap()
     );
     assert_eq!(
-        newest_due_period(again_october, st_johns, hour(0)),
+        newest_due_period(again_october, &st_johns, hour(0)),
         period("2009-11")
     );
 }
@@ -68,7 +68,7 @@ fn s02_a_period_stays_due_when_clocks_go_back_into_the_old_month() {
 fn s02_a_broken_clock_does_not_panic() {
     for now in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC] {
         for name in ["Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"] {
-            let _ = newest_due_period(now, zone(name), hour(23));
+            let _ = newest_due_period(now, &zone(name), hour(23));
         }
     }
 }
@@ -168,20 +168,20 @@ proptest! {
 
     #[test]
     fn newest_due_period_is_due_and_its_successor_is_not(
-        zone_index in 0..chrono_tz::TZ_VARIANTS.len(),
+        name in proptest::sample::select(crate::tzdata::names_for_tests()),
         // 1970 to 2099
         seconds in 0..4_100_000_000_i64,
         at in 0..=23_u8,
     ) {
-        let zone = zone(chrono_tz::TZ_VARIANTS[zone_index].name());
+        let zone = zone(name);
         let now = DateTime::from_timestamp(seconds, 0).unwrap();
-        let newest = newest_due_period(now, zone, hour(at));
-        prop_assert!(due_instant(newest, zone, hour(at)) <= now);
-        prop_assert!(due_instant(newest.next(), zone, hour(at)) > now);
+        let newest = newest_due_period(now, &zone, hour(at));
+        prop_assert!(due_instant(newest, &zone, hour(at)) <= now);
+        prop_assert!(due_instant(newest.next(), &zone, hour(at)) > now);
         // … and on both sides of the very instant.
-        let due = due_instant(newest, zone, hour(at));
-        prop_assert_eq!(newest_due_period(due, zone, hour(at)), newest);
+        let due = due_instant(newest, &zone, hour(at));
+        prop_assert_eq!(newest_due_period(due, &zone, hour(at)), newest);
         let just_before = due - TimeDelta::microseconds(1);
-        prop_assert_eq!(newest_due_period(just_before, zone, hour(at)), newest.previous());
+        prop_assert_eq!(newest_due_period(just_before, &zone, hour(at)), newest.previous());
     }
 }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::period::{Period, ScheduleHour, Zone, due_instant};
+use crate::domain::period::{Period, ScheduleHour, due_instant};
 
 fn months(number: i64) -> Months {
     Months::try_from(number).unwrap()
@@ -200,11 +200,11 @@ fn p07_quarantine_is_whole_days_only() {
 
 #[test]
 fn p09_the_highest_version_that_is_effective_rules() {
-    let brussels: Zone = "Europe/Brussels".parse().unwrap();
+    let brussels = crate::tzdata::zone_for_tests("Europe/Brussels");
     let due = |month: &str| {
         due_instant(
             month.parse::<Period>().unwrap(),
-            brussels,
+            &brussels,
             ScheduleHour::default(),
         )
     };

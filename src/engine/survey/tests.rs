@@ -9,14 +9,14 @@ fn at(text: &str) -> DateTime<Utc> {
 const NOW: &str = "2024-04-01T12:00:00Z";
 
 fn candidate(number: i64, zone: &str) -> Candidate {
-    let zone: Zone = zone.parse().expect("a zone");
+    let zone = crate::tzdata::zone_for_tests(zone);
     let period: Period = "2024-04".parse().expect("a period");
     Candidate {
         tenant: TenantId(number),
         slug: format!("tenant-{number}"),
-        zone: Some(zone),
+        due_at: due_instant(period, &zone, ScheduleHour::default()),
+        zone: Ok(zone),
         period,
-        due_at: due_instant(period, zone, ScheduleHour::default()),
         period_named: false,
     }
 }

@@ -11,18 +11,22 @@ use std::sync::{LazyLock, Mutex};
 
 use chrono::{DateTime, Utc};
 use libfuzzer_sys::fuzz_target;
-use retentiond::domain::period::Zone;
 use retentiond::domain::suppression::{Keyring, MasterKey, TenantHasher};
+use retentiond::domain::zone::Zone;
 use retentiond::ids::TenantId;
 use retentiond::intake::mapping::{Mapping, MappingOptions, Target};
 use retentiond::intake::reader::{Records, Source};
 use retentiond::intake::record::Rules;
 use retentiond::intake::sieve::{Fate, next_fate};
+use retentiond::tzdata::Snapshot;
 use tempfile::NamedTempFile;
 
 /// Written anew for each input.
 static FILE: LazyLock<Mutex<NamedTempFile>> =
     LazyLock::new(|| Mutex::new(NamedTempFile::new().expect("a temporary file")));
+
+static BRUSSELS: LazyLock<Zone> =
+    LazyLock::new(|| Snapshot::bundled().zone("Europe/Brussels").expect("a zone"));
 
 static HASHER: LazyLock<TenantHasher> = LazyLock::new(|| {
     let key = MasterKey::new(vec![7; 32].into()).expect("long enough");
@@ -79,7 +83,7 @@ fn sift(records: &mut Records, mapping: &Mapping) -> Vec<u8> {
     let rules = Rules {
         mapping,
         accepted_at: now,
-        zone: "Europe/Brussels".parse::<Zone>().expect("a zone"),
+        zone: &BRUSSELS,
         now,
     };
     let header = records.raw().expect("a readable file");

@@ -1,10 +1,43 @@
 //! The reference's own calendar: months, and where a day begins. It asks the time-zone library one
-//! thing only, what clocks show at an instant, and looks for the instant by itself.
+//! thing only, what clocks show at an instant, and looks for the instant by itself. The library reads
+//! the same files as the service does, or they would differ whenever countries change their rules.
 
+use std::collections::HashMap;
 use std::fmt::{self, Debug, Display};
+use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex};
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
-use chrono_tz::Tz;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// A zone, and what its clocks show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tz(pub &'static str);
+
+impl Tz {
+    pub const UTC: Self = Self("UTC");
+
+    pub fn name(self) -> &'static str {
+        self.0
+    }
+
+    /// The date that its clocks show.
+    fn date(self, instant: DateTime<Utc>) -> NaiveDate {
+        static READ: LazyLock<Mutex<HashMap<&'static str, TimeZone>>> =
+            LazyLock::new(Mutex::default);
+        let mut read = READ.lock().expect("nobody panics here");
+        let time_zone = read.entry(self.0).or_insert_with(|| {
+            let directory = std::env::var_os("TZDIR").unwrap_or("/usr/share/zoneinfo".into());
+            let file = PathBuf::from(directory).join(self.0);
+            let content = std::fs::read(file).expect("a zone of this machine's");
+            TimeZone::tzif(self.0, &content).expect("a zone's file")
+        });
+        let timestamp = Timestamp::from_second(instant.timestamp()).expect("a time of our days");
+        let offset = time_zone.to_offset(timestamp).seconds();
+        (instant + TimeDelta::seconds(offset.into())).date_naive()
+    }
+}
 
 /// A calendar month, as the number of months since January of the year 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +62,7 @@ impl Month {
         // No zone is as far from UTC as 15 hours, and none of the zones used here has changed its
         // offset at anything but a quarter of an hour in the years used here.
         let mut instant = day.and_time(NaiveTime::MIN).and_utc() - TimeDelta::hours(15);
-        while instant.with_timezone(&zone).date_naive() < day {
+        while zone.date(instant) < day {
             instant += TimeDelta::minutes(15);
         }
         instant

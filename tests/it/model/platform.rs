@@ -1,7 +1,6 @@
 //! What the platform itself writes, past the service.
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use entity::{answer, conversation_message, invitation, participant, participant_metadata, upload};
 use retentiond::ids::TenantId;
 use sea_orm::ActiveValue::Set;
@@ -9,6 +8,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
+use super::calendar::Tz;
 use super::look::file_name;
 use super::seen::{Key, Person};
 use super::service::Service;

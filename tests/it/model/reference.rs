@@ -7,9 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 
-use super::calendar::{Month, month_text};
+use super::calendar::{Month, Tz, month_text};
 use super::seen::{EMAIL, Key, Person, Run, Upload};
 use super::transitions::{Age, Change, Clock, NewTenant, Row, Start};
 

@@ -5,11 +5,10 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
-use chrono_tz::Tz;
 use retentiond::domain::counts::Counts;
 use retentiond::engine::partition::Partition;
 
-use super::calendar::{Month, month_text};
+use super::calendar::{Month, Tz, month_text};
 use super::reference::{Policy, Reference, Stored, Tenant, normal};
 use super::seen::{Cutoffs, EMAIL, Key, Run, Verdict};
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use chrono_tz::Tz;
 use retentiond::clock::FixedClock;
 use retentiond::domain::counts::Counts;
 use retentiond::domain::email::NormalizedEmail;
@@ -23,6 +22,7 @@ use retentiond::store::{self, Dialect};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use super::calendar::Tz;
 use super::look::{LONG_AGO, Look, file_name};
 use super::reference::{File, Import};
 use super::runs::End;
@@ -166,7 +166,7 @@ impl Service {
         intake::Tenant {
             id: self.tenant(slug),
             slug: slug.to_owned(),
-            zone: zone.name().parse().expect("a zone"),
+            zone: Ok(crate::support::world::zone(zone.name())),
         }
     }
 

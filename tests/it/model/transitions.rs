@@ -7,26 +7,25 @@
 use std::fmt::{self, Debug};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest_state_machine::ReferenceStateMachine;
 
-use super::calendar::Month;
+use super::calendar::{Month, Tz};
 
 /// Some zones whose first of the month is far from UTC's, or does not begin at midnight.
 const ZONES: [Tz; 8] = [
     Tz::UTC,
-    Tz::Europe__Brussels,
-    Tz::America__New_York,
-    Tz::Pacific__Kiritimati,
-    Tz::Pacific__Pago_Pago,
+    Tz("Europe/Brussels"),
+    Tz("America/New_York"),
+    Tz("Pacific/Kiritimati"),
+    Tz("Pacific/Pago_Pago"),
     // Midnight of 1 October 2023 did not exist.
-    Tz::America__Asuncion,
+    Tz("America/Asuncion"),
     // Midnight of 1 November 2020 happened twice.
-    Tz::America__Havana,
-    Tz::Asia__Kathmandu,
+    Tz("America/Havana"),
+    Tz("Asia/Kathmandu"),
 ];
 
 /// One of those that there are at the time: the remainder by their number.

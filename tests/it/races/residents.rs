@@ -79,7 +79,7 @@ impl Residents {
             tenant: Tenant {
                 id: tenant,
                 slug: slug.to_owned(),
-                zone: "Europe/Brussels".parse().expect("a zone"),
+                zone: Ok(crate::support::world::zone("Europe/Brussels")),
             },
             shared,
             seed: random.random(),

@@ -18,6 +18,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{EntityTrait, IntoActiveModel};
 use uuid::Uuid;
 
+use super::world::zone;
 use super::{Scratch, World, at};
 
 /// From the first to the last to reach a new month.
@@ -92,7 +93,7 @@ impl Crowd {
         let mut members = Vec::with_capacity(size + 1);
         let mut rows = Rows::default();
         for number in 0..size {
-            let zone = zones[number % zones.len()];
+            let zone = &zones[number % zones.len()];
             let months = match number % 4 {
                 2 => (Some(2), None),
                 3 => (None, Some(12)),
@@ -104,7 +105,7 @@ impl Crowd {
         let nobody = member(
             &world,
             "crowd-none",
-            zones[0],
+            &zones[0],
             (None, None),
             now,
             0,
@@ -124,13 +125,10 @@ impl Crowd {
 
 fn zones_at_rest(now: DateTime<Utc>) -> Vec<Zone> {
     let hour = ScheduleHour::default();
-    let mut zones: Vec<Zone> = ZONES
-        .iter()
-        .map(|name| name.parse().expect("a zone"))
-        .collect();
+    let mut zones: Vec<Zone> = ZONES.iter().map(|name| zone(name)).collect();
     zones.retain(|zone| {
-        let next = newest_due_period(now, *zone, hour).next();
-        due_instant(next, *zone, hour) > now + TEST_MAX
+        let next = newest_due_period(now, zone, hour).next();
+        due_instant(next, zone, hour) > now + TEST_MAX
     });
     zones
 }
@@ -138,13 +136,13 @@ fn zones_at_rest(now: DateTime<Utc>) -> Vec<Zone> {
 async fn member(
     world: &World,
     slug: &str,
-    zone: Zone,
+    zone: &Zone,
     (anonymize_after, retain): (Option<i32>, Option<i32>),
     now: DateTime<Utc>,
     number: usize,
     rows: &mut Rows,
 ) -> Member {
-    let tenant = world.tenant(slug, zone.tz().name()).await;
+    let tenant = world.tenant(slug, zone.name()).await;
     let terms = Terms::from_stored(anonymize_after, retain, None, false).expect("a valid policy");
     if !terms.is_empty() {
         world

@@ -25,7 +25,8 @@ pub struct FakedClock {
 }
 
 impl FakedClock {
-    fn new(file: PathBuf, now: DateTime<Utc>) -> Self {
+    /// A clock that shows `now`, and stands in `file`.
+    pub fn new(file: PathBuf, now: DateTime<Utc>) -> Self {
         let clock = Self {
             file,
             offset: Cell::default(),

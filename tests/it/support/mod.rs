@@ -16,6 +16,7 @@ pub mod serving;
 pub mod snapshot;
 pub mod way;
 pub mod world;
+pub mod zone_files;
 
 pub use binary::{Binary, Finished};
 pub use crowd::Crowd;

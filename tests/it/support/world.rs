@@ -14,12 +14,14 @@ use retentiond::clock::FixedClock;
 use retentiond::config::{Config, DatabaseConfig};
 use retentiond::domain::period::ScheduleHour;
 use retentiond::domain::suppression::{Keyring, MasterKey};
+use retentiond::domain::zone::Zone;
 use retentiond::engine::Engine;
 use retentiond::engine::pace::Pace;
 use retentiond::engine::throttle::Throttle;
 use retentiond::engine::turns::Turns;
 use retentiond::ids::{RandomIds, TenantId};
 use retentiond::store::{self, RetryPolicy, keys, schema};
+use retentiond::tzdata::Tzdata;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait,
@@ -35,6 +37,14 @@ const ANY_SKEW: Duration = Duration::from_secs(200 * 365 * 24 * 3600);
 
 pub fn at(text: &str) -> DateTime<Utc> {
     text.parse().expect("an RFC 3339 time")
+}
+
+/// The zone of that name, as this machine's time-zone database has it.
+pub fn zone(name: &str) -> Zone {
+    Tzdata::of_system()
+        .newest()
+        .zone(name)
+        .expect("a zone of this machine's")
 }
 
 /// The platform and its engine.
@@ -72,6 +82,7 @@ impl World {
             database,
             clock: Arc::new(FixedClock(at(now))),
             ids: Arc::new(RandomIds),
+            tzdata: Tzdata::of_system(),
             keyring,
             stop: CancellationToken::new(),
             progress: Arc::default(),
@@ -85,7 +96,7 @@ impl World {
             lease_duration: Duration::from_secs(60),
             pace: Arc::new(Pace::new(None)),
             throttle: Arc::new(Throttle::off()),
-            window: None,
+            working_hours: None,
             retry: RetryPolicy {
                 attempts_max: 5,
                 backoff_initial: Duration::from_millis(10),
