@@ -9,21 +9,27 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::domain::address::NotBare;
 use crate::intake::import::{self, ImportOptions, Imported};
 use crate::intake::mapping::MappingOptions;
+use crate::intake::notes::Noted;
 
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::run::say;
 use super::session::Session;
 
+mod warnings;
+
 /// Arguments of `import`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "The file is CSV in UTF-8: commas, a header line, quotation marks where needed; a \
     byte-order mark and CRLF are fine. Columns named first_name, last_name, email, phone and \
-    customer_id are these fields; --map names others. Every other column becomes metadata, which \
-    anonymization keeps: a warning names those that look like personal data. Rows that cannot be \
+    customer_id are these fields; --map names others. A column that is named almost like one of them is \
+    refused, unless --map or --metadata says which is meant. Every other column becomes metadata, which \
+    anonymization keeps: a warning names those that look like personal data. E-mail values that are not \
+    one bare address are counted and named by line. Rows that cannot be \
     taken go to FILE.rejects.csv with line and reason (exit code 3); the others are imported. It is \
     one transaction: if it is interrupted, nothing was imported, and it can be repeated."
 )]
@@ -40,6 +46,14 @@ pub struct ImportArguments {
     /// several times
     #[arg(long = "map", value_name = "FIELD=COLUMN")]
     maps: Vec<String>,
+
+    /// A column that is metadata although it is named like a field; may be given several times
+    #[arg(long = "metadata", value_name = "COLUMN")]
+    metadata: Vec<String>,
+
+    /// Reject rows whose e-mail value is not one bare address
+    #[arg(long)]
+    strict_email: bool,
 
     /// When the platform accepted the upload, for example 2024-02-29T22:59:59Z [default: now]
     #[arg(long, value_name = "TIME")]
@@ -59,6 +73,7 @@ pub struct ImportArguments {
 pub async fn import(session: &Session, arguments: ImportArguments) -> Result<Exit, Failure> {
     let mut mapping = MappingOptions {
         added_at_column: arguments.added_at_column,
+        metadata: arguments.metadata,
         ..MappingOptions::default()
     };
     for map in &arguments.maps {
@@ -74,6 +89,7 @@ pub async fn import(session: &Session, arguments: ImportArguments) -> Result<Exi
         mapping,
         accepted_at: arguments.accepted_at,
         again: arguments.again,
+        strict_email: arguments.strict_email,
     };
     let bar = progress_bar();
     let progress = |read: u64, total: u64| {
@@ -83,7 +99,7 @@ pub async fn import(session: &Session, arguments: ImportArguments) -> Result<Exi
     let imported = import::import(&intake, &tenant, &options, &progress).await;
     bar.finish_and_clear();
     let imported = imported?;
-    for warning in warnings(&imported) {
+    for warning in warnings::of(&imported.notes) {
         say(&format!("warning: {warning}"));
     }
     match session.format {
@@ -118,38 +134,6 @@ fn progress_bar() -> ProgressBar {
     bar
 }
 
-/// Sentences about columns and rows; names and numbers only, never values.
-fn warnings(imported: &Imported) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if imported.left_out_columns {
-        warnings.push(
-            "the file begins with the columns line and reason, like a rejects file; they were left \
-             out (give them other names to store them)"
-                .to_owned(),
-        );
-    }
-    let spanning = imported.accepted_spanning_lines;
-    if spanning > 0 {
-        let rows = if spanning == 1 {
-            "row spans"
-        } else {
-            "rows span"
-        };
-        warnings.push(format!(
-            "{spanning} accepted {rows} several lines of the file; if no value has line breaks, a \
-             quotation mark is missing, and people on those lines were not imported"
-        ));
-    }
-    let columns = imported.suspicious_columns.iter();
-    warnings.extend(columns.map(|column| {
-        format!(
-            "the column {column:?} looks like personal data; it was stored as metadata, which \
-                 anonymization keeps (use --map to make it a field)"
-        )
-    }));
-    warnings
-}
-
 #[derive(Serialize)]
 struct ImportDocument<'a> {
     tenant: &'a str,
@@ -160,10 +144,51 @@ struct ImportDocument<'a> {
     rejected: u64,
     recognised: u64,
     rejects_file: Option<String>,
+    not_bare_emails: NotBareEmails,
+    repeated_headers: Lines,
+    summary_rows: Lines,
+    suspicious_columns: Vec<SuspiciousColumn<'a>>,
     warnings: Vec<String>,
 }
 
+/// E-mail values that are not one bare address.
+#[derive(Serialize)]
+struct NotBareEmails {
+    count: u64,
+    first: Vec<NotBareEmail>,
+}
+
+#[derive(Serialize)]
+struct NotBareEmail {
+    line: u64,
+    not_bare: NotBare,
+}
+
+#[derive(Serialize)]
+struct Lines {
+    count: u64,
+    first_lines: Vec<u64>,
+}
+
+#[derive(Serialize)]
+struct SuspiciousColumn<'a> {
+    column: &'a str,
+    hits: u64,
+    values: u64,
+    by_name: bool,
+}
+
 fn document<'a>(tenant: &'a str, imported: &'a Imported) -> ImportDocument<'a> {
+    let notes = &imported.notes;
+    let not_bare = notes.not_bare.first.iter();
+    let not_bare = not_bare.map(|&(line, not_bare)| NotBareEmail { line, not_bare });
+    let suspicious = notes.suspicious_columns.iter();
+    let suspicious = suspicious.map(|(column, suspicion)| SuspiciousColumn {
+        column,
+        hits: suspicion.hits,
+        values: suspicion.values,
+        by_name: suspicion.by_name,
+    });
     ImportDocument {
         tenant,
         upload_id: imported.upload_id,
@@ -173,7 +198,21 @@ fn document<'a>(tenant: &'a str, imported: &'a Imported) -> ImportDocument<'a> {
         rejected: imported.rejected,
         recognised: imported.recognised,
         rejects_file: rejects_file(imported),
-        warnings: warnings(imported),
+        not_bare_emails: NotBareEmails {
+            count: notes.not_bare.rows,
+            first: not_bare.collect(),
+        },
+        repeated_headers: lines(&notes.headers),
+        summary_rows: lines(&notes.summaries),
+        suspicious_columns: suspicious.collect(),
+        warnings: warnings::of(notes),
+    }
+}
+
+fn lines(noted: &Noted<()>) -> Lines {
+    Lines {
+        count: noted.rows,
+        first_lines: noted.first.iter().map(|(line, ())| *line).collect(),
     }
 }
 

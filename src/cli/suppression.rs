@@ -6,7 +6,8 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::intake::check::{Checker, Suppression};
+use crate::domain::address::NotBare;
+use crate::intake::check::{self, Checker, Suppression};
 use crate::keyring;
 use crate::store::keys;
 
@@ -31,7 +32,8 @@ pub enum SuppressionCommand {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Reads addresses from standard input, one a line, and prints for each its line \
-    number, a tab, and `suppressed`, `clear` or `invalid`; never the address."
+    number, a tab, and `suppressed`, `clear` or `invalid`; never the address. Invalid is what is \
+    not one bare address, such as `Name <address>`, which names nobody."
 )]
 pub struct CheckArguments {
     /// The tenant
@@ -61,11 +63,15 @@ pub async fn suppression(session: &Session, command: SuppressionCommand) -> Resu
             .iter()
             .map(|line| std::str::from_utf8(line).ok())
             .collect();
-        for state in checker.check(&texts).await? {
+        for check::Answer { state, not_bare } in checker.check(&texts).await? {
             line += 1;
             match session.format {
                 Format::Table => output::print_line(&format!("{line}\t{}", state.as_str()))?,
-                Format::Json => answers.push(Answer { line, state }),
+                Format::Json => answers.push(Answer {
+                    line,
+                    state,
+                    not_bare,
+                }),
             }
         }
     }
@@ -89,6 +95,8 @@ struct CheckDocument<'a> {
 struct Answer {
     line: u64,
     state: Suppression,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_bare: Option<NotBare>,
 }
 
 /// As many lines as are at hand, up to [`LINES_MAX`], but at least one unless the input has ended: on

@@ -59,6 +59,7 @@ pub(super) async fn upload(
         mapping: MappingOptions::default(),
         accepted_at: None,
         again: false,
+        strict_email: false,
     };
     let imported = import(&intake, &door, &options, &|_, _| {}).await?;
     let Some(upload) = imported.upload_id else {

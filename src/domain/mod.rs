@@ -7,15 +7,19 @@
 //! - [`policy`]: a tenant's terms, how they are written, and which version rules.
 //! - [`forecast`]: in which period something first happens.
 //! - [`subject`]: what belongs to a participant, and [`counts`] of what was done with it.
-//! - [`email`] and [`suppression`]: how somebody who unsubscribed is recognised again.
+//! - [`email`] and [`suppression`]: how somebody who unsubscribed is recognised again; [`address`]: whether
+//!   a text is one address and nothing else, [`email_value`]: whom mail to any other text may reach.
 //! - [`run_state`]: where a tenant-run stands.
 //! - [`window`]: the time of day in which work may be done.
 
+pub mod address;
 pub mod counts;
 pub mod cutoff;
 pub mod dated;
 pub mod email;
+pub mod email_value;
 pub mod forecast;
+pub mod invisible;
 pub mod period;
 pub mod policy;
 pub mod run_state;

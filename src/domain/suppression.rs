@@ -6,8 +6,8 @@
 //! ```text
 //! derived key = HKDF(ikm = master key, salt = "retentiond", L = 32,
 //!                    info = "retentiond/v1/" purpose NUL tenant id as 8 bytes, big-endian)
-//! e-mail hash = HMAC(derived key of "suppression-email", NORM_VERSION as 4 bytes, big-endian, then
-//!                    the normalised address in UTF-8)
+//! e-mail hash = HMAC(derived key of "suppression-email", number of the normalisation's version as
+//!                    4 bytes, big-endian, then the normalised address in UTF-8)
 //! content MAC = HMAC(derived key of "upload-content", the file's bytes)
 //! check value = HKDF(ikm = master key, salt = "retentiond", L = 32, info = "retentiond/v1/check-value")
 //! ```
@@ -29,7 +29,7 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::domain::email::{NORM_VERSION, NormalizedEmail};
+use crate::domain::email::{NormVersion, NormalizedEmail};
 use crate::ids::TenantId;
 
 /// Shortest master key accepted, in bytes: as long as the hash, as RFC 2104 advises. The hmac crate
@@ -211,6 +211,8 @@ impl Keyring {
 pub struct Suppressed {
     /// Under which key.
     pub key_id: KeyId,
+    /// By which rules the address was normalised.
+    pub norm_version: NormVersion,
     /// HMAC-SHA-256 of the normalised address.
     pub hmac: [u8; 32],
 }
@@ -222,14 +224,15 @@ struct TenantKeys {
 }
 
 impl TenantKeys {
-    fn suppress(&self, address: &NormalizedEmail) -> Suppressed {
+    fn suppress(&self, version: NormVersion, address: &NormalizedEmail) -> Suppressed {
         // The version is hashed too, so that a later version can never take one person's hash for
         // another's.
         let mac = keyed(&self.email)
-            .chain_update(NORM_VERSION.to_be_bytes())
+            .chain_update(version.number().to_be_bytes())
             .chain_update(address.expose());
         Suppressed {
             key_id: self.id.clone(),
+            norm_version: version,
             hmac: mac.finalize().into_bytes().into(),
         }
     }
@@ -246,13 +249,27 @@ impl TenantHasher {
     /// The hash of `address` under the active key: the one to store.
     #[must_use]
     pub fn hash(&self, address: &NormalizedEmail) -> Suppressed {
-        self.keys[0].suppress(address)
+        self.keys[0].suppress(address.version(), address)
     }
 
-    /// The hashes of `address` under all keys, the active one first: those to look up.
+    /// The hashes of `address` under all keys, and by every version of the normalisation up to its own:
+    /// those to look up. The first is that of [`TenantHasher::hash`].
+    ///
+    /// What version 2 leaves, version 1 leaves as it is. So the same text stands for the address under
+    /// both; but their hashes differ, because the version is part of them.
     #[must_use]
     pub fn hash_all(&self, address: &NormalizedEmail) -> Vec<Suppressed> {
-        self.keys.iter().map(|key| key.suppress(address)).collect()
+        let versions: &[NormVersion] = match address.version() {
+            NormVersion::One => &[NormVersion::One],
+            NormVersion::Two => &[NormVersion::Two, NormVersion::One],
+        };
+        let keys = self.keys.iter();
+        keys.flat_map(|key| {
+            versions
+                .iter()
+                .map(|&version| key.suppress(version, address))
+        })
+        .collect()
     }
 
     /// Starts the MACs by which a file is recognised when it is uploaded again.

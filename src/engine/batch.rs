@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::domain::counts::Counts;
 use crate::domain::cutoff::Cutoffs;
-use crate::domain::email::NormalizedEmail;
+use crate::domain::email_value::EmailValue;
 use crate::domain::period::{Period, Zone};
 use crate::domain::policy::Terms;
 use crate::domain::suppression::{Suppressed, TenantHasher};
@@ -394,25 +394,26 @@ async fn record_suppressions(
             continue;
         };
         let address = transaction.dialect().address(address);
-        match address.as_deref().and_then(NormalizedEmail::normalize) {
-            Some(email) => {
-                // A mark without a real date counts all the same; of now is the month that we know.
-                let month = row
-                    .unsubscribed_month
-                    .as_deref()
-                    .filter(|month| month.parse::<Period>().is_ok())
-                    .map_or_else(|| month_of(now), str::to_owned);
-                hashes
-                    .entry(run.hasher.hash(&email))
-                    .and_modify(|known| {
-                        if month < *known {
-                            known.clone_from(&month);
-                        }
-                    })
-                    .or_insert(month);
-            }
+        let value = address.as_deref().map(EmailValue::read).unwrap_or_default();
+        if value.addresses().is_empty() {
             // U10: the right to be forgotten wins; it is counted, without the value.
-            None => counts.unhashable += 1,
+            counts.unhashable += 1;
+        }
+        // A mark without a real date counts all the same; of now is the month that we know.
+        let month = row
+            .unsubscribed_month
+            .as_deref()
+            .filter(|month| month.parse::<Period>().is_ok())
+            .map_or_else(|| month_of(now), str::to_owned);
+        for email in value.addresses() {
+            hashes
+                .entry(run.hasher.hash(email))
+                .and_modify(|known| {
+                    if month < *known {
+                        known.clone_from(&month);
+                    }
+                })
+                .or_insert_with(|| month.clone());
         }
     }
     let hashes = hashes

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::domain::counts::Counts;
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::dated::{dated_since, dated_until};
-use crate::domain::email::NormalizedEmail;
+use crate::domain::email_value::EmailValue;
 use crate::domain::subject::CHILD_TABLES;
 use crate::domain::suppression::{Suppressed, TenantHasher};
 use crate::ids::TenantId;
@@ -313,12 +313,9 @@ async fn collect_hashes(
             &parameters(tenant, selection),
             |Unsubscribed { address }| {
                 let address = dialect.address(&address);
-                match address.as_deref().and_then(NormalizedEmail::normalize) {
-                    Some(email) => {
-                        hashes.insert(hasher.hash(&email));
-                    }
-                    None => unhashable += 1,
-                }
+                let value = address.as_deref().map(EmailValue::read).unwrap_or_default();
+                unhashable += u64::from(value.addresses().is_empty());
+                hashes.extend(value.addresses().iter().map(|email| hasher.hash(email)));
             },
         )
         .await?;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::domain::email::NormalizedEmail;
+use crate::domain::address::{NotBare, read_bare};
 use crate::domain::suppression::Keyring;
 use crate::store::{Database, StoreError};
 
@@ -19,8 +19,17 @@ pub enum Suppression {
     Suppressed,
     /// Nothing.
     Clear,
-    /// It is no address.
+    /// It is not one bare address.
     Invalid,
+}
+
+/// What is known about a line, and what stands there if it is not one bare address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What is known.
+    pub state: Suppression,
+    /// Why it is invalid; unset for what is no text at all.
+    pub not_bare: Option<NotBare>,
 }
 
 impl Suppression {
@@ -69,22 +78,33 @@ impl Checker {
     /// # Errors
     ///
     /// The database's.
-    pub async fn check(
-        &mut self,
-        addresses: &[Option<&str>],
-    ) -> Result<Vec<Suppression>, StoreError> {
+    pub async fn check(&mut self, addresses: &[Option<&str>]) -> Result<Vec<Answer>, StoreError> {
+        let read: Vec<_> = addresses.iter().map(|text| text.map(read_bare)).collect();
+        let bare = addresses.iter().zip(&read);
+        let bare: Vec<Option<&str>> = bare
+            .map(|(text, read)| text.filter(|_| matches!(read, Some(Ok(_)))))
+            .collect();
         let transaction = self.database.begin_read(DOING).await?;
-        let hits = self.recognition.recognise(&transaction, addresses).await?;
+        let hits = self.recognition.recognise(&transaction, &bare).await?;
         transaction.rollback().await?;
-        let answers = addresses.iter().zip(hits).map(|(address, hit)| {
-            if hit {
-                Suppression::Suppressed
-            } else if address.and_then(NormalizedEmail::normalize).is_some() {
-                Suppression::Clear
-            } else {
-                Suppression::Invalid
-            }
+        let answers = read.iter().zip(hits).map(|(read, hit)| match read {
+            Some(Ok(_)) if hit => Answer::of(Suppression::Suppressed),
+            Some(Ok(_)) => Answer::of(Suppression::Clear),
+            Some(Err(kind)) => Answer {
+                state: Suppression::Invalid,
+                not_bare: Some(*kind),
+            },
+            None => Answer::of(Suppression::Invalid),
         });
         Ok(answers.collect())
+    }
+}
+
+impl Answer {
+    fn of(state: Suppression) -> Self {
+        Self {
+            state,
+            not_bare: None,
+        }
     }
 }

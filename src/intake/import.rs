@@ -11,8 +11,8 @@ use crate::domain::suppression::TenantHasher;
 use crate::store::{ErrorClass, StoreError, Transaction, tenants};
 
 use super::insert::{Chunk, Upload, complete_upload, forget_plans, store_rows, store_upload};
-use super::looks::Looks;
-use super::mapping::{FIELDS, Mapping, MappingOptions};
+use super::mapping::{Mapping, MappingOptions};
+use super::notes::{NoteTaker, Notes};
 use super::reader::{Content, Records, Source};
 use super::recognition::{Pages, Recognition};
 use super::record::Rules;
@@ -38,6 +38,8 @@ pub struct ImportOptions {
     pub accepted_at: Option<String>,
     /// E9: take a file that was uploaded before.
     pub again: bool,
+    /// U12: reject rows whose e-mail value is not one bare address.
+    pub strict_email: bool,
 }
 
 /// What became of an upload.
@@ -57,12 +59,8 @@ pub struct Imported {
     pub recognised: u64,
     /// The rejects file, if a row was rejected.
     pub rejects_file: Option<PathBuf>,
-    /// Stored rows that stand on several lines of the file.
-    pub accepted_spanning_lines: u64,
-    /// Whether the columns were left out that a rejects file begins with.
-    pub left_out_columns: bool,
-    /// E11: columns that became metadata and look like personal data.
-    pub suspicious_columns: Vec<String>,
+    /// What the importer is told of the stored rows.
+    pub notes: Notes,
 }
 
 /// How far an import is: bytes read, and bytes in all.
@@ -104,10 +102,9 @@ struct Import<'a> {
 struct Filled {
     accepted_at: DateTime<Utc>,
     accepted: u64,
-    accepted_spanning_lines: u64,
     recognised: u64,
     rejects: Rejects,
-    suspicious_columns: Vec<String>,
+    notes: Notes,
 }
 
 impl Import<'_> {
@@ -118,6 +115,7 @@ impl Import<'_> {
         let content = source.content(&self.hasher)?;
         let mut records = source.records(&self.hasher)?;
         let mapping = self.header(&mut records)?;
+        rejects::check_replaceable(&rejects::path_beside(&self.options.file))?;
         let id = self.intake.ids.next();
         let transaction = self.intake.database.begin_long(DOING).await?;
         let filled = self
@@ -144,9 +142,7 @@ impl Import<'_> {
             rejected: filled.rejects.rows,
             recognised: filled.recognised,
             rejects_file: filled.rejects.keep(),
-            accepted_spanning_lines: filled.accepted_spanning_lines,
-            left_out_columns: mapping.leaves_out(),
-            suspicious_columns: filled.suspicious_columns,
+            notes: filled.notes,
         })
     }
 
@@ -195,19 +191,18 @@ impl Import<'_> {
             accepted_at,
             zone,
             now,
+            strict_email: self.options.strict_email,
         };
         let rejects_path = rejects::path_beside(&self.options.file);
         let mut rejects = Rejects::begin(rejects_path, records.raw()?.bytes)?;
-        let mut looks = vec![Looks::default(); mapping.columns.len()];
+        let mut notes = NoteTaker::new(mapping);
         let mut chunk = Chunk::default();
-        let (mut accepted, mut accepted_spanning_lines) = (0, 0);
-        let (mut recognised, mut chunks) = (0, 0_u64);
+        let (mut accepted, mut recognised, mut chunks) = (0, 0, 0_u64);
         while let Some(fate) = next_fate(&mut records, &rules)? {
             match fate {
                 Fate::Accepted { row, spans_lines } => {
-                    row.look(&mut looks);
+                    notes.see(&row, spans_lines, &records)?;
                     accepted += 1;
-                    accepted_spanning_lines += u64::from(spans_lines);
                     chunk.push(row, mapping);
                 }
                 Fate::Rejected { raw, reason } => rejects.add(&raw, &reason)?,
@@ -245,18 +240,12 @@ impl Import<'_> {
                 .await?;
             complete_upload(transaction, &upload, accepted).await?;
         }
-        let suspicious_columns = mapping
-            .metadata()
-            .filter(|(position, name)| looks[*position].personal() || FIELDS.contains(name))
-            .map(|(_, name)| name.to_owned())
-            .collect();
         Ok(Filled {
             accepted_at,
             accepted,
-            accepted_spanning_lines,
             recognised,
             rejects,
-            suspicious_columns,
+            notes: notes.finish(),
         })
     }
 

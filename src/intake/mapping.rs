@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::IntakeError;
+use super::folding::fold;
 use super::record::{METADATA_KEY_CHARS_MAX, contains_nul};
 
 /// The five personal fields, in the order of the table's columns.
@@ -21,6 +22,8 @@ pub struct MappingOptions {
     pub map: Vec<(String, String)>,
     /// The column that holds each row's `added_at`.
     pub added_at_column: Option<String>,
+    /// Columns that are metadata, whatever they are called.
+    pub metadata: Vec<String>,
 }
 
 /// Where a column's values go.
@@ -43,6 +46,8 @@ pub struct Mapping {
     pub columns: Vec<String>,
     /// Where each column's values go.
     pub targets: Vec<Target>,
+    /// Which columns `--metadata` names.
+    confirmed: Vec<bool>,
 }
 
 impl MappingOptions {
@@ -76,70 +81,122 @@ impl MappingOptions {
 
 impl Mapping {
     /// Decides where each of the header's columns goes. Without `--map`, a column that is named
-    /// exactly like a field is that field.
+    /// exactly like a field is that field. One that is named almost so is refused, because metadata
+    /// outlives anonymization.
     ///
     /// # Errors
     ///
     /// A sentence for people, when the header is not one, or `options` does not fit it.
     pub fn of(header: &[&[u8]], options: &MappingOptions) -> Result<Self, IntakeError> {
-        let mut columns = Vec::with_capacity(header.len());
-        for (position, name) in header.iter().enumerate() {
-            let name = std::str::from_utf8(name).map_err(|_| {
-                usage(format!(
-                    "the name of column {} is not UTF-8; save the file as UTF-8",
-                    position + 1
-                ))
-            })?;
-            if contains_nul(name) {
-                return Err(usage(format!(
-                    "the name of column {} holds a NUL character",
-                    position + 1
-                )));
-            }
-            columns.push(name.to_owned());
-        }
+        let columns = names(header)?;
         let left_out = left_out(&columns, options);
-        // By their places: in a file without a header, the names are somebody's data.
-        let mut seen = HashMap::new();
-        for (position, name) in columns.iter().enumerate().skip(left_out) {
-            if let Some(first) = seen.insert(name.as_str(), position) {
-                return Err(usage(format!(
-                    "columns {} and {} of the header have the same name; give every column a name of \
-                     its own",
-                    first + 1,
-                    position + 1
-                )));
-            }
-        }
+        check_duplicates(&columns, left_out)?;
         let mut targets = vec![Target::Metadata; columns.len()];
         targets[..left_out].fill(Target::LeftOut);
-        let find = |column: &str| columns.iter().position(|name| name == column);
+        let confirmed = vec![false; columns.len()];
+        let mut mapping = Self {
+            columns,
+            targets,
+            confirmed,
+        };
+        mapping.apply(options)?;
+        mapping.take_fields();
+        mapping.refuse_almost_fields(options)?;
+        mapping.check()?;
+        Ok(mapping)
+    }
+
+    /// What the command line says.
+    fn apply(&mut self, options: &MappingOptions) -> Result<(), IntakeError> {
         for (field, column) in &options.map {
-            let position = find(column).ok_or_else(|| missing("--map", column))?;
+            let position = self.find("--map", column)?;
+            if let Target::Field(other) = self.targets[position] {
+                return Err(usage(format!(
+                    "--map gives column {} to both {} and {field}",
+                    position + 1,
+                    FIELDS[other]
+                )));
+            }
             let field = FIELDS.iter().position(|known| known == field);
-            targets[position] = Target::Field(field.unwrap_or_default());
+            self.targets[position] = Target::Field(field.unwrap_or_default());
         }
         if let Some(column) = &options.added_at_column {
-            let position = find(column).ok_or_else(|| missing("--added-at-column", column))?;
-            if targets[position] != Target::Metadata {
+            let position = self.find("--added-at-column", column)?;
+            if matches!(self.targets[position], Target::Field(_)) {
                 return Err(usage(format!(
                     "the column {column:?} cannot be both --added-at-column and a field"
                 )));
             }
-            targets[position] = Target::AddedAt;
+            self.targets[position] = Target::AddedAt;
         }
+        for column in &options.metadata {
+            let position = self.find("--metadata", column)?;
+            if self.targets[position] != Target::Metadata {
+                return Err(usage(format!(
+                    "the column {column:?} cannot be both --metadata and something else"
+                )));
+            }
+            self.confirmed[position] = true;
+        }
+        Ok(())
+    }
+
+    /// Columns that are named exactly like a field which nothing was mapped to.
+    fn take_fields(&mut self) {
         for (place, field) in FIELDS.iter().enumerate() {
-            let mapped = targets.contains(&Target::Field(place));
-            if let Some(position) = find(field)
+            let mapped = self.targets.contains(&Target::Field(place));
+            if let Some(position) = self.columns.iter().position(|name| name == field)
                 && !mapped
-                && targets[position] == Target::Metadata
+                && self.targets[position] == Target::Metadata
+                && !self.confirmed[position]
             {
-                targets[position] = Target::Field(place);
+                self.targets[position] = Target::Field(place);
             }
         }
-        let mapping = Self { columns, targets };
-        mapping.check()?;
-        Ok(mapping)
+    }
+
+    /// Columns that are named almost like a field, unless the command line says what is what: by
+    /// `--map`, which column is the field; by `--metadata`, that this one is none.
+    fn refuse_almost_fields(&self, options: &MappingOptions) -> Result<(), IntakeError> {
+        for (position, name) in self.metadata() {
+            let Some(field) = FIELDS.iter().find(|field| fold(name) == fold(field)) else {
+                continue;
+            };
+            let said = options.map.iter().any(|(mapped, _)| mapped == field);
+            if said || self.confirmed[position] {
+                continue;
+            }
+            return Err(usage(format!(
+                "column {} of the header, {name:?}, is almost the field {field}; say which is meant: \
+                 --map {field}=HEADER, or --metadata HEADER to keep it as metadata (spaces, case and \
+                 invisible characters of HEADER do not matter)",
+                position + 1
+            )));
+        }
+        Ok(())
+    }
+
+    /// The column that an option names: by its exact name, or else the only one whose name differs
+    /// from it in nothing that people see or mean.
+    fn find(&self, option: &str, column: &str) -> Result<usize, IntakeError> {
+        if let Some(position) = self.columns.iter().position(|name| name == column) {
+            return Ok(position);
+        }
+        let folded = fold(column);
+        let mut alike = self.columns.iter().enumerate().filter(|(position, name)| {
+            let kept = self.targets[*position] != Target::LeftOut;
+            kept && !folded.is_empty() && fold(name) == folded
+        });
+        match (alike.next(), alike.next()) {
+            (Some((position, _)), None) => Ok(position),
+            (Some((first, _)), Some((second, _))) => Err(usage(format!(
+                "{option} {column:?} fits columns {} and {} of the header alike; give them names that \
+                 differ",
+                first + 1,
+                second + 1
+            ))),
+            (None, _) => Err(missing(option, column)),
+        }
     }
 
     fn check(&self) -> Result<(), IntakeError> {
@@ -176,6 +233,29 @@ impl Mapping {
         self.targets.contains(&Target::LeftOut)
     }
 
+    /// Whether `--metadata` names this column.
+    pub(super) fn is_confirmed(&self, position: usize) -> bool {
+        self.confirmed[position]
+    }
+
+    /// Pairs of metadata columns whose names differ in nothing that people see or mean.
+    pub(super) fn alike(&self) -> Vec<(&str, &str)> {
+        let mut seen: HashMap<String, &str> = HashMap::new();
+        let mut pairs = Vec::new();
+        for (_, name) in self.metadata() {
+            let folded = fold(name);
+            if folded.is_empty() {
+                continue;
+            }
+            if let Some(first) = seen.get(&folded) {
+                pairs.push((*first, name));
+            } else {
+                seen.insert(folded, name);
+            }
+        }
+        pairs
+    }
+
     /// Columns that become metadata, with their places.
     pub(super) fn metadata(&self) -> impl Iterator<Item = (usize, &str)> {
         self.columns
@@ -187,12 +267,56 @@ impl Mapping {
     }
 }
 
+/// The names of the columns, as text.
+fn names(header: &[&[u8]]) -> Result<Vec<String>, IntakeError> {
+    let mut columns = Vec::with_capacity(header.len());
+    for (position, name) in header.iter().enumerate() {
+        let name = std::str::from_utf8(name).map_err(|_| {
+            usage(format!(
+                "the name of column {} is not UTF-8; save the file as UTF-8",
+                position + 1
+            ))
+        })?;
+        if contains_nul(name) {
+            return Err(usage(format!(
+                "the name of column {} holds a NUL character",
+                position + 1
+            )));
+        }
+        columns.push(name.to_owned());
+    }
+    Ok(columns)
+}
+
+fn check_duplicates(columns: &[String], left_out: usize) -> Result<(), IntakeError> {
+    // By their places: in a file without a header, the names are somebody's data.
+    let mut seen = HashMap::new();
+    for (position, name) in columns.iter().enumerate().skip(left_out) {
+        if let Some(first) = seen.insert(name.as_str(), position) {
+            return Err(usage(format!(
+                "columns {} and {} of the header have the same name; give every column a name of \
+                 its own",
+                first + 1,
+                position + 1
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a name is a field's, or differs from one in nothing that people see or mean.
+pub(super) fn is_almost_field(name: &str) -> bool {
+    let folded = fold(name);
+    FIELDS.iter().any(|field| fold(field) == folded)
+}
+
 /// How many columns to leave out: a file that begins like a rejects file is a corrected one. Rejects
 /// of such a file begin so twice.
 fn left_out(columns: &[String], options: &MappingOptions) -> usize {
     let wanted = |name: &str| {
         options.map.iter().any(|(_, column)| column == name)
             || options.added_at_column.as_deref() == Some(name)
+            || options.metadata.iter().any(|column| column == name)
     };
     if REJECTS_COLUMNS.into_iter().any(wanted) {
         return 0;
@@ -212,85 +336,4 @@ fn usage(sentence: String) -> IntakeError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn options(map: &[&str]) -> Result<MappingOptions, IntakeError> {
-        let mut options = MappingOptions::default();
-        for text in map {
-            options.add(text)?;
-        }
-        Ok(options)
-    }
-
-    fn targets(header: &[&str], map: &[&str]) -> Result<Vec<Target>, String> {
-        let header: Vec<&[u8]> = header.iter().map(|name| name.as_bytes()).collect();
-        options(map)
-            .and_then(|options| Mapping::of(&header, &options))
-            .map(|mapping| mapping.targets)
-            .map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn columns_named_like_fields_are_those_fields_unless_mapped() {
-        use Target::{Field, Metadata};
-        assert_eq!(
-            targets(&["email", "Team", "phone"], &[]),
-            Ok(vec![Field(2), Metadata, Field(3)])
-        );
-        assert_eq!(
-            targets(&["email", "Mail"], &["email=Mail"]),
-            Ok(vec![Metadata, Field(2)])
-        );
-        assert_eq!(
-            targets(&["email", "last_name"], &["customer_id=email"]),
-            Ok(vec![Field(4), Field(1)])
-        );
-        // Names are never folded or trimmed.
-        assert_eq!(
-            targets(&["Email", " email", "phone"], &[]),
-            Ok(vec![Metadata, Metadata, Field(3)])
-        );
-    }
-
-    #[test]
-    fn e08_the_columns_of_a_rejects_file_are_left_out_unless_mapped() {
-        use Target::{Field, LeftOut, Metadata};
-        assert_eq!(
-            targets(&["line", "reason", "email"], &[]),
-            Ok(vec![LeftOut, LeftOut, Field(2)])
-        );
-        assert_eq!(
-            targets(&["line", "reason", "line", "reason", "email"], &[]),
-            Ok(vec![LeftOut, LeftOut, LeftOut, LeftOut, Field(2)])
-        );
-        assert_eq!(
-            targets(&["line", "reason", "email"], &["customer_id=line"]),
-            Ok(vec![Field(4), Metadata, Field(2)])
-        );
-        for header in [["email", "line", "reason"], ["reason", "line", "email"]] {
-            let targets = targets(&header, &[]).expect("taken");
-            assert!(!targets.contains(&LeftOut));
-        }
-    }
-
-    #[test]
-    fn e08_headers_that_are_refused() {
-        let long = "x".repeat(256);
-        for (header, map, part) in [
-            (&["email"][..], &["email=Mail"][..], "\"Mail\""),
-            (&["email", "a", "a"], &[], "columns 2 and 3"),
-            (&["email"], &["mail=email"], "\"mail\" is no field"),
-            (&["a"], &["email=a", "phone=a"], "both email and phone"),
-            (&["a", "b"], &["email=a", "email=b"], "email twice"),
-            (&["a", "b"], &["email"], "FIELD=COLUMN"),
-            (&["a", "b"], &[], "no column"),
-            (&["email", ""], &[], "column 2 has no name"),
-            (&["email", &long], &[], "column 2 is longer"),
-            (&["email", "a\0b"], &[], "column 2 holds a NUL"),
-        ] {
-            let sentence = targets(header, map).expect_err("refused");
-            assert!(sentence.contains(part), "{sentence}");
-        }
-    }
-}
+mod tests;

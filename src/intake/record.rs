@@ -5,6 +5,7 @@ use std::fmt::{self, Debug};
 use chrono::{DateTime, Utc};
 use csv::ByteRecord;
 
+use crate::domain::address::read_bare;
 use crate::domain::period::Zone;
 
 use super::looks::Looks;
@@ -49,6 +50,8 @@ pub struct Rules<'a> {
     pub zone: &'a Zone,
     /// Nothing is later.
     pub now: DateTime<Utc>,
+    /// U12: whether an e-mail value must be one bare address.
+    pub strict_email: bool,
 }
 
 impl Rules<'_> {
@@ -78,6 +81,13 @@ impl Rules<'_> {
             match target {
                 Target::Field(field) => {
                     check_length(text, name, FIELD_CHARS_MAX[*field])?;
+                    if self.strict_email
+                        && *field == EMAIL
+                        && !text.is_empty()
+                        && let Err(kind) = read_bare(text)
+                    {
+                        return Err(format!("{name} is not one bare address: it holds {kind}"));
+                    }
                     row.fields[*field] = (!text.is_empty()).then(|| text.to_owned());
                 }
                 Target::LeftOut => {}
@@ -140,6 +150,10 @@ mod tests {
     const HEADER: [&[u8]; 4] = [b"email", b"Team", b"phone", b"when"];
 
     fn judge(fields: &[&[u8]]) -> Result<Row, String> {
+        judge_by(false, fields)
+    }
+
+    fn judge_by(strict_email: bool, fields: &[&[u8]]) -> Result<Row, String> {
         let options = MappingOptions {
             added_at_column: Some("when".to_owned()),
             ..MappingOptions::default()
@@ -150,6 +164,7 @@ mod tests {
             accepted_at: "2024-01-01T00:00:00Z".parse().expect("a time"),
             zone: Zone::utc(),
             now: "2024-03-01T00:00:00Z".parse().expect("a time"),
+            strict_email,
         };
         rules.judge(&ByteRecord::from(fields.to_vec()))
     }
@@ -197,5 +212,27 @@ mod tests {
         }
         let longest = "é".repeat(64);
         assert!(judge(&[b"", b"", longest.as_bytes(), day]).is_ok());
+    }
+
+    #[test]
+    fn u12_a_strict_import_rejects_what_is_not_one_bare_address() {
+        for (email, reason) in [
+            (
+                "Ann <a@b>",
+                Some(
+                    "email is not one bare address: it holds a name beside the address in angle brackets",
+                ),
+            ),
+            (
+                "nobody",
+                Some("email is not one bare address: it holds no `@`"),
+            ),
+            ("a@b", None),
+            ("", None),
+        ] {
+            let fields: [&[u8]; 4] = [email.as_bytes(), b"", b"1", b"2024-02-29"];
+            assert_eq!(judge_by(true, &fields).err().as_deref(), reason);
+            assert!(judge_by(false, &fields).is_ok());
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The rejects file: rows that could not come in, with the reason, for whoever mends them.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,46 @@ pub(super) fn path_beside(file: &Path) -> PathBuf {
     file.with_file_name(name)
 }
 
+/// What each of them begins with.
+const BEGINNING: &[u8] = b"line,reason,";
+
+/// Refuses a path at which something stands that no import wrote: it would be replaced. What an import
+/// wrote is a regular file that begins with the columns `line` and `reason`, or an empty one, if the
+/// import was killed.
+///
+/// # Errors
+///
+/// What stands there, and what to do.
+pub(super) fn check_replaceable(path: &Path) -> Result<(), IntakeError> {
+    let shown = path.display();
+    let refused = |what: &str| {
+        Err(IntakeError::Usage(format!(
+            "{shown} {what}; the rejected rows would be written there, so move it away, or import \
+             the file under another name (nothing was stored)"
+        )))
+    };
+    let kind = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(_) => return refused("cannot be looked at"),
+    };
+    if kind.is_symlink() {
+        return refused("is a symbolic link");
+    }
+    if !kind.is_file() {
+        return refused("is no regular file");
+    }
+    let mut beginning = Vec::new();
+    let length = u64::try_from(BEGINNING.len()).unwrap_or(u64::MAX);
+    let read = File::open(path).and_then(|file| file.take(length).read_to_end(&mut beginning));
+    match read {
+        Err(_) => refused("cannot be read"),
+        Ok(0) => Ok(()),
+        Ok(_) if beginning == BEGINNING => Ok(()),
+        Ok(_) => refused("is not a rejects file of an earlier import"),
+    }
+}
+
 /// Writes the file when the first row comes; there is none without rows.
 pub(super) struct Rejects {
     path: PathBuf,
@@ -36,6 +76,8 @@ pub(super) struct Rejects {
 impl Rejects {
     /// Removes what an earlier upload of that file left.
     pub(super) fn begin(path: PathBuf, header: Vec<u8>) -> Result<Self, IntakeError> {
+        // Somebody may have put one there since the import looked.
+        check_replaceable(&path)?;
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failure(&path, &error)),
             _ => Ok(Self {
@@ -67,7 +109,7 @@ impl Rejects {
                     .mode(0o600)
                     .open(&self.path)?;
                 let writer = none.insert(BufWriter::new(file));
-                writer.write_all(b"line,reason,")?;
+                writer.write_all(BEGINNING)?;
                 writer.write_all(&self.header)?;
                 writer.write_all(b"\n")?;
                 writer
@@ -136,6 +178,37 @@ mod tests {
             ("people.txt", "people.txt.rejects.csv"),
         ] {
             assert_eq!(path_beside(Path::new(file)), Path::new(rejects));
+        }
+    }
+
+    #[test]
+    fn e16_only_what_an_import_wrote_is_replaced() {
+        let directory = tempfile::tempdir().expect("a folder");
+        let path = directory.path().join("people.rejects.csv");
+        assert!(check_replaceable(&path).is_ok(), "there is nothing");
+        for (content, good) in [
+            (&b""[..], true),
+            (b"line,reason,email\n2,x,y\n", true),
+            (b"line,reason,", true),
+            (b"old", false),
+            (b"\n", false),
+            (b"line,reason\n", false),
+            (b"Line,Reason,email\n", false),
+            (b"email\nann@example.be\n", false),
+        ] {
+            fs::write(&path, content).expect("written");
+            assert_eq!(check_replaceable(&path).is_ok(), good, "{content:?}");
+        }
+        fs::write(&path, "line,reason,email\n").expect("written");
+        let link = directory.path().join("link.rejects.csv");
+        std::os::unix::fs::symlink(&path, &link).expect("linked");
+        let folder = directory.path().join("folder.rejects.csv");
+        fs::create_dir(&folder).expect("a folder");
+        let dangling = directory.path().join("dangling.rejects.csv");
+        std::os::unix::fs::symlink("nowhere", &dangling).expect("linked");
+        for path in [link, folder, dangling] {
+            let sentence = check_replaceable(&path).expect_err("refused").to_string();
+            assert!(sentence.contains("nothing was stored"), "{sentence}");
         }
     }
 }

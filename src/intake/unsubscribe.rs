@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::email::NormalizedEmail;
+use crate::domain::email_value::EmailValue;
 use crate::store::{StoreError, Transaction, suppressions, tenants, with_retry};
 
 use super::recognition::{Addressed, Pages};
@@ -15,10 +16,50 @@ const DOING: &str = "unsubscribing an address";
 pub struct Unsubscribed {
     /// Whether the address was not suppressed before.
     pub newly_suppressed: bool,
+    /// Participants that have the address, marked now or before.
+    pub participants: u64,
     /// Participants marked.
     pub marked: u64,
     /// Their queued invitations, which became `expired`.
     pub invitations_expired: u64,
+}
+
+/// What is there of an address before it is unsubscribed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Whether its hash is stored.
+    pub suppressed: bool,
+    /// Participants that have the address.
+    pub participants: u64,
+}
+
+/// Looks for an address at a tenant, and changes nothing.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn look(
+    intake: &Intake,
+    tenant: &Tenant,
+    address: &NormalizedEmail,
+) -> Result<Known, StoreError> {
+    let transaction = intake.database.begin_read("looking for an address").await?;
+    let mut known = Known::default();
+    for hash in intake.keyring.for_tenant(tenant.id).hash_all(address) {
+        known.suppressed |= suppressions::contains(&transaction, tenant.id, &hash).await?;
+    }
+    let mut pages = Pages::of(tenant.id, "email IS NOT NULL");
+    while let Some(page) = pages.next(&transaction).await? {
+        let same = page.iter().filter(|row| has(row, address));
+        known.participants += same.count() as u64;
+    }
+    transaction.rollback().await?;
+    Ok(known)
+}
+
+/// Whether mail to a participant may reach the address.
+fn has(row: &Addressed, address: &NormalizedEmail) -> bool {
+    EmailValue::read(&row.email).may_be(address)
 }
 
 /// Unsubscribes an address at a tenant. Reads all of the tenant's participants: there is no index on
@@ -71,23 +112,22 @@ async fn fill(
     // Those that the platform marked in SQL too: their invitations may still be queued.
     let mut pages = Pages::of(tenant.id, "email IS NOT NULL");
     while let Some(page) = pages.next(transaction).await? {
-        let same = page
-            .iter()
-            .filter(|row| NormalizedEmail::normalize(&row.email).as_ref() == Some(address));
-        for row in same {
+        for row in page.iter().filter(|row| has(row, address)) {
+            done.participants += 1;
             if mark(transaction, tenant, row, at).await? {
                 done.marked += 1;
             }
             done.invitations_expired += expire(transaction, tenant, row).await?;
         }
     }
-    if done != Unsubscribed::default() {
+    if done.newly_suppressed || done.marked > 0 || done.invitations_expired > 0 {
         tenants::count_unsubscribe(transaction, tenant.id).await?;
     }
     Ok(done)
 }
 
-/// Stores the hash under the active key; one under a retained key is replaced, its month kept (U9).
+/// Stores the hash under the active key; one under a retained key, or of an older normalisation, is
+/// replaced, its month kept (U9, U12).
 async fn suppress(
     transaction: &Transaction,
     intake: &Intake,
@@ -97,18 +137,19 @@ async fn suppress(
 ) -> Result<bool, StoreError> {
     let hasher = intake.keyring.for_tenant(tenant.id);
     let hashes = hasher.hash_all(address);
-    let Some((active, retained)) = hashes.split_first() else {
+    let Some((current, outdated)) = hashes.split_first() else {
         return Ok(false);
     };
     let mut known = false;
-    for old in retained {
+    for old in outdated {
         if let Some(month) = suppressions::month(transaction, tenant.id, old).await? {
-            suppressions::replace(transaction, tenant.id, old, active, &month).await?;
+            let new = std::slice::from_ref(current);
+            suppressions::replace(transaction, tenant.id, old, new, &month).await?;
             known = true;
         }
     }
     let month = at.format("%Y-%m").to_string();
-    let new = suppressions::record(transaction, tenant.id, active, &month).await?;
+    let new = suppressions::record(transaction, tenant.id, current, &month).await?;
     Ok(new && !known)
 }
 

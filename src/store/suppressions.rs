@@ -1,10 +1,12 @@
 //! Suppression hashes, and the keys that this database has seen.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use entity::suppression_key;
 use sea_orm::{EntityTrait, FromQueryResult, QueryOrder};
 
-use crate::domain::email::NORM_VERSION;
+use crate::domain::email::NormVersion;
 use crate::domain::suppression::Suppressed;
 use crate::ids::TenantId;
 
@@ -42,28 +44,38 @@ pub async fn record_all<'a>(
     tenant: TenantId,
     hashes: impl IntoIterator<Item = (&'a Suppressed, &'a str)>,
 ) -> Result<u64, StoreError> {
-    let mut entries: Vec<String> = hashes
-        .into_iter()
-        .map(|(suppressed, month)| {
-            format!(
-                "{}{month}{}",
-                hex::encode(suppressed.hmac),
-                suppressed.key_id
-            )
-        })
-        .collect();
-    if entries.is_empty() {
-        return Ok(0);
+    let mut entries: HashMap<NormVersion, Vec<String>> = HashMap::new();
+    for (suppressed, month) in hashes {
+        let hmac = hex::encode(suppressed.hmac);
+        let entry = format!("{hmac}{month}{}", suppressed.key_id);
+        entries
+            .entry(suppressed.norm_version)
+            .or_default()
+            .push(entry);
     }
+    let mut new = 0;
+    // In practice one version: the newest.
+    for (version, entries) in entries {
+        new += record_entries(transaction, tenant, version, entries).await?;
+    }
+    Ok(new)
+}
+
+/// Each entry is 64 hexadecimal digits, a month `2024-04`, and the key's id.
+async fn record_entries(
+    transaction: &Transaction,
+    tenant: TenantId,
+    version: NormVersion,
+    mut entries: Vec<String>,
+) -> Result<u64, StoreError> {
     // Whoever stores several of them at the same time takes the locks in the same order.
     entries.sort_unstable();
     let dialect = transaction.dialect();
     let parameters = [
         ("tenant", tenant.0.into()),
-        ("version", NORM_VERSION.into()),
+        ("version", version.number().into()),
         ("entries", dialect.texts(&entries)),
     ];
-    // 64 hexadecimal digits, a month `2024-04`, and the key's id.
     let list = dialect.list_of_texts();
     let hmac = dialect.of_hex("SUBSTR(list.entry, 1, 64)");
     let insert = format!(
@@ -97,7 +109,7 @@ pub async fn record_all<'a>(
     }
 }
 
-/// How many of the hashes, all of them different and under one key, are stored.
+/// How many of the hashes, all of them different and under one key and version, are stored.
 ///
 /// # Errors
 ///
@@ -119,7 +131,7 @@ pub async fn stored(
         let values = [
             ("tenant", tenant.0.into()),
             ("key", some[0].key_id.to_string().into()),
-            ("version", NORM_VERSION.into()),
+            ("version", some[0].norm_version.number().into()),
             ("hmacs", dialect.hmacs(&hmacs)),
         ];
         found += u64::try_from(transaction.number(&sql, &values).await?).unwrap_or_default();
@@ -157,7 +169,7 @@ pub async fn month(
             &[
                 ("tenant", tenant.0.into()),
                 ("key", suppressed.key_id.to_string().into()),
-                ("version", NORM_VERSION.into()),
+                ("version", suppressed.norm_version.number().into()),
                 ("hmac", suppressed.hmac.to_vec().into()),
             ],
         )
@@ -165,7 +177,8 @@ pub async fn month(
     Ok(row.map(|row| row.suppressed_month))
 }
 
-/// Replaces a hash under a retained key by the one under the active key; its month stays.
+/// Replaces a hash under a retained key, or of an older version, by those to store now; its month stays.
+/// Where there is nothing to replace it by, it stays itself.
 ///
 /// # Errors
 ///
@@ -174,10 +187,13 @@ pub async fn replace(
     transaction: &Transaction,
     tenant: TenantId,
     old: &Suppressed,
-    new: &Suppressed,
+    new: &[Suppressed],
     month: &str,
 ) -> Result<(), StoreError> {
-    record(transaction, tenant, new, month).await?;
+    if new.is_empty() {
+        return Ok(());
+    }
+    record_all(transaction, tenant, new.iter().map(|new| (new, month))).await?;
     transaction
         .execute(
             "DELETE FROM suppression WHERE tenant_id = :tenant \
@@ -185,7 +201,7 @@ pub async fn replace(
             &[
                 ("tenant", tenant.0.into()),
                 ("key", old.key_id.to_string().into()),
-                ("version", NORM_VERSION.into()),
+                ("version", old.norm_version.number().into()),
                 ("hmac", old.hmac.to_vec().into()),
             ],
         )

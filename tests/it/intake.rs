@@ -16,11 +16,14 @@ use serde_json::Value;
 use crate::support::binary::Finished;
 use crate::support::{Binary, Scratch};
 
+mod bare;
+mod columns;
 mod once;
 mod quotes;
 mod rejects;
 mod round_trip;
 mod unsubscribed;
+mod versions;
 
 /// A migrated database with tenants `acme` and `other`, and a binary with a keyring.
 struct World {

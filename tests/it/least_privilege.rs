@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use retentiond::config::Config;
+use retentiond::domain::email::NormVersion;
 use retentiond::domain::policy::{Terms, Version};
 use retentiond::domain::suppression::Suppressed;
 use retentiond::ids::TenantId;
@@ -60,7 +61,7 @@ const REFUSED: &[&str] = &[
 
 /// On MariaDB a row cannot be added "unless it is there" without the right to update it.
 const REFUSED_ON_POSTGRES: &[&str] = &[
-    "UPDATE suppression SET norm_version = 2",
+    "UPDATE suppression SET norm_version = 1",
     "UPDATE suppression_key SET check_value = check_value",
 ];
 
@@ -222,6 +223,7 @@ async fn use_the_store(url: &str, tenant: TenantId) {
         .expect("keys rotate");
     let hash = |key: &str, byte| Suppressed {
         key_id: key.parse().expect("a key id"),
+        norm_version: NormVersion::NEWEST,
         hmac: [byte; 32],
     };
     let (old, new) = (hash("k1", 7), hash("k2", 8));
@@ -235,7 +237,7 @@ async fn use_the_store(url: &str, tenant: TenantId) {
             .await
             .expect("again")
     );
-    suppressions::replace(&transaction, tenant, &old, &new, "2024-04")
+    suppressions::replace(&transaction, tenant, &old, &[new], "2024-04")
         .await
         .expect("a hash is replaced on intake");
     assert!(

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::email_value::EmailValue;
 
 const TENANT: TenantId = TenantId(7);
 
@@ -36,6 +37,7 @@ fn content(hasher: &TenantHasher, parts: &[&[u8]]) -> Vec<[u8; 32]> {
 /// email = hkdf(key, salt, info(b"suppression-email"))
 /// upload = hkdf(key, salt, info(b"upload-content"))
 /// print(h(email, (1).to_bytes(4, "big") + b"ann.peeters@example.be").hex())
+/// print(h(email, (2).to_bytes(4, "big") + b"ann.peeters@example.be").hex())
 /// print(h(upload, b"email\nann.peeters@example.be\n").hex())
 /// print(hkdf(key, salt, b"retentiond/v1/check-value").hex())
 /// ```
@@ -43,9 +45,24 @@ fn content(hasher: &TenantHasher, parts: &[&[u8]]) -> Vec<[u8; 32]> {
 fn u03_known_answers_pin_the_derivation_for_ever() {
     let keyring = keyring(key("k1", 0), vec![]);
     let hasher = keyring.for_tenant(TENANT);
+    let hashes = hasher.hash_all(&email(" Ann.Peeters@Example.BE"));
+    assert_eq!(hashes[0], hasher.hash(&email("ann.peeters@example.be")));
+    let hashes: Vec<_> = hashes
+        .iter()
+        .map(|hash| (hash.norm_version.number(), hex::encode(hash.hmac)))
+        .collect();
     assert_eq!(
-        hex::encode(hasher.hash(&email(" Ann.Peeters@Example.BE")).hmac),
-        "2eac951e7eddfd0a6d09320c2cb4bd02ec47248d01e54224d3db322a81223073"
+        hashes,
+        [
+            (
+                2,
+                "e796ed80776ff82ad8e10e9bd595914a7e4cd86d4693c3b9f2d6a1220f080f63".to_owned()
+            ),
+            (
+                1,
+                "2eac951e7eddfd0a6d09320c2cb4bd02ec47248d01e54224d3db322a81223073".to_owned()
+            ),
+        ]
     );
     assert_eq!(
         hex::encode(content(&hasher, &[b"email\nann.pe", b"eters@example.be\n"])[0]),
@@ -142,11 +159,24 @@ fn u09_new_hashes_use_the_active_key_and_look_ups_try_every_key() {
     let hasher = rotated.for_tenant(TENANT);
     let ann = email("ann@example.be");
     let all = hasher.hash_all(&ann);
-    let used: Vec<&str> = all.iter().map(|hash| hash.key_id.as_str()).collect();
-    assert_eq!(used, ids);
+    let used: Vec<(&str, i32)> = all
+        .iter()
+        .map(|hash| (hash.key_id.as_str(), hash.norm_version.number()))
+        .collect();
+    let by_both = ids.iter().flat_map(|id| [(*id, 2), (*id, 1)]);
+    assert_eq!(used, by_both.collect::<Vec<_>>());
     assert_eq!(all[0], hasher.hash(&ann));
-    assert_eq!(all[2], old.hash(&ann));
-    assert_ne!(all[0].hmac, all[1].hmac);
+    assert_eq!(all[4..], old.hash_all(&ann));
+    for (index, one) in all.iter().enumerate() {
+        assert!(all[..index].iter().all(|other| other.hmac != one.hmac));
+    }
+    // A text that only version 1 has is looked for under version 1 only.
+    let marked = NormalizedEmail::normalize_by(NormVersion::One, "\u{200E}ann@b").unwrap();
+    let versions = hasher
+        .hash_all(&marked)
+        .into_iter()
+        .map(|hash| hash.norm_version);
+    assert!(versions.eq([NormVersion::One; 3]));
 
     let macs = content(&hasher, &[b"a", b"", b"b"]);
     assert_eq!(macs.len(), 3);
@@ -162,4 +192,40 @@ fn e10_debug_shows_no_key() {
         shown,
         "Keyring { keys: [(KeyId(k1), MasterKey([redacted]))] } TenantHasher([redacted]) ContentMacs([redacted])"
     );
+}
+
+/// Hashes that version 0.1.0 wrote into a database, for tenant 1 under the key of bytes 0 to 31. Each
+/// must be found by the value that was unsubscribed with it.
+#[test]
+fn u12_hashes_of_the_version_before_are_found_by_the_text_they_were_made_from() {
+    let hasher = keyring(key("k9", 5), vec![key("k1", 0)]).for_tenant(TenantId(1));
+    for (text, stored) in [
+        (
+            " Ann@example.be",
+            "ddc37c73f395f47dfe147ad4e1ba69e518f3f0dd9b7f4f6c75dcaa56fd6d629b",
+        ),
+        (
+            "\u{200E}ann@example.be",
+            "ddc37c73f395f47dfe147ad4e1ba69e518f3f0dd9b7f4f6c75dcaa56fd6d629b",
+        ),
+        (
+            "\u{200E}bob@example.be",
+            "f4e669e3e7b8e4b08667495f74d2dde4b7c3e10aaa27d38442e1294917edcc09",
+        ),
+        (
+            "Carl <carl@example.be>",
+            "f56ca0921068f4242eb590f1b225cf4420cc7c13c772501d08dce0029d259173",
+        ),
+    ] {
+        let value = EmailValue::read(text);
+        let readings = value.readings().chain(value.old_whole());
+        let found = readings
+            .flat_map(|reading| hasher.hash_all(reading))
+            .any(|hash| {
+                hash.key_id.as_str() == "k1"
+                    && hash.norm_version == NormVersion::One
+                    && hex::encode(hash.hmac) == stored
+            });
+        assert!(found, "{text:?}");
+    }
 }

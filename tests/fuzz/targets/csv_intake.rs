@@ -85,6 +85,7 @@ fn sift(records: &mut Records, mapping: &Mapping) -> Vec<u8> {
         accepted_at: now,
         zone: &BRUSSELS,
         now,
+        strict_email: false,
     };
     let header = records.raw().expect("a readable file");
     let mut seen = without_line_ends(&header.bytes);

@@ -1,11 +1,15 @@
-//! E-mail normalisation (U1): any text. What is valid stays valid and does not change any more.
+//! E-mail normalisation (U1) and what an e-mail value means (U12): any text. What is valid stays valid
+//! and does not change any more; what could be hashed has an address; a hash of version 1 is still found.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use retentiond::domain::email::NormalizedEmail;
+use retentiond::domain::address::read_bare;
+use retentiond::domain::email::{NormVersion, NormalizedEmail};
+use retentiond::domain::email_value::EmailValue;
 
 fuzz_target!(|bytes: &[u8]| {
     let address = String::from_utf8_lossy(bytes);
+    read(&address);
     let Some(once) = NormalizedEmail::normalize(&address) else {
         // Invalid only without an `@`, or with nothing on one of its sides.
         if let Some((local, domain)) = address.rsplit_once('@') {
@@ -29,3 +33,23 @@ fuzz_target!(|bytes: &[u8]| {
     );
     assert_eq!(format!("{once:?}"), "NormalizedEmail([redacted])");
 });
+
+fn read(text: &str) {
+    let value = EmailValue::read(text);
+    let old = NormalizedEmail::normalize_by(NormVersion::One, text);
+    if let Some(old) = &old {
+        let found = value.readings().any(|reading| reading.expose() == old.expose())
+            || value.old_whole() == Some(old);
+        assert!(found, "a hash of version 1 is lost");
+    }
+    if NormalizedEmail::normalize(text).is_some() {
+        assert!(!value.addresses().is_empty(), "it cannot be hashed any more");
+    }
+    match read_bare(text) {
+        Ok(address) => assert!(
+            value.addresses() == [address],
+            "a bare address means another one"
+        ),
+        Err(kind) => assert!(!kind.as_str().is_empty(), "refused without a reason"),
+    }
+}

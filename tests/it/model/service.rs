@@ -188,6 +188,7 @@ impl Service {
             },
             accepted_at: accepted_at.map(rfc3339),
             again,
+            strict_email: false,
         };
         let tenant = self.intake_tenant(slug, zone);
         let imported = import(&self.intake(), &tenant, &options, &|_, _| {}).await;

@@ -152,6 +152,12 @@ fn take_in(heard: &mut Heard, binary: &crate::support::Binary) {
         (b"@zq7marker", 2),
         (b"zq7marker\xFF@example.org", 2),
         (b"zq7marker@example.org\nzq7marker@example.org\n", 2),
+        (b"Zq7marker <zq7marker@example.org>\n", 2),
+        (b"mailto:zq7marker@example.org", 2),
+        (b"zq7marker@example.org, other@example.org", 2),
+        (b"zq7marker\0@example.org", 2),
+        (b"zq7marker zq7marker@example.org", 2),
+        (b"unknown.zq7marker@example.org", 0),
         (long.as_bytes(), 2),
     ] {
         let unsubscribe = ["unsubscribe", "--tenant", "example"];
@@ -171,6 +177,7 @@ fn take_in(heard: &mut Heard, binary: &crate::support::Binary) {
     ] {
         let mut stdin = b"zq7marker@example.org\nzq7marker\nzq7marker\xFF@x\n@zq7marker\n".to_vec();
         stdin.extend(b"other+zq7marker@example.org\nzq7marker\0@x\n");
+        stdin.extend(b"Zq7marker <zq7marker@example.org>\n");
         let done = heard.run(binary, arguments, &stdin);
         assert!(done.stdout.contains("suppressed"), "{}", done.stdout);
     }

@@ -148,10 +148,11 @@ impl Residents {
                 file: file.clone(),
                 mapping: MappingOptions {
                     map: vec![("email".to_owned(), "Email".to_owned())],
-                    added_at_column: None,
+                    ..MappingOptions::default()
                 },
                 accepted_at: Some(added_at.to_rfc3339_opts(SecondsFormat::Micros, true)),
                 again: number != 5,
+                strict_email: false,
             };
             let asked = SystemClock.now();
             let call = || import(&self.intake, &self.tenant, &options, &|_, _| {});
