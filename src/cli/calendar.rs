@@ -16,11 +16,14 @@ use crate::ids::TenantId;
 use crate::store::{Transaction, runs};
 
 use super::exit::Failure;
+use super::session::Session;
 
 /// A calendar that begins with the newest due period, and that period's run.
 pub(super) struct Standing<'a> {
     calendar: Calendar<'a>,
     run: Option<tenant_run::Model>,
+    /// A newer run covers it.
+    is_covered: bool,
 }
 
 /// Why a completed run left somebody behind whom its cutoffs cover.
@@ -61,6 +64,7 @@ pub(super) struct Subject {
 impl<'a> Standing<'a> {
     /// Reads where the tenant's newest due period stands.
     pub(super) async fn read(
+        session: &Session,
         transaction: &Transaction,
         tenant: TenantId,
         zone: &'a Zone,
@@ -68,9 +72,16 @@ impl<'a> Standing<'a> {
         now: DateTime<Utc>,
     ) -> Result<Self, Failure> {
         let first = newest_due_period(now, zone, hour);
+        let latest = session.latest(transaction).await?;
+        let not_superseded = RunState::ALL
+            .into_iter()
+            .filter(|state| *state != RunState::Superseded);
+        let states: Vec<RunState> = not_superseded.collect();
+        let newest = runs::newest_period(transaction, tenant, &states, latest).await?;
         Ok(Self {
             calendar: Calendar { zone, hour, first },
             run: runs::find(transaction, tenant, first).await?,
+            is_covered: newest.is_some_and(|newest| newest > first),
         })
     }
 
@@ -142,11 +153,13 @@ impl<'a> Standing<'a> {
         self.run.as_ref().and_then(|run| run.state.parse().ok())
     }
 
+    /// S12: superseded by a month that has not come yet, it will be done.
     fn is_over(&self) -> bool {
-        matches!(
-            self.state(),
-            Some(RunState::Completed | RunState::Superseded)
-        )
+        match self.state() {
+            Some(RunState::Completed) => true,
+            Some(RunState::Superseded) => self.is_covered,
+            _ => false,
+        }
     }
 
     fn without_newest_due_if(&self, settled: bool) -> Calendar<'a> {

@@ -40,7 +40,9 @@ pub fn config(session: &Session, command: ConfigCommand) -> Result<Exit, Failure
                 rules.release(),
                 rules.source()
             ))?;
-            if let Some(complaint) = rules.complaint(session.now()) {
+            if let Ok(now) = session.now()
+                && let Some(complaint) = rules.complaint(now)
+            {
                 say(&format!("warning: {complaint}"));
             }
         }

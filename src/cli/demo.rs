@@ -61,7 +61,7 @@ pub async fn demo(session: &Session, arguments: DemoArguments) -> Result<Exit, F
         say(&format!("inventing {} people …", arguments.participants));
     }
     let mut random = StdRng::seed_from_u64(SEED);
-    let tenants = demo::seed(&engine, arguments.participants, session.now(), &mut random).await?;
+    let tenants = demo::seed(&engine, arguments.participants, session.now()?, &mut random).await?;
     let seeded_seconds = started.elapsed().as_secs_f64();
     let play = demo::play(&engine, &tenants, &scene.directory);
     let story = progress::shown(&engine, "running", play).await?;
@@ -123,7 +123,7 @@ impl Scene {
         };
         make_empty(&directory)?;
         let keyring_file = directory.join("retentiond.keyring");
-        keyring::generate(&keyring_file, &mut rand::rng(), session.now())?;
+        keyring::generate(&keyring_file, &mut rand::rng(), session.now()?)?;
         let config_file = directory.join("retentiond.toml");
         write_config(&config_file, &configuration(&name)).map_err(|error| {
             Failure::failed(format_args!(

@@ -160,7 +160,8 @@ impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Store(error) => error.into(),
-            EngineError::ClockSkew { .. } | EngineError::Unmet(_) => Self::refused(error),
+            error if error.is_of_the_clock() => Self::refused(error),
+            EngineError::Unmet(_) => Self::refused(error),
             EngineError::LeaseLost => Self::new(Exit::Held, error),
             error => Self::failed(error),
         }

@@ -61,7 +61,7 @@ async fn generate(session: &Session, config: &Config) -> Result<Exit, Failure> {
         }
         Err(error) => warn_not_asked(&error),
     }
-    let key_id = keyring::generate(path, &mut rand::rng(), session.now())?;
+    let key_id = keyring::generate(path, &mut rand::rng(), session.now()?)?;
     print_key(session, config, key_id.as_str())?;
     Ok(Exit::Done)
 }
@@ -119,11 +119,11 @@ async fn rotate(session: &Session, config: &Config) -> Result<Exit, Failure> {
         schema::ensure_current(database).await?;
         keys::check(database, &keyring).await?;
     }
-    let key_id = keyring::rotate(path, &mut rand::rng(), session.now())?;
+    let key_id = keyring::rotate(path, &mut rand::rng(), session.now()?)?;
     print_key(session, config, key_id.as_str())?;
     if let Some(database) = database {
         let keyring = keyring::load(path)?;
-        match keys::check_and_register(&database, &keyring, session.now()).await {
+        match keys::check_and_register(&database, &keyring, session.now()?).await {
             Ok(()) => {}
             // The first command that uses the key makes it known all the same.
             Err(KeyCheckError::Store(error)) => say(&format!(

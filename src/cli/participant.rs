@@ -12,7 +12,6 @@ use crate::domain::dated::is_dated;
 use crate::domain::period::{Months, Period, ScheduleHour};
 use crate::domain::policy::{Version, version_at};
 use crate::domain::subject::CHILD_TABLES;
-use crate::engine::context::database_now;
 use crate::ids::TenantId;
 use crate::store::{Transaction, policies, tenants};
 
@@ -133,8 +132,8 @@ async fn report(
     let versions = policies::versions(transaction, tenant)
         .await?
         .map_err(Failure::failed)?;
-    let now = session.now().min(database_now(transaction).await?);
-    let standing = Standing::read(transaction, tenant, zone, hour, now).await?;
+    let now = session.now_by_both(transaction).await?;
+    let standing = Standing::read(session, transaction, tenant, zone, hour, now).await?;
     let (calendar, pinned) = standing.unfinished();
     let added_at = participant.added_at;
     let dated = added_at.filter(|added_at| is_dated(*added_at, now));

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::domain::cutoff::{Cutoffs, until_inclusive};
 use crate::domain::period::{Period, Zone};
-use crate::domain::policy::{Terms, Version};
+use crate::domain::policy::{Terms, Version, force_of};
 
 use super::exit::{Exit, Failure};
 use super::session::Session;
@@ -59,11 +59,14 @@ struct VersionDocument {
     created_by: String,
     reason: String,
     backdated: bool,
+    /// How it stands now: `in_force`, `planned`, `replaced` or `never`.
+    force: &'static str,
 }
 
 impl VersionDocument {
-    fn of(version: &Version) -> Self {
+    fn of(version: &Version, versions: &[Version], now: DateTime<Utc>) -> Self {
         Self {
+            force: force_of(version, versions, now).name(),
             version: version.number,
             anonymize_after_months: version.terms.anonymize_after.map(|months| months.get()),
             retain_months: version.terms.retain.map(|months| months.get()),

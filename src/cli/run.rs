@@ -46,13 +46,20 @@ impl ScopeArguments {
 #[command(
     after_help = "A tenant whose newest due period is completed is left alone: running twice \
     changes nothing. With --period, that period is run with the policy version and the cutoffs \
-    that belong to it, unless a newer one has completed. A run that another process holds is not \
+    that belong to it, unless a newer one has completed. A run that comes more than [safety] gap_max \
+    after the last one is refused (exit code 4) until --after-gap confirms it: look at the date and \
+    at `retentiond plan` first, for a clock that is wrong looks the same. A run that another process holds is not \
     waited for (exit code 5). [engine] window is for `serve`: this command works at any time of \
     day."
 )]
 pub struct RunArguments {
     #[command(flatten)]
     scope: ScopeArguments,
+
+    /// Confirm runs that come more than [safety] gap_max after the last one: the date is right, and
+    /// nothing ran meanwhile
+    #[arg(long)]
+    after_gap: bool,
 }
 
 /// `run`. Its log is the only thing on stderr, so that a line there is always an event.
@@ -75,8 +82,9 @@ async fn run_logged(
     config: &Config,
     arguments: RunArguments,
 ) -> Result<Exit, Failure> {
-    let engine = session.engine(config).await?;
-    session.tzdata.newest().warn(session.now());
+    let mut engine = session.engine(config).await?;
+    session.tzdata.newest().warn(session.now()?);
+    engine.is_gap_confirmed = arguments.after_gap;
     stop_on_signal(&engine);
     let scope = arguments.scope.scope();
     let work = pass::run(&engine, &scope);
@@ -163,7 +171,8 @@ pub async fn plan(session: &Session, arguments: ScopeArguments) -> Result<Exit, 
             Err(error) => {
                 say(&format!("error: {}: {error}", candidate.slug));
                 exit = exit.or(match error {
-                    EngineError::ClockSkew { .. } | EngineError::Unmet(_) => Exit::Refused,
+                    error if error.is_of_the_clock() => Exit::Refused,
+                    EngineError::Unmet(_) => Exit::Refused,
                     _ if failed == entries.len() => Exit::Failed,
                     _ => Exit::Partly,
                 });
@@ -216,7 +225,10 @@ fn report_cells(report: &TenantReport) -> Vec<String> {
     vec![
         report.tenant.clone(),
         report.period.to_string(),
-        report.state.to_string(),
+        match report.blocked_by {
+            Some(reason) => format!("{} (blocked: {reason})", report.state),
+            None => report.state.to_string(),
+        },
         report
             .policy_version
             .map_or_else(|| "-".to_owned(), |version| format!("v{version}")),

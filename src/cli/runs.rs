@@ -27,6 +27,10 @@ const RATE_SECONDS_MAX: f64 = 60.0;
 /// What every database takes for a LIMIT.
 const LIMIT_MAX: u64 = i64::MAX as u64;
 
+/// What happens next to a record of a month that has not come yet (S12).
+const FUTURE: &str = "done when its month has come: its due instant lies in the future, so a clock was \
+     wrong when it was made; until then it counts for nothing";
+
 /// Verbs of `runs`.
 #[derive(Debug, Subcommand)]
 pub enum RunsCommand {
@@ -57,6 +61,8 @@ struct RunDocument {
     due_at: DateTime<Utc>,
     /// Of the time-zone rules by which the cutoffs were reckoned.
     tzdata_release: Option<String>,
+    /// S12: its due instant lies in the future by both clocks.
+    due_in_future: bool,
     attempts: i32,
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
@@ -116,11 +122,13 @@ pub async fn runs(session: &Session, command: RunsCommand) -> Result<Exit, Failu
             let mut listed = runs::list(&transaction, tenant, &states, asked).await?;
             let is_cut = listed.len() as u64 > limit;
             listed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            let latest = session.latest(&transaction).await?;
             transaction.rollback().await?;
             let documents: Vec<RunDocument> = listed
                 .iter()
                 .filter_map(|run| {
-                    document(slugs.get(&run.tenant_id).map_or("?", String::as_str), run)
+                    let slug = slugs.get(&run.tenant_id).map_or("?", String::as_str);
+                    document(slug, run, latest)
                 })
                 .collect();
             print_list(session.format, &documents, is_cut)?;
@@ -146,11 +154,12 @@ pub async fn runs(session: &Session, command: RunsCommand) -> Result<Exit, Failu
             let tenant = TenantId(found.tenant_id);
             let stages = batches::totals(&transaction, tenant, found.id).await?;
             let now = database_now(&transaction).await?;
+            let latest = session.latest(&transaction).await?;
             let seconds = rate_seconds(now, found.started_at);
             let lately =
                 batches::participants_within(&transaction, tenant, found.id, seconds).await?;
             transaction.rollback().await?;
-            let mut shown = document(&slug, &found).ok_or_else(|| {
+            let mut shown = document(&slug, &found, latest).ok_or_else(|| {
                 Failure::failed("the run's record holds a period or state that is none")
             })?;
             set_rate(&mut shown, lately, seconds);
@@ -181,15 +190,22 @@ fn state(name: &str) -> Result<RunState, String> {
     })
 }
 
-fn document(slug: &str, run: &tenant_run::Model) -> Option<RunDocument> {
+/// `latest` is the later of the two clocks.
+fn document(slug: &str, run: &tenant_run::Model, latest: DateTime<Utc>) -> Option<RunDocument> {
     let report = report_of(slug, run)?;
     let duration_seconds = run
         .started_at
         .zip(run.finished_at)
         .and_then(|(started, finished)| (finished - started).to_std().ok())
         .map(|duration| duration.as_secs_f64());
+    let due_in_future = run.due_at > latest;
     Some(RunDocument {
-        next: next(&report, run),
+        next: if due_in_future {
+            FUTURE.to_owned()
+        } else {
+            next(&report, run)
+        },
+        due_in_future,
         participants_planned: planned(run),
         participants_done: report.anonymized + report.purged,
         participants_per_second: None,
@@ -288,6 +304,14 @@ fn rows_refused(run: &RunDocument) -> String {
     )
 }
 
+fn state_text(run: &RunDocument) -> String {
+    if run.due_in_future {
+        format!("{} (due in the future)", run.report.state)
+    } else {
+        run.report.state.to_string()
+    }
+}
+
 fn print_list(format: Format, documents: &[RunDocument], is_cut: bool) -> Result<(), Failure> {
     if format == Format::Json {
         #[derive(Serialize)]
@@ -319,7 +343,7 @@ fn print_list(format: Format, documents: &[RunDocument], is_cut: bool) -> Result
                 .unwrap_or_default(),
             run.report.tenant.clone(),
             run.report.period.to_string(),
-            run.report.state.to_string(),
+            state_text(run),
             run.report.anonymized.to_string(),
             run.report.purged.to_string(),
             instant_or_dash(run.finished_at),
@@ -343,7 +367,7 @@ fn print_one(run: &RunDocument) -> Result<(), Failure> {
         ),
         ("tenant", report.tenant.clone()),
         ("period", report.period.to_string()),
-        ("state", report.state.to_string()),
+        ("state", state_text(run)),
         ("due", output::instant(run.due_at)),
         (
             "policy version",

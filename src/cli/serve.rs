@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use crate::config::Config;
 use crate::daemon::service::{self, Parts, ServeError};
 use crate::daemon::wakeup::Source;
+use crate::domain::gap::GAP;
 use crate::engine::error::{failure_classes, retry_classes};
 use crate::engine::stage::Stage;
 use crate::engine::throttle::Reason;
@@ -59,6 +60,7 @@ async fn serve_logged(
         retry_reasons: &retry_classes(),
         throttle_reasons: &Reason::ALL.map(Reason::name),
         measured_reasons: &Reason::MEASURED.map(Reason::name),
+        block_reasons: &[GAP],
         wakeup_sources: &Source::ALL.map(Source::name),
     })
     .map_err(|_| Failure::failed("the metrics were started twice"))?;

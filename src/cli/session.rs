@@ -8,8 +8,10 @@ use chrono::{DateTime, Utc};
 
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, ConfigError, environment};
+use crate::domain::clocks::earlier_clock;
 use crate::domain::suppression::Keyring;
 use crate::domain::zone::Zone;
+use crate::engine::context::database_now;
 use crate::engine::{Engine, open};
 use crate::ids::{RandomIds, SharedIds, TenantId};
 use crate::intake::{Intake, Tenant};
@@ -197,10 +199,33 @@ impl Session {
         })
     }
 
-    /// Now, for whatever is not an erasure.
-    #[must_use]
-    pub fn now(&self) -> DateTime<Utc> {
-        self.clock.now()
+    /// Now by the host's clock, for commands that ask no database.
+    ///
+    /// # Errors
+    ///
+    /// Exit code 4 when the clock shows a year that cannot be.
+    pub fn now(&self) -> Result<DateTime<Utc>, Failure> {
+        let host = self.clock.now();
+        earlier_clock(host, host).map_err(Failure::refused)
+    }
+
+    /// Now, for whatever is not an erasure: the earlier of the host's and the database's clock (S10).
+    ///
+    /// # Errors
+    ///
+    /// The database's; exit code 4 when a clock shows a year that cannot be.
+    pub async fn now_by_both(&self, transaction: &Transaction) -> Result<DateTime<Utc>, Failure> {
+        let database = database_now(transaction).await?;
+        earlier_clock(self.clock.now(), database).map_err(Failure::refused)
+    }
+
+    /// The later of the two clocks: what is due after it has not come by either (S12).
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn latest(&self, transaction: &Transaction) -> Result<DateTime<Utc>, Failure> {
+        Ok(database_now(transaction).await?.max(self.clock.now()))
     }
 }
 

@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use crate::domain::period::{Period, ScheduleHour, due_instant, newest_due_period};
 use crate::domain::policy::{Version, version_at};
-use crate::engine::context::database_now;
 use crate::ids::TenantId;
 use crate::store::{ErrorClass, Transaction, policies, tenants};
 
@@ -109,7 +108,7 @@ async fn add(session: &Session, arguments: AddArguments) -> Result<Exit, Failure
         transaction.rollback().await?;
         return Err(taken());
     }
-    let now = session.now().min(database_now(&transaction).await?);
+    let now = session.now_by_both(&transaction).await?;
     let added = match tenants::add(&transaction, slug, name, zone.name(), now).await {
         Ok(added) => added,
         Err(error) => {
@@ -160,7 +159,7 @@ async fn list(session: &Session) -> Result<Exit, Failure> {
     let config = session.config()?;
     let database = session.database(&config).await?;
     let transaction = database.begin_read("reading the tenants").await?;
-    let now = session.now().min(database_now(&transaction).await?);
+    let now = session.now_by_both(&transaction).await?;
     let mut documents = Vec::new();
     for row in tenants::list(&transaction).await? {
         // One bad policy must not hide the other tenants.
@@ -209,7 +208,7 @@ async fn show(session: &Session, slug: &str) -> Result<Exit, Failure> {
     let hour = ScheduleHour::try_from(config.schedule.hour).map_err(Failure::usage)?;
     let database = session.database(&config).await?;
     let transaction = database.begin_read("reading a tenant").await?;
-    let now = session.now().min(database_now(&transaction).await?);
+    let now = session.now_by_both(&transaction).await?;
     let row = require_tenant(&transaction, slug).await?;
     let tenant = TenantId(row.id);
     let versions = policies::versions(&transaction, tenant)

@@ -71,6 +71,9 @@ fn print_tables(found: &[Verification]) -> Result<(), Failure> {
         for finding in &tenant.findings {
             output::print_line(&format!("{}: {finding}", tenant.tenant))?;
         }
+        for note in &tenant.notes {
+            output::print_line(&format!("{}: note: {note}", tenant.tenant))?;
+        }
     }
     Ok(())
 }

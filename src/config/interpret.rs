@@ -13,12 +13,13 @@ use humantime_serde::re::humantime::{format_duration, parse_duration};
 use crate::domain::zone::is_plain_name;
 
 use super::error::{ConfigError, Origin};
+use super::gap::{self, GapMax};
 use super::raw::{Raw, Scalar};
-use super::url::{DatabaseUrl, FORMS, LIST_FORMS};
+use super::url::{DatabaseUrl, FORMS, LIST_FORMS, UrlError};
 use super::window::{self, DailyWindow};
 use super::{
-    EngineConfig, HttpConfig, LogConfig, LogFormat, LogLevel, Reclaim, ScheduleConfig,
-    ShutdownConfig,
+    EngineConfig, HttpConfig, LogConfig, LogFormat, LogLevel, Reclaim, SafetyConfig,
+    ScheduleConfig, ShutdownConfig,
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -41,6 +42,7 @@ pub(super) struct Interpreted {
     pub(super) reclaim_timeout: Duration,
     pub(super) schedule: ScheduleConfig,
     pub(super) engine: EngineConfig,
+    pub(super) safety: SafetyConfig,
     pub(super) keyring_file: Option<PathBuf>,
     pub(super) http: HttpConfig,
     pub(super) log: LogConfig,
@@ -53,6 +55,7 @@ pub(super) fn interpret(raw: Raw, origin: &Origin) -> Result<Interpreted, Config
         database,
         schedule,
         engine,
+        safety,
         suppression,
         http,
         log,
@@ -142,6 +145,11 @@ pub(super) fn interpret(raw: Raw, origin: &Origin) -> Result<Interpreted, Config
             retry_backoff_max: at("engine.retry_backoff_max", engine.retry_backoff_max)
                 .duration(MILLISECOND..=HOUR)?
                 .unwrap_or(30 * SECOND),
+        },
+        safety: SafetyConfig {
+            gap_max: at("safety.gap_max", safety.gap_max)
+                .parsed(gap::FORM, GapMax::parse)?
+                .unwrap_or(GapMax::DEFAULT),
         },
         keyring_file: at("suppression.keyring_file", suppression.keyring_file).path()?,
         http: HttpConfig {
@@ -262,8 +270,8 @@ impl Setting<'_> {
         match &self.value {
             None => Ok(None),
             Some(Scalar::Text(text)) => match DatabaseUrl::parse(text) {
-                Some(url) => Ok(Some(url)),
-                None => Err(self.refused("no database URL that can be read", FORMS)),
+                Ok(url) => Ok(Some(url)),
+                Err(error) => Err(self.refused(error.found(), FORMS)),
             },
             Some(_) => Err(self.refused("not a text", FORMS)),
         }
@@ -278,15 +286,13 @@ impl Setting<'_> {
                 .iter()
                 .map(|value| match value {
                     Scalar::Text(text) => DatabaseUrl::parse(text),
-                    _ => None,
+                    _ => Err(UrlError::Unreadable),
                 })
                 .collect(),
-            Some(_) => None,
+            Some(_) => Err(UrlError::Unreadable),
         };
-        match urls {
-            Some(urls) => Ok(Some(urls)),
-            None => Err(self.refused("no list of database URLs that can be read", LIST_FORMS)),
-        }
+        urls.map(Some)
+            .map_err(|error| self.refused(error.found_in_list(), LIST_FORMS))
     }
 }
 

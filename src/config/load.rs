@@ -215,6 +215,7 @@ fn finish(parts: Interpreted, credentials: Option<&Path>) -> Result<Config, Conf
         },
         schedule: parts.schedule,
         engine: parts.engine,
+        safety: parts.safety,
         suppression: SuppressionConfig { keyring_file },
         http: parts.http,
         log: parts.log,
@@ -239,9 +240,9 @@ fn credential(directory: Option<&Path>, name: &str) -> Result<Option<PathBuf>, C
 fn url_from(file: &Path) -> Result<DatabaseUrl, ConfigError> {
     let text = fs::read_to_string(file)
         .map_err(|error| unreadable("file of the database URL", file, &error))?;
-    DatabaseUrl::parse(text.trim()).ok_or_else(|| ConfigError::Value {
+    DatabaseUrl::parse(text.trim()).map_err(|error| ConfigError::Value {
         setting: format!("the content of {}", file.display()),
-        found: "no database URL that can be read".to_owned(),
+        found: error.found(),
         allowed: FORMS.to_owned(),
     })
 }
@@ -250,9 +251,9 @@ fn url_from(file: &Path) -> Result<DatabaseUrl, ConfigError> {
 fn urls_from(file: &Path) -> Result<Vec<DatabaseUrl>, ConfigError> {
     let text = fs::read_to_string(file)
         .map_err(|error| unreadable("file of the replicas' URLs", file, &error))?;
-    DatabaseUrl::parse_list(&text).ok_or_else(|| ConfigError::Value {
+    DatabaseUrl::parse_list(&text).map_err(|error| ConfigError::Value {
         setting: format!("the content of {}", file.display()),
-        found: "no list of database URLs that can be read".to_owned(),
+        found: error.found_in_list(),
         allowed: LIST_FORMS.to_owned(),
     })
 }

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 mod contradictions;
 mod error;
+mod gap;
 mod interpret;
 mod load;
 mod raw;
@@ -25,6 +26,7 @@ mod url;
 mod window;
 
 pub use error::{ConfigError, Origin};
+pub use gap::GapMax;
 pub use url::DatabaseUrl;
 pub use window::DailyWindow;
 
@@ -37,6 +39,8 @@ pub struct Config {
     pub schedule: ScheduleConfig,
     /// `[engine]`
     pub engine: EngineConfig,
+    /// `[safety]`
+    pub safety: SafetyConfig,
     /// `[suppression]`
     pub suppression: SuppressionConfig,
     /// `[http]`
@@ -154,6 +158,13 @@ pub struct EngineConfig {
     /// The longest pause before a retry.
     #[serde(with = "humantime_serde")]
     pub retry_backoff_max: Duration,
+}
+
+/// What a person has to confirm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SafetyConfig {
+    /// The longest time after the last settled month after which runs need nobody's word.
+    pub gap_max: GapMax,
 }
 
 /// How unsubscribed people are recognised.

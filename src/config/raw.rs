@@ -107,6 +107,7 @@ sections! {
         replica_lag_max, latency_max, wal_bytes_per_second_max, window, window_time_zone,
         retry_attempts, retry_backoff_initial, retry_backoff_max,
     }
+    safety as RawSafety { gap_max }
     suppression as RawSuppression { keyring_file }
     http as RawHttp { listen }
     log as RawLog { format, level }

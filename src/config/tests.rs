@@ -232,7 +232,7 @@ fn an_unknown_key_is_refused_by_name() {
     assert_eq!(
         refusal("[scheduler]\nhour = 3", &[]),
         "scheduler in FILE is no setting; allowed here: [database], [schedule], [engine], \
-         [suppression], [http], [log], [shutdown]"
+         [safety], [suppression], [http], [log], [shutdown]"
     );
     assert_eq!(
         refusal(

@@ -15,11 +15,47 @@ const PARAMETERS_SHOWN: &[&str] = &["mode", "sslmode", "ssl-mode", "statement-ca
 
 /// What a URL may look like, for error messages.
 pub(super) const FORMS: &str = "postgres://USER:PASSWORD@HOST:PORT/DATABASE, the same with \
-     mysql://, or sqlite://FILE?mode=rwc, with special characters percent-encoded";
+     mysql://, or sqlite://FILE?mode=rwc, with special characters percent-encoded (# as %23, ? as \
+     %3F, / as %2F, @ as %40, % as %25)";
 
 /// What a list of them may look like.
 pub(super) const LIST_FORMS: &str = "a list of mysql://USER:PASSWORD@HOST:PORT/DATABASE, or one \
-     text with spaces between, with special characters percent-encoded";
+     text with spaces between, with special characters percent-encoded (# as %23, ? as %3F, / as \
+     %2F, @ as %40, % as %25)";
+
+/// Parameters of a server's URL whose values may hold an `@`.
+const PARAMETERS_WITH_AT: &[&str] = &["user", "password", "host", "options", "dbname"];
+
+/// Why a text is no URL that can be used. Holds nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UrlError {
+    /// sqlx cannot read it, and its messages quote the URL.
+    Unreadable,
+    /// A character that ends a part of a URL, or begins an encoded one, stands where it is none.
+    NotEncoded(char),
+}
+
+impl UrlError {
+    /// What was found where a list is wanted, for an error message.
+    #[must_use]
+    pub(super) fn found_in_list(self) -> String {
+        match self {
+            Self::Unreadable => "no list of database URLs that can be read".to_owned(),
+            Self::NotEncoded(_) => format!("a list that holds {}", self.found()),
+        }
+    }
+
+    /// What was found, for an error message.
+    #[must_use]
+    pub(super) fn found(self) -> String {
+        match self {
+            Self::Unreadable => "no database URL that can be read".to_owned(),
+            Self::NotEncoded(character) => {
+                format!("a database URL with a `{character}` that is not percent-encoded")
+            }
+        }
+    }
+}
 
 /// A database URL that sqlx can read.
 ///
@@ -31,25 +67,39 @@ pub struct DatabaseUrl(SecretString);
 impl DatabaseUrl {
     /// Checks a URL the way sqlx and SeaORM will read it. `mariadb://` is taken as `mysql://`.
     ///
-    /// `None` if they could not: there is no more to say, since their messages quote the URL.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    /// # Errors
+    ///
+    /// [`UrlError`]. A URL of a server in whose user or password a special character stands as it is
+    /// would name another host: `postgres://ann:p@ss#word@db/platform` reads as the host `ss`.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
         let url = match text.strip_prefix("mariadb://") {
             Some(rest) => format!("mysql://{rest}"),
             None => text.to_owned(),
         };
-        let readable = match url.split_once(':')?.0 {
+        let (scheme, _) = url.split_once(':').ok_or(UrlError::Unreadable)?;
+        let is_server = matches!(scheme, "postgres" | "postgresql" | "mysql");
+        if is_server && let Some(character) = not_encoded(&url) {
+            return Err(UrlError::NotEncoded(character));
+        }
+        let readable = match scheme {
             "postgres" | "postgresql" => readable_by::<PgConnectOptions>(&url),
             "mysql" => readable_by::<MySqlConnectOptions>(&url),
             "sqlite" => readable_by::<SqliteConnectOptions>(&url),
             _ => false,
         };
-        readable.then(|| Self(SecretString::from(url)))
+        if readable {
+            Ok(Self(SecretString::from(url)))
+        } else {
+            Err(UrlError::Unreadable)
+        }
     }
 
-    /// URLs with white space between, which no URL holds; `None` if one of them is none.
-    #[must_use]
-    pub(super) fn parse_list(text: &str) -> Option<Vec<Self>> {
+    /// URLs with white space between, which no URL holds.
+    ///
+    /// # Errors
+    ///
+    /// [`UrlError`] of the first that is none.
+    pub(super) fn parse_list(text: &str) -> Result<Vec<Self>, UrlError> {
         text.split_whitespace().map(Self::parse).collect()
     }
 
@@ -69,6 +119,22 @@ impl DatabaseUrl {
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
+    }
+
+    /// The file of a SQLite database, and whether it is only to be read.
+    #[must_use]
+    pub fn sqlite_file(&self) -> Option<(PathBuf, bool)> {
+        // Checked by its scheme, because sqlx would take any text for a file's name.
+        if !self.is_sqlite() {
+            return None;
+        }
+        let options = self.expose().parse::<SqliteConnectOptions>().ok()?;
+        let parameters = self.expose().split_once('?').map_or("", |(_, rest)| rest);
+        let is_read_only = parameters
+            .split('&')
+            .any(|one| one == "mode=ro" || one == "immutable=1");
+        let file = options.get_filename().to_path_buf();
+        (file.as_os_str() != ":memory:").then_some((file, is_read_only))
     }
 
     /// A SQLite file that is not there: opening it would create it, which looking must not do.
@@ -96,6 +162,51 @@ impl DatabaseUrl {
         let file = options.get_filename().to_path_buf();
         (!file.exists()).then_some(file)
     }
+}
+
+/// The character of a server's URL that should have been percent-encoded, if one is found.
+fn not_encoded(url: &str) -> Option<char> {
+    let (_, rest) = url.split_once("://")?;
+    // A database's URL has no fragment.
+    if rest.contains('#') {
+        return Some('#');
+    }
+    let (place, parameters) = match rest.split_once('?') {
+        Some((place, parameters)) => (place, Some(parameters)),
+        None => (rest, None),
+    };
+    let authority = place.split('/').next().unwrap_or(place);
+    // The one that ends user and password is the only one that may stand there.
+    if authority.matches('@').count() > 1 {
+        return Some('@');
+    }
+    if place.len() > authority.len() && place[authority.len()..].contains('@') {
+        // Of a password with a `/`, or of the database's name.
+        return Some(if authority.contains('@') { '@' } else { '/' });
+    }
+    let with_at = parameters
+        .into_iter()
+        .flat_map(|parameters| parameters.split('&'))
+        .filter(|parameter| parameter.contains('@'));
+    for parameter in with_at {
+        let name = parameter.split_once('=').map_or("", |(name, _)| name);
+        let names_database = place.len() > authority.len() + 1 || place.is_empty();
+        // A `/` after it looks like a host and a database: that is the end of a password with a `?`.
+        let looks_like_host = parameter
+            .rsplit('@')
+            .next()
+            .is_some_and(|end| end.contains('/'));
+        if !PARAMETERS_WITH_AT.contains(&name)
+            || !names_database
+            || (looks_like_host && name != "host")
+        {
+            return Some('?');
+        }
+    }
+    let mut encoded = rest.split('%').skip(1);
+    let is_encoded =
+        |part: &str| part.len() >= 2 && part.bytes().take(2).all(|b| b.is_ascii_hexdigit());
+    (!encoded.all(is_encoded)).then_some('%')
 }
 
 fn readable_by<O: ConnectOptions>(url: &str) -> bool {
@@ -190,7 +301,7 @@ mod tests {
                 "postgres:///platform",
             ),
         ] {
-            let parsed = DatabaseUrl::parse(url).unwrap_or_else(|| panic!("{url} is a URL"));
+            let parsed = DatabaseUrl::parse(url).unwrap_or_else(|_| panic!("{url} is a URL"));
             assert_eq!(parsed.to_string(), shown, "{url}");
             assert_eq!(format!("{parsed:?}"), format!("DatabaseUrl({shown})"));
             assert_eq!(serde_json::to_value(&parsed).unwrap(), shown);
@@ -229,6 +340,47 @@ mod tests {
     }
 
     #[test]
+    fn d10_what_is_not_percent_encoded_is_refused_and_named() {
+        for (url, character) in [
+            ("postgres://u:p@ss#word@h/d", '#'),
+            ("postgres://u:pass#word@h/d", '#'),
+            ("postgres://u#x:pass@h/d", '#'),
+            ("mysql://u:12#3@h/d", '#'),
+            ("postgres://h/d#x", '#'),
+            ("postgres://u:p@ss@h/d", '@'),
+            ("mysql://u@x:pass@h/d", '@'),
+            ("postgres://u:12/3@h/d", '/'),
+            ("postgres://u/x:3@h/d", '/'),
+            ("postgres://u:p@s/s@h/d", '@'),
+            ("postgres://u:12?3@h/d", '?'),
+            ("postgres://u:12?x=3@h/d", '?'),
+            ("postgres://u:12?password=3@h/d", '?'),
+            ("postgres://u@x?3@h/d", '?'),
+            ("postgres://u:12/x?password=3@h/d", '?'),
+            ("postgres://u:50%@h/d", '%'),
+            ("mysql://u:50%zz@h/d", '%'),
+            ("mariadb://u:a%2@h/d", '%'),
+        ] {
+            let error = DatabaseUrl::parse(url).expect_err(url);
+            assert_eq!(error, UrlError::NotEncoded(character), "{url}");
+            let shown = error.found();
+            assert!(!shown.contains("word") && !shown.contains("ss"), "{shown}");
+        }
+        for url in [
+            "postgres://u:p%40ss%23word%2F%3F%25@h/d",
+            "postgres://h/d",
+            "postgres://u@h",
+            "postgres://u:p@[::1]:5432/d?sslmode=require",
+            "postgres:///d?host=/run/postgresql&user=a@b&password=p@ss",
+            "postgres://h:5432/d?user=ann&password=p@ss",
+            "mysql://u:p@h:3306/d?ssl-mode=REQUIRED",
+            "sqlite:///var/lib/a@b.db",
+        ] {
+            assert!(DatabaseUrl::parse(url).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
     fn only_a_sqlite_file_can_be_missing() {
         for (url, missing) in [
             ("postgres://db/platform", false),
@@ -236,7 +388,7 @@ mod tests {
             ("sqlite://no/such.db?mode=rwc", true),
             ("sqlite://Cargo.toml?mode=ro", false),
         ] {
-            let parsed = DatabaseUrl::parse(url).unwrap_or_else(|| panic!("{url} is a URL"));
+            let parsed = DatabaseUrl::parse(url).unwrap_or_else(|_| panic!("{url} is a URL"));
             assert_eq!(parsed.names_missing_file(), missing, "{url}");
         }
     }
@@ -254,7 +406,7 @@ mod tests {
             "postgres://db/platform?sslmode=sometimes",
             "/var/lib/retentiond.db",
         ] {
-            assert!(DatabaseUrl::parse(url).is_none(), "{url}");
+            assert_eq!(DatabaseUrl::parse(url), Err(UrlError::Unreadable), "{url}");
         }
     }
 }

@@ -26,15 +26,18 @@ pub enum Check {
     Clock,
     /// What is owed could be looked at.
     Look,
+    /// Nothing that is owed waits for somebody to confirm it (S13).
+    Gap,
 }
 
 impl Check {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Database,
         Self::Schema,
         Self::Keys,
         Self::Clock,
         Self::Look,
+        Self::Gap,
     ];
 
     fn name(self) -> &'static str {
@@ -44,6 +47,7 @@ impl Check {
             Self::Keys => "keys",
             Self::Clock => "clock",
             Self::Look => "look",
+            Self::Gap => "gap",
         }
     }
 }
@@ -89,7 +93,7 @@ impl Health {
                 tracing::warn!(
                     event = "service_not_ready",
                     check = check.name(),
-                    "not ready, nothing new is begun: {reason}"
+                    "not ready: {reason}"
                 );
             }
             None => {}
@@ -191,7 +195,7 @@ mod tests {
         assert!(!health.is_ready() && health.is_failing(Check::Clock));
         assert_eq!(
             health.describe(),
-            "database: ok\nschema: ok\nkeys: ok\nclock: the clocks differ\nlook: ok\n"
+            "database: ok\nschema: ok\nkeys: ok\nclock: the clocks differ\nlook: ok\ngap: ok\n"
         );
         health.set(Check::Clock, None);
         health.stopping();

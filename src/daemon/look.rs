@@ -84,7 +84,7 @@ pub(super) fn report(health: &Health, problem: Option<&LookError>) {
     let (check, problem) = match error {
         LookError::Schema(problem) => (Check::Schema, problem.clone()),
         LookError::Keys(problem) => (Check::Keys, problem.clone()),
-        LookError::Engine(error @ EngineError::ClockSkew { .. }) => {
+        LookError::Engine(error) if error.is_of_the_clock() => {
             return probe::report_clock(health, Some(error));
         }
         LookError::Engine(EngineError::Store(error)) if error.class() == ErrorClass::Schema => {

@@ -88,7 +88,11 @@ pub(super) fn report_clock(health: &Health, problem: Option<&EngineError>) {
     if let Some(error) = problem
         && !health.is_failing(Check::Clock)
     {
-        tracing::error!(event = "clock_skew", class = error.class(), "{error}");
+        let event = match error {
+            EngineError::ClockSkew { .. } => "clock_skew",
+            _ => "clock_refused",
+        };
+        tracing::error!(event, class = error.class(), "{error}");
     }
     health.set(Check::Clock, problem.map(ToString::to_string));
 }

@@ -158,6 +158,7 @@ pub async fn serve(parts: Parts) -> Result<(), ServeError> {
         status: String::new(),
         tenants_by_state: Vec::new(),
         has_progressed: false,
+        blocked_by_gap: 0,
     };
     let outcome = daemon.run(rings, signals).await;
     // Kept until now, so that probes see a service that is stopping and not one that is gone.
@@ -227,6 +228,8 @@ struct Daemon {
     status: String,
     tenants_by_state: Vec<(&'static str, u64)>,
     has_progressed: bool,
+    /// How many runs waited for somebody to confirm them, at the last look (S13).
+    blocked_by_gap: usize,
 }
 
 impl Daemon {
@@ -363,7 +366,7 @@ impl Daemon {
             return "waiting for the database".to_owned();
         };
         if !self.health.is_ready() {
-            return "not ready: see the log, or /readyz; nothing new is begun".to_owned();
+            return "not ready: see the log, or /readyz".to_owned();
         }
         let states: Vec<String> = self
             .tenants_by_state

@@ -1,10 +1,12 @@
 //! What is decided, and nothing that is done: pure code that knows no database, file or clock.
 //!
+//! - [`clocks`]: which times of a clock are believed.
 //! - [`zone`]: time zones, and where a local day begins.
 //! - [`period`]: months, and the instant at which a month's run is due.
 //! - [`dated`]: which `added_at` can be a real date at all.
 //! - [`cutoff`]: which `added_at` a run may touch, and the ages that this guarantees.
 //! - [`policy`]: a tenant's terms, how they are written, and which version rules.
+//! - [`gap`]: which run comes so long after the last one that somebody has to confirm it.
 //! - [`forecast`]: in which period something first happens.
 //! - [`subject`]: what belongs to a participant, and [`counts`] of what was done with it.
 //! - [`email`] and [`suppression`]: how somebody who unsubscribed is recognised again; [`address`]: whether
@@ -13,12 +15,14 @@
 //! - [`window`]: the time of day in which work may be done.
 
 pub mod address;
+pub mod clocks;
 pub mod counts;
 pub mod cutoff;
 pub mod dated;
 pub mod email;
 pub mod email_value;
 pub mod forecast;
+pub mod gap;
 pub mod invisible;
 pub mod period;
 pub mod policy;

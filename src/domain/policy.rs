@@ -3,6 +3,7 @@
 //! Anonymization and retention are whole calendar months, quarantine is whole days. Every refusal
 //! names the value, the rule and the nearest value that would do (P5, P7).
 
+mod force;
 mod text;
 
 use std::fmt::{self, Display};
@@ -12,6 +13,7 @@ use chrono::{DateTime, Utc};
 use super::cutoff::shortest_span_days;
 use super::period::Months;
 
+pub use force::{Force, force_of, shadowed};
 pub use text::{parse_anonymize, parse_quarantine, parse_retain};
 
 #[cfg(test)]

@@ -34,6 +34,8 @@ pub struct ClaimedRun {
     pub slug: String,
     /// The period.
     pub period: Period,
+    /// When it was due, as reckoned at the claim.
+    pub due_at: DateTime<Utc>,
     /// The tenant's zone, with the rules that it had when the run was claimed.
     pub zone: Zone,
     /// The pinned policy version.
@@ -46,6 +48,18 @@ pub struct ClaimedRun {
     pub had_orphans: bool,
     /// Hashes addresses under the tenant's keys.
     pub hasher: TenantHasher,
+}
+
+impl ClaimedRun {
+    /// S12: a run that was claimed by a clock that was wrong ends when the clock has been set right.
+    fn require_due(&self, now: DateTime<Utc>) -> Result<(), EngineError> {
+        if now < self.due_at {
+            return Err(EngineError::ClockWentBack {
+                due_at: self.due_at,
+            });
+        }
+        Ok(())
+    }
 }
 
 /// What a batch found and did.
@@ -145,6 +159,7 @@ async fn batch_in(
         return Err(EngineError::LeaseLost);
     }
     let (now, cutoffs) = cutoffs_in_force(engine, run, transaction).await?;
+    run.require_due(now)?;
     let lease = &run.lease;
     let selection = match page.rows {
         Rows::AllBut(_) => Selection::of(stage, cutoffs),
@@ -268,7 +283,8 @@ pub(super) async fn cutoffs_in_force(
         "SELECT clock.database_now, policy.version, policy.anonymize_after_months, \
          policy.retain_months, \
          (SELECT COUNT(*) FROM tenant_run WHERE tenant_id = :tenant AND period > :period \
-          AND state = 'completed') AS newer \
+          AND state = 'completed' \
+          AND (due_at <= :host OR due_at <= clock.database_now)) AS newer \
          FROM (SELECT {} AS database_now) AS clock \
          LEFT JOIN policy ON policy.tenant_id = :tenant AND policy.version = \
          (SELECT MAX(version) FROM policy WHERE tenant_id = :tenant \

@@ -22,6 +22,7 @@ use super::context::{Engine, database_now, require_all};
 use super::due::Candidate;
 use super::error::EngineError;
 use super::failure::failure_of;
+use super::gap::gap_of;
 use super::turns::Rank;
 
 /// How a claim ended.
@@ -48,6 +49,31 @@ pub enum Claim {
     },
     /// S8: the period is not due yet.
     NotDue,
+    /// S13: it comes so long after the newest settled period that somebody has to confirm it.
+    Gap {
+        /// That period.
+        newest: Period,
+    },
+}
+
+/// What one attempt to claim came to, and what it did to other records.
+struct Attempt {
+    claim: Claim,
+    /// Older unfinished runs that it superseded.
+    superseded: u64,
+    /// Records of months to come that it set aside.
+    set_aside: u64,
+}
+
+impl Attempt {
+    /// A claim that changed no other record.
+    fn of(claim: Claim) -> Self {
+        Self {
+            claim,
+            superseded: 0,
+            set_aside: 0,
+        }
+    }
 }
 
 /// Tries to claim the candidate's run.
@@ -59,17 +85,28 @@ pub async fn claim(engine: &Engine, candidate: &Candidate) -> Result<Claim, Engi
     let mut pauses = engine.retry.backoff().build();
     loop {
         let error = match attempt(engine, candidate).await {
-            Ok((claim, superseded)) => {
-                if superseded > 0 {
+            Ok(attempt) => {
+                if attempt.superseded > 0 {
                     tracing::info!(
                         event = "tenant_run_superseded",
                         tenant = candidate.slug,
                         period = %candidate.period,
-                        runs = superseded,
+                        runs = attempt.superseded,
                         "older unfinished runs are superseded by this period"
                     );
                 }
-                return Ok(claim);
+                if attempt.set_aside > 0 {
+                    tracing::error!(
+                        event = "future_runs_set_aside",
+                        tenant = candidate.slug,
+                        period = %candidate.period,
+                        runs = attempt.set_aside,
+                        "records of months that have not come yet are set aside: a clock was wrong when \
+                         they were made, and people may have been erased too early; see `retentiond runs \
+                         list`"
+                    );
+                }
+                return Ok(attempt.claim);
             }
             Err(error) => error,
         };
@@ -83,7 +120,7 @@ pub async fn claim(engine: &Engine, candidate: &Candidate) -> Result<Claim, Engi
 }
 
 /// One attempt, from BEGIN (which on SQLite waits for the write lock) to COMMIT.
-async fn attempt(engine: &Engine, candidate: &Candidate) -> Result<(Claim, u64), EngineError> {
+async fn attempt(engine: &Engine, candidate: &Candidate) -> Result<Attempt, EngineError> {
     let _turn = tokio::select! {
         biased;
         () = engine.stop.cancelled() => return Err(EngineError::Stopped),
@@ -106,52 +143,58 @@ async fn attempt(engine: &Engine, candidate: &Candidate) -> Result<(Claim, u64),
     }
 }
 
-/// The claim, and how many older runs it superseded.
+/// The claim, and what it did to other records.
 async fn claim_in(
     engine: &Engine,
     candidate: &Candidate,
     transaction: &Transaction,
-) -> Result<(Claim, u64), EngineError> {
+) -> Result<Attempt, EngineError> {
     require_all(transaction).await?;
-    let now = engine.now(engine.clock.now(), database_now(transaction).await?)?;
+    let (host, database) = (engine.clock.now(), database_now(transaction).await?);
+    let now = engine.now(host, database)?;
+    let latest = host.max(database);
     // Whoever looked may have done so a while ago, and the cutoffs that follow from the zone are
     // pinned for good.
     let Some(tenant) = tenants::find(transaction, candidate.tenant).await? else {
-        return Ok((Claim::NotDue, 0));
+        return Ok(Attempt::of(Claim::NotDue));
     };
     let candidate = &Candidate::of(engine, &tenant, candidate);
     let zone = candidate.zone()?;
     if candidate.due_at > now {
-        return Ok((Claim::NotDue, 0));
+        return Ok(Attempt::of(Claim::NotDue));
     }
-    if let Some(newer) = newer_run(transaction, candidate).await? {
-        return Ok((Claim::Superseded { newer }, 0));
+    if let Some(newer) = newer_run(transaction, candidate, latest).await? {
+        return Ok(Attempt::of(Claim::Superseded { newer }));
     }
     let existing = runs::find(transaction, candidate.tenant, candidate.period).await?;
     if let Some(run) = &existing
         && run.state == RunState::Completed.name()
     {
-        return Ok((Claim::AlreadyCompleted(Box::new(run.clone())), 0));
+        return Ok(Attempt::of(Claim::AlreadyCompleted(Box::new(run.clone()))));
+    }
+    if let Some(newest) = gap_of(engine, transaction, candidate, existing.as_ref(), latest).await? {
+        return Ok(Attempt::of(Claim::Gap { newest }));
     }
     let versions = policies::versions(transaction, candidate.tenant).await??;
     let ruling = ruling_version(&versions, existing.as_ref(), candidate.due_at);
     let run = ensure_run(engine, transaction, candidate, existing, ruling.is_some()).await?;
     if run.state == RunState::Completed.name() {
-        return Ok((Claim::AlreadyCompleted(Box::new(run)), 0));
+        return Ok(Attempt::of(Claim::AlreadyCompleted(Box::new(run))));
     }
     record_gaps(engine, transaction, candidate, zone).await?;
     let superseded =
         runs::supersede_before(transaction, candidate.tenant, candidate.period).await?;
+    let set_aside = runs::set_aside_future(transaction, candidate.tenant, latest).await?;
+    let ended = |claim: Claim| Attempt {
+        claim,
+        superseded,
+        set_aside,
+    };
     let Some(ruling) = ruling else {
         // It may have been recorded as failed, before anybody saw that there is no policy.
-        runs::finish_unclaimed(
-            transaction,
-            candidate.tenant,
-            run.id,
-            &End::Early(RunState::NoPolicy),
-        )
-        .await?;
-        return Ok((Claim::NoPolicy { run_id: run.id }, superseded));
+        let is_named = candidate.period_named;
+        runs::finish_without_policy(transaction, candidate.tenant, run.id, is_named).await?;
+        return Ok(ended(Claim::NoPolicy { run_id: run.id }));
     };
     let lease = Lease {
         tenant: candidate.tenant,
@@ -162,7 +205,7 @@ async fn claim_in(
     };
     Lease::create_row(transaction, lease.tenant, lease.run_id, lease.slice).await?;
     if !lease.acquire(transaction, &engine.holder).await? {
-        return Ok((Claim::Held { run_id: run.id }, superseded));
+        return Ok(ended(Claim::Held { run_id: run.id }));
     }
     // Whoever held the lease may have completed the run between our first look and now. From here
     // on nobody can: the lease row is ours.
@@ -170,7 +213,7 @@ async fn claim_in(
         && run.state == RunState::Completed.name()
     {
         lease.release(transaction, true).await?;
-        return Ok((Claim::AlreadyCompleted(Box::new(run)), superseded));
+        return Ok(ended(Claim::AlreadyCompleted(Box::new(run))));
     }
     let cutoffs = Cutoffs::of(candidate.period, zone, &ruling.terms);
     runs::start(
@@ -190,6 +233,7 @@ async fn claim_in(
         slug: candidate.slug.clone(),
         period: candidate.period,
         zone: zone.clone(),
+        due_at: candidate.due_at,
         policy_version: run.policy_version.unwrap_or(ruling.number),
         pinned: Cutoffs {
             anonymize: run.anonymize_cutoff,
@@ -199,14 +243,17 @@ async fn claim_in(
         had_orphans: run.failure_class.as_deref() == Some("orphans"),
         lease,
     };
-    Ok((Claim::Claimed(Box::new(claimed)), superseded))
+    Ok(ended(Claim::Claimed(Box::new(claimed))))
 }
 
 /// A newer run that forbids this one: a completed one when the period was named, any that is not
-/// superseded when the calendar chose it (a clock that went back must not reopen an old period).
+/// superseded when the calendar chose it (a clock that went back must not reopen an old period). S12: a
+/// record whose due instant comes after `latest`, the later of the two clocks, forbids nothing: it would
+/// forbid every period until then.
 async fn newer_run(
     transaction: &Transaction,
     candidate: &Candidate,
+    latest: DateTime<Utc>,
 ) -> Result<Option<Period>, StoreError> {
     let states: &[RunState] = if candidate.period_named {
         &[RunState::Completed]
@@ -219,7 +266,7 @@ async fn newer_run(
             RunState::NoPolicy,
         ]
     };
-    let newest = runs::newest_period(transaction, candidate.tenant, states).await?;
+    let newest = runs::newest_period(transaction, candidate.tenant, states, latest).await?;
     Ok(newest.filter(|newest| *newest > candidate.period))
 }
 
@@ -292,13 +339,14 @@ pub async fn record_failed_claim(
     candidate: &Candidate,
     error: &EngineError,
 ) -> Result<Option<Uuid>, EngineError> {
-    if matches!(error, EngineError::ClockSkew { .. }) {
+    if error.is_of_the_clock() {
         // By which clock would it be recorded? What is due is not even known.
         return Ok(None);
     }
     let transaction = engine.database.begin("recording a failed claim").await?;
-    let now = engine.now(engine.clock.now(), database_now(&transaction).await?)?;
-    if candidate.due_at > now || newer_run(&transaction, candidate).await?.is_some() {
+    let (host, database) = (engine.clock.now(), database_now(&transaction).await?);
+    let (now, latest) = (engine.now(host, database)?, host.max(database));
+    if candidate.due_at > now || newer_run(&transaction, candidate, latest).await?.is_some() {
         // What would have been refused is not owed: it did not fail. And a record of a month to
         // come would pass for a newer run, and forbid every period before it.
         transaction.rollback().await?;

@@ -211,6 +211,8 @@ pub(super) async fn end_early(
         EngineError::Superseded => ("tenant_run_superseded", Some(RunState::Superseded)),
         EngineError::Stopped => ("tenant_run_stopped", Some(RunState::Pending)),
         EngineError::ClockSkew { .. } => ("clock_skew", Some(RunState::Failed)),
+        EngineError::ClockOutOfRange(_) => ("clock_refused", Some(RunState::Failed)),
+        EngineError::ClockWentBack { .. } => ("clock_refused", Some(RunState::Failed)),
         _ => ("tenant_run_failed", Some(RunState::Failed)),
     };
     tracing::warn!(

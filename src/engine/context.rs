@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
 use crate::clock::truncate_to_microseconds;
+use crate::domain::clocks::earlier_clock;
 use crate::domain::counts::Counts;
-use crate::domain::period::ScheduleHour;
+use crate::domain::period::{Months, ScheduleHour};
 use crate::domain::suppression::Keyring;
 use crate::domain::window::Window;
 use crate::domain::zone::ZoneFault;
@@ -51,6 +52,10 @@ pub struct Engine {
     pub schedule_hour: ScheduleHour,
     /// S7: largest difference of the two clocks.
     pub clock_skew_max: Duration,
+    /// S13: so many months after the last settled period a run has to be confirmed; `None` = never.
+    pub gap_max: Option<Months>,
+    /// S13: runs that come after a longer gap are confirmed.
+    pub is_gap_confirmed: bool,
     /// Tenants in hand at a time.
     pub tenants_at_a_time: usize,
     /// Who of them works now.
@@ -98,11 +103,11 @@ impl Engine {
     }
 
     /// S10: now is the earlier of the host's and the database's clock. S7: when the two differ by
-    /// more than the limit, there is no now.
+    /// more than the limit, there is no now; nor is there when one shows a year that cannot be.
     ///
     /// # Errors
     ///
-    /// [`EngineError::ClockSkew`].
+    /// [`EngineError::ClockSkew`] or [`EngineError::ClockOutOfRange`].
     pub fn now(
         &self,
         host: DateTime<Utc>,
@@ -117,14 +122,14 @@ impl Engine {
                 difference_seconds: difference.num_seconds(),
             });
         }
-        Ok(host.min(database))
+        Ok(earlier_clock(host, database)?)
     }
 
     /// Reads both clocks; see [`Engine::now`].
     ///
     /// # Errors
     ///
-    /// [`EngineError::ClockSkew`], or the database's.
+    /// As [`Engine::now`], or the database's.
     pub async fn read_clocks(&self) -> Result<DateTime<Utc>, EngineError> {
         let (host, database) = self.both_clocks().await?;
         self.now(host, database)

@@ -147,7 +147,7 @@ fn candidate(
         period_named: named.is_some(),
     };
     if named.is_none() {
-        candidate.period = newest_due_period(now, candidate.reckoning(), hour);
+        candidate.period = newest_due_period(now, candidate.reckoning(), hour).min(Period::LAST);
     }
     candidate.due_at = due_instant(candidate.period, candidate.reckoning(), hour);
     candidate

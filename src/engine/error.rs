@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::domain::clocks::ClockOutOfRange;
 use crate::domain::policy::PolicyError;
 use crate::domain::zone::ZoneFault;
 use crate::store::requirements::Unmet;
@@ -40,6 +41,18 @@ pub enum EngineError {
     /// The server, the role or the session is not as it must be.
     #[error("nothing is deleted: {0}")]
     Unmet(Unmet),
+    /// S12: a clock shows a year that cannot be.
+    #[error(transparent)]
+    ClockOutOfRange(#[from] ClockOutOfRange),
+    /// S12: by the clocks as they are now, a run that is under way is not due yet.
+    #[error(
+        "the run is not due before {due_at}: a clock went back since it was claimed; set the wrong \
+         one right, nothing more is erased until then"
+    )]
+    ClockWentBack {
+        /// When the run is due.
+        due_at: DateTime<Utc>,
+    },
     /// A stored policy breaks the rules.
     #[error("the tenant's stored policy is not valid, and nothing is erased by it: {0}")]
     Policy(#[from] PolicyError),
@@ -117,12 +130,13 @@ pub const TIME_ZONE: &str = "time_zone";
 pub const KEYRING: &str = "keyring";
 
 /// Classes of the engine's own errors that a run can fail with.
-const OWN_CLASSES: [&str; 11] = [
+const OWN_CLASSES: [&str; 12] = [
     "row_security",
     "foreign_keys",
     "system_versioning",
     "session_settings",
     "clock_skew",
+    "clock",
     "policy",
     TIME_ZONE,
     "mismatch",
@@ -168,6 +182,7 @@ impl EngineError {
             Self::Superseded => "superseded",
             Self::ClockSkew { .. } => "clock_skew",
             Self::Unmet(unmet) => unmet.requirement.class(),
+            Self::ClockOutOfRange(_) | Self::ClockWentBack { .. } => "clock",
             Self::Policy(_) => "policy",
             Self::TimeZone(_) => TIME_ZONE,
             Self::Mismatch { .. } => "mismatch",
@@ -226,9 +241,19 @@ impl EngineError {
             Self::Store(error) => error.class().disposition(),
             // A row changed between select and write where the database cannot lock it: look again.
             Self::Mismatch { .. } => Disposition::Retry,
-            Self::Stopped | Self::ClockSkew { .. } | Self::Unmet(_) => Disposition::Stop,
+            Self::Stopped | Self::Unmet(_) => Disposition::Stop,
+            error if error.is_of_the_clock() => Disposition::Stop,
             _ => Disposition::SkipTenant,
         }
+    }
+
+    /// Whether a clock is wrong: then nothing is due, for anybody, until it is set right.
+    #[must_use]
+    pub fn is_of_the_clock(&self) -> bool {
+        matches!(
+            self,
+            Self::ClockSkew { .. } | Self::ClockOutOfRange(_) | Self::ClockWentBack { .. }
+        )
     }
 
     /// Whether what failed may succeed when it is done again, as a whole.
@@ -272,6 +297,9 @@ mod tests {
         }
         let errors = [
             EngineError::TimeZone(ZoneFault::NotAName { near: None }),
+            EngineError::ClockWentBack {
+                due_at: DateTime::<Utc>::UNIX_EPOCH,
+            },
             EngineError::NotEligible { stage },
             EngineError::Mismatch {
                 stage,

@@ -24,6 +24,7 @@ pub mod erase;
 pub mod error;
 mod expected;
 mod failure;
+mod gap;
 mod heartbeat;
 pub mod open;
 pub mod overdue;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
 use crate::config::{Config, EngineConfig};
-use crate::domain::period::ScheduleHour;
+use crate::domain::period::{Months, ScheduleHour};
 use crate::domain::suppression::Keyring;
 use crate::domain::window::Window;
 use crate::ids::SharedIds;
@@ -110,6 +110,8 @@ fn engine(
         schedule_hour: ScheduleHour::try_from(config.schedule.hour)
             .expect("the configuration admits the hours 0 to 23 only"),
         clock_skew_max: config.schedule.clock_skew_max,
+        gap_max: gap_max(config),
+        is_gap_confirmed: false,
         tenants_at_a_time: usize::from(tenants_at_a_time),
         turns: Turns::new(usize::from(config.engine.workers)),
         batch_rows: u64::from(config.engine.batch_rows),
@@ -121,6 +123,14 @@ fn engine(
         working_hours: working_hours(&config.engine),
         retry: retry_policy(&config.engine),
     }
+}
+
+fn gap_max(config: &Config) -> Option<Months> {
+    let months = config.safety.gap_max.months()?;
+    Some(
+        Months::try_from(i64::from(months))
+            .expect("the configuration admits 1 to 1,200 months only"),
+    )
 }
 
 fn limits(config: &EngineConfig) -> Limits {

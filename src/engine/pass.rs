@@ -11,6 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::domain::counts::Counts;
 use crate::domain::cutoff::Cutoffs;
+use crate::domain::gap::GAP;
 use crate::domain::run_state::RunState;
 use crate::ids::TenantId;
 use crate::store::{Disposition, runs};
@@ -40,8 +41,12 @@ pub async fn run(
         Ok(Ok(found)) => found,
         Ok(Err(unknown)) => return Ok(Err(unknown)),
         Err(error) => {
-            if let EngineError::ClockSkew { .. } = &error {
-                tracing::error!(event = "clock_skew", class = error.class(), "{error}");
+            if error.is_of_the_clock() {
+                let event = match &error {
+                    EngineError::ClockSkew { .. } => "clock_skew",
+                    _ => "clock_refused",
+                };
+                tracing::error!(event, class = error.class(), "{error}");
             }
             return Err(error);
         }
@@ -208,23 +213,21 @@ fn driven_early(error: &EngineError, report: &mut TenantReport) -> Outcome {
 }
 
 fn failed(error: &EngineError) -> Outcome {
-    match error {
-        EngineError::ClockSkew { .. } => Outcome::Refused {
+    if error.is_of_the_clock() {
+        return Outcome::Refused {
             message: error.to_string(),
-        },
-        _ => {
-            let refused = match error {
-                EngineError::Refused { first, .. } => Some(first),
-                _ => None,
-            };
-            Outcome::Failed {
-                failure_class: error.class(),
-                failure_code: error.code().map(str::to_owned),
-                failure_constraint: refused.and_then(|row| row.constraint.clone()),
-                failure_row_id: refused.map(|row| row.id),
-                message: error.to_string(),
-            }
-        }
+        };
+    }
+    let refused = match error {
+        EngineError::Refused { first, .. } => Some(first),
+        _ => None,
+    };
+    Outcome::Failed {
+        failure_class: error.class(),
+        failure_code: error.code().map(str::to_owned),
+        failure_constraint: refused.and_then(|row| row.constraint.clone()),
+        failure_row_id: refused.map(|row| row.id),
+        message: error.to_string(),
     }
 }
 
@@ -236,6 +239,7 @@ async fn claim_failed(
 ) -> Outcome {
     let event = match error {
         EngineError::ClockSkew { .. } => "clock_skew",
+        EngineError::ClockOutOfRange(_) | EngineError::ClockWentBack { .. } => "clock_refused",
         _ => "tenant_run_failed",
     };
     tracing::warn!(
@@ -313,6 +317,16 @@ fn not_claimed(candidate: &Candidate, claim: Claim, report: &mut TenantReport) -
                     .to_rfc3339_opts(SecondsFormat::AutoSi, true)
             );
             ("not_due", Outcome::Refused { message })
+        }
+        Claim::Gap { newest } => {
+            report.blocked_by = Some(GAP);
+            let message = format!(
+                "tenant {}: period {} comes more than [safety] gap_max after {newest}, the newest \
+                 that is settled; if the date is right and nothing ran meanwhile, confirm it with \
+                 `retentiond run --after-gap`",
+                candidate.slug, candidate.period
+            );
+            (GAP, Outcome::Refused { message })
         }
     };
     let said = match &outcome {

@@ -3,6 +3,7 @@
 use futures_util::{StreamExt, stream};
 
 use crate::domain::cutoff::Cutoffs;
+use crate::domain::gap::GAP;
 use crate::domain::policy::version_at;
 use crate::domain::run_state::RunState;
 use crate::store::{policies, runs};
@@ -11,6 +12,7 @@ use super::claim::ruling_version;
 use super::context::{Engine, database_now};
 use super::due::{Candidate, Scope, UnknownTenants, look};
 use super::error::EngineError;
+use super::gap::gap_of;
 use super::recount;
 use super::report::TenantReport;
 
@@ -65,7 +67,8 @@ async fn plan_one(
     if !is_alone {
         transaction.without_parallel_workers().await?;
     }
-    let now = engine.now(engine.clock.now(), database_now(&transaction).await?)?;
+    let (host, database) = (engine.clock.now(), database_now(&transaction).await?);
+    let now = engine.now(host, database)?;
     let run = runs::find(&transaction, candidate.tenant, candidate.period).await?;
     let versions = policies::versions(&transaction, candidate.tenant).await??;
     let state = run.as_ref().and_then(|run| run.state.parse().ok());
@@ -75,6 +78,17 @@ async fn plan_one(
         state.unwrap_or(RunState::Pending),
     );
     report.run_id = run.as_ref().map(|run| run.id);
+    if report.state != RunState::Completed {
+        let gap = gap_of(
+            engine,
+            &transaction,
+            candidate,
+            run.as_ref(),
+            host.max(database),
+        )
+        .await?;
+        report.blocked_by = gap.map(|_| GAP);
+    }
     let Some(ruling) = ruling_version(&versions, run.as_ref(), candidate.due_at) else {
         report.state = RunState::NoPolicy;
         transaction.rollback().await?;

@@ -24,6 +24,8 @@ pub struct TenantReport {
     /// State of the run.
     #[serde(serialize_with = "state_name")]
     pub state: RunState,
+    /// What keeps the run from being claimed until somebody sees to it: `gap` (S13).
+    pub blocked_by: Option<&'static str>,
     /// The policy version that rules it.
     pub policy_version: Option<i32>,
     /// Cutoff of the anonymizer.
@@ -57,6 +59,7 @@ impl TenantReport {
             period,
             run_id: None,
             state,
+            blocked_by: None,
             policy_version: None,
             anonymize_cutoff: None,
             purge_cutoff: None,

@@ -33,8 +33,9 @@ pub(super) async fn settled(
         .database
         .begin_read("looking for what is done")
         .await?;
-    let now = engine.now(engine.clock.now(), database_now(&transaction).await?)?;
-    let completed = standing::completed(&transaction, oldest, newest).await?;
+    let (host, database) = (engine.clock.now(), database_now(&transaction).await?);
+    let now = engine.now(host, database)?;
+    let completed = standing::completed(&transaction, oldest, newest, host.max(database)).await?;
     transaction.rollback().await?;
     let mut completed: HashMap<i64, _> = completed
         .into_iter()

@@ -13,12 +13,14 @@ use crate::domain::period::{Period, ScheduleHour, Zone, due_instant};
 use crate::domain::policy::{Version, version_at};
 use crate::domain::run_state::RunState;
 use crate::ids::TenantId;
+use crate::store::leases::WAIT_MAX;
 use crate::store::policies;
 use crate::store::standing::{self, Standing};
 
 use super::context::{Engine, database_now};
 use super::due::{Candidate, Scope, candidates};
 use super::error::EngineError;
+use super::gap::withhold;
 
 /// What a survey found.
 #[derive(Clone, Debug)]
@@ -40,6 +42,8 @@ pub struct Survey {
 pub struct Findings {
     /// Runs that can be claimed now: the longest overdue first, and of those the smallest.
     pub owed: Vec<Candidate>,
+    /// S13: runs that are owed, and that somebody has to confirm first.
+    pub blocked_by_gap: Vec<Candidate>,
     /// How long until the next run may be claimed: a retry, an expired lease, or the next due
     /// instant, each by the clock that it is reckoned by.
     pub look_again_in: Option<TimeDelta>,
@@ -85,7 +89,9 @@ pub async fn survey(engine: &Engine) -> Result<Survey, EngineError> {
             last_completion: None,
         });
     };
-    let standings = standing::since(&transaction, oldest).await?;
+    // S12: a record of a month that has not come by either clock says nothing about this one.
+    let latest = host.max(database);
+    let standings = standing::since(&transaction, oldest, latest).await?;
     let policies = policies::versions_of_unruled(&transaction, oldest).await?;
     let mut findings = judge(
         all,
@@ -95,6 +101,8 @@ pub async fn survey(engine: &Engine) -> Result<Survey, EngineError> {
         now,
         database,
     );
+    let owed = &mut findings.owed;
+    findings.blocked_by_gap = withhold(engine, &transaction, owed, &standings, latest).await?;
     if findings.owed.len() > engine.tenants_at_a_time {
         let sizes = standing::sizes(&transaction).await?;
         put_in_order(&mut findings.owed, &sizes);
@@ -160,6 +168,11 @@ pub fn judge(
         let state = run
             .filter(|run| run.period >= candidate.period)
             .map_or(RunState::Pending, |run| run.state);
+        let state = match (&verdict, state) {
+            // The month that superseded it has not come yet.
+            (Verdict::Owed, RunState::Superseded) => RunState::Pending,
+            _ => state,
+        };
         *findings.states.entry(state.name()).or_default() += 1;
         if let Ok(zone) = &candidate.zone
             && !findings.zones.contains_key(zone.name())
@@ -222,7 +235,10 @@ fn verdict(
         return Verdict::Done;
     }
     match run.state {
-        RunState::Completed | RunState::Superseded => Verdict::Done,
+        RunState::Completed => Verdict::Done,
+        // Every newer run that counts would have been chosen instead: it was superseded by a month that
+        // has not come yet (S12).
+        RunState::Superseded => Verdict::Owed,
         RunState::NoPolicy => {
             let ruling = policies
                 .get(&candidate.tenant)
@@ -239,10 +255,14 @@ fn verdict(
 }
 
 /// Owed, unless `until` has still to come. Both are the database's times; the daemon's timer adds
-/// what it takes for them to have passed.
+/// what it takes for them to have passed. What lies further ahead than anything is made to wait was
+/// written by a clock that was wrong (S12).
 fn wait(until: Option<DateTime<Utc>>, database_now: DateTime<Utc>) -> Verdict {
+    let longest = TimeDelta::from_std(WAIT_MAX).unwrap_or(TimeDelta::MAX);
     match until {
-        Some(until) if until >= database_now => Verdict::Wait(until),
+        Some(until) if (database_now..=database_now + longest).contains(&until) => {
+            Verdict::Wait(until)
+        }
         _ => Verdict::Owed,
     }
 }

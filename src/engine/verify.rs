@@ -13,6 +13,7 @@ use crate::store::{Dialect, Transaction, batches, policies, runs};
 use super::context::{Engine, database_now};
 use super::due::{Candidate, Scope, UnknownTenants, look};
 use super::error::EngineError;
+use super::gap::gap_of;
 use super::overdue;
 use super::partition::{self, Partition};
 use super::recount;
@@ -47,10 +48,14 @@ pub struct Verification {
     pub undated: u64,
     /// E12: all participants, by what the run's cutoffs mean for them.
     pub participants: Partition,
+    /// S12: records of months that have not come yet, by both clocks.
+    pub future_records: u64,
     /// Everything above is as it should be.
     pub ok: bool,
     /// What is off, a sentence each.
     pub findings: Vec<String>,
+    /// What is worth knowing and needs nobody, a sentence each.
+    pub notes: Vec<String>,
 }
 
 impl Verification {
@@ -70,8 +75,10 @@ impl Verification {
             record_mismatches: 0,
             undated: 0,
             participants: Partition::default(),
+            future_records: 0,
             ok: false,
             findings: Vec::new(),
+            notes: Vec::new(),
         }
     }
 }
@@ -126,6 +133,7 @@ async fn verify_one(engine: &Engine, candidate: &Candidate) -> Result<Verificati
     };
     found.participants = partition::count(&transaction, candidate.tenant, cutoffs, now).await?;
     found.undated = found.participants.undated;
+    future_records(engine, &transaction, candidate, &mut found).await?;
     for table in CHILD_TABLES {
         found.orphans += recount::orphans(&transaction, candidate.tenant, table).await?;
     }
@@ -151,13 +159,63 @@ async fn verify_one(engine: &Engine, candidate: &Candidate) -> Result<Verificati
             "the run of {} is {}, not completed",
             candidate.period, run.state
         )),
-        None => found
-            .findings
-            .push(format!("there is no run of {}", candidate.period)),
+        None => {
+            let latest = engine.clock.now().max(database_now(&transaction).await?);
+            let gap = gap_of(engine, &transaction, candidate, None, latest).await?;
+            let waits = gap.map_or_else(String::new, |newest| {
+                format!(
+                    ", and it waits: it comes more than [safety] gap_max after {newest}; if the date is \
+                     right, confirm it with `retentiond run --after-gap`"
+                )
+            });
+            found
+                .findings
+                .push(format!("there is no run of {}{waits}", candidate.period));
+        }
     }
     transaction.rollback().await?;
     describe(&mut found);
     Ok(found)
+}
+
+/// S12: what a wrong clock left behind. Once a claim has set the records aside, there is nothing more to do
+/// about them.
+async fn future_records(
+    engine: &Engine,
+    transaction: &Transaction,
+    candidate: &Candidate,
+    found: &mut Verification,
+) -> Result<(), EngineError> {
+    let latest = engine.clock.now().max(database_now(transaction).await?);
+    let records = runs::of_the_future(transaction, candidate.tenant, latest).await?;
+    let (Some(first), Some(last)) = (records.first(), records.last()) else {
+        return Ok(());
+    };
+    found.future_records = u64::try_from(records.len()).unwrap_or(u64::MAX);
+    let what = if records.len() == 1 {
+        format!("a record of {}, whose due instant lies", first.period)
+    } else {
+        format!(
+            "{} records of {} to {}, whose due instants lie",
+            records.len(),
+            first.period,
+            last.period
+        )
+    };
+    let sentence = format!(
+        "{what} in the future: a clock was wrong when it was made, and people may have been erased too \
+         early"
+    );
+    if records.iter().all(|record| record.is_set_aside) {
+        found.notes.push(format!(
+            "{sentence}; it is set aside until its month has come"
+        ));
+    } else {
+        found.findings.push(format!(
+            "{sentence}; it forbids nothing, and the next run sets it aside"
+        ));
+    }
+    Ok(())
 }
 
 /// E2: nothing may be sent to an address that is gone.

@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::Executor;
@@ -18,6 +19,7 @@ use super::dialect::Dialect;
 use super::error::{ErrorClass, StoreError};
 use super::mariadb_session;
 use super::misses::Misses;
+use super::sqlite_files::{self, SqliteFile};
 use super::transaction::{Transaction, watched, within};
 
 /// A pool of connections to one database; cheap to clone.
@@ -29,6 +31,8 @@ pub struct Database {
     reclaim: Reclaim,
     connections_max: u32,
     misses: Misses,
+    /// SQLite's.
+    file: Option<Arc<SqliteFile>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -116,7 +120,13 @@ pub async fn connect(
             {
                 tokio::time::sleep(OPEN_PAUSE).await;
             }
-            opened => break opened?,
+            Ok(pool) => break pool,
+            Err(error) => {
+                return Err(match sqlite_file(config) {
+                    Some(file) => file.explain_opening(error),
+                    None => error,
+                });
+            }
         }
     };
     let dialect = Dialect::of(pool.get_database_backend());
@@ -133,13 +143,22 @@ pub async fn connect(
         reclaim: config.reclaim,
         connections_max: config.max_connections,
         misses,
+        file: sqlite_file(config).map(Arc::new),
     };
-    match dialect {
-        Dialect::Sqlite => database.require_secure_delete().await?,
-        Dialect::MariaDb => database.require_mariadb().await?,
-        Dialect::Postgres => {}
-    }
+    let usable = match dialect {
+        Dialect::Sqlite => database.require_secure_delete().await,
+        Dialect::MariaDb => database.require_mariadb().await,
+        Dialect::Postgres => Ok(()),
+    };
+    usable?;
+    database.require_utf8().await?;
     Ok(database)
+}
+
+/// The file of a SQLite database.
+fn sqlite_file(config: &DatabaseConfig) -> Option<SqliteFile> {
+    let (path, is_read_only) = config.url.sqlite_file()?;
+    Some(SqliteFile { path, is_read_only })
 }
 
 /// On a node of a Galera cluster: each transaction begins by waiting until the node has applied
@@ -174,13 +193,14 @@ fn make_private_file(config: &DatabaseConfig) -> Result<(), StoreError> {
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(path);
+        .open(&path);
     match made {
         // Somebody else was faster.
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(StoreError::new(
-            ErrorClass::Address,
-            "cannot make the file of the database",
-        )),
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            let address = "cannot make the file of the database";
+            Err(sqlite_files::why_not_made(error.kind(), &path)
+                .unwrap_or_else(|| StoreError::new(ErrorClass::Address, address)))
+        }
         _ => Ok(()),
     }
 }
@@ -277,9 +297,21 @@ impl Database {
     ) -> Result<Transaction, StoreError> {
         let deadline = statement_timeout + REPLY_MARGIN;
         let begin = self.pool.begin_with_options(options);
-        let inner = watched(&self.misses, deadline, doing, begin).await?;
+        let inner = watched(&self.misses, deadline, doing, begin)
+            .await
+            .map_err(|error| match &self.file {
+                Some(file) => file.explain_opening(error),
+                None => error,
+            })?;
         let misses = self.misses.clone();
-        let transaction = Transaction::new(inner, self.dialect, deadline, doing, misses);
+        let transaction = Transaction::new(
+            inner,
+            self.dialect,
+            deadline,
+            doing,
+            misses,
+            self.file.clone(),
+        );
         // Per transaction, because through a transaction pooler the next one may be on another
         // server connection. What changes the meaning of a statement is set here as well, whatever the role
         // or the database has been given. To compile a statement takes PostgreSQL longer than ours run: 113 of 141
@@ -350,6 +382,30 @@ impl Database {
         ))
     }
 
+    /// Names and addresses must come back as they went in, and an address must hash to what it hashed to
+    /// before: that takes one encoding, which holds every character. (On MariaDB each column of ours says
+    /// so itself, whatever the database's default is.)
+    async fn require_utf8(&self) -> Result<(), StoreError> {
+        let sql = match self.dialect {
+            Dialect::Postgres => "SELECT current_setting('server_encoding') AS encoding",
+            Dialect::Sqlite => "SELECT encoding FROM pragma_encoding",
+            Dialect::MariaDb => return Ok(()),
+        };
+        let transaction = self.begin_read("cannot use the database").await?;
+        let found = transaction.row::<Encoding>(sql, &[]).await?;
+        transaction.rollback().await?;
+        let encoding = found.map_or_else(|| "unknown".to_owned(), |found| found.encoding);
+        if ["UTF8", "UTF-8"].contains(&encoding.as_str()) {
+            return Ok(());
+        }
+        let advice = format!(
+            "its encoding is {encoding}, and retentiond needs UTF-8, or names and addresses are lost or \
+             not recognised; make a database with UTF-8 (on PostgreSQL: ENCODING 'UTF8' TEMPLATE template0) \
+             and move the data there"
+        );
+        Err(StoreError::new(ErrorClass::Address, "cannot use the database").with_advice(advice))
+    }
+
     /// SQLite: deleted values must be overwritten in the file; a build may lack the feature.
     async fn require_secure_delete(&self) -> Result<(), StoreError> {
         let transaction = self.begin_read("cannot open the database").await?;
@@ -376,6 +432,11 @@ impl Database {
 #[derive(sea_orm::FromQueryResult)]
 struct SecureDelete {
     secure_delete: i32,
+}
+
+#[derive(sea_orm::FromQueryResult)]
+struct Encoding {
+    encoding: String,
 }
 
 #[derive(sea_orm::FromQueryResult)]

@@ -167,6 +167,8 @@ pub struct StoreError {
     /// Name of the constraint that refused a row, where the database says it.
     constraint: Option<String>,
     doing: &'static str,
+    /// What happened and what to do, where more is known than the class says.
+    advice: Option<String>,
 }
 
 impl StoreError {
@@ -178,7 +180,23 @@ impl StoreError {
             code: None,
             constraint: None,
             doing,
+            advice: None,
         }
+    }
+
+    /// The same error, with what happened and what to do in other words than the class's.
+    #[must_use]
+    pub(super) fn with_advice(self, advice: String) -> Self {
+        Self {
+            advice: Some(advice),
+            ..self
+        }
+    }
+
+    /// The same error, of another class.
+    #[must_use]
+    pub(super) fn with_class(self, class: ErrorClass) -> Self {
+        Self { class, ..self }
     }
 
     /// What kind of error it is.
@@ -213,13 +231,16 @@ impl StoreError {
             code,
             constraint,
             doing,
+            advice: None,
         }
     }
 }
 
 impl fmt::Display for StoreError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.doing, self.class.sentence())?;
+        let advice = self.advice.as_deref();
+        let sentence = advice.unwrap_or_else(|| self.class.sentence());
+        write!(formatter, "{}: {sentence}", self.doing)?;
         match &self.code {
             Some(code) => write!(formatter, " (code {code})"),
             None => Ok(()),
@@ -328,6 +349,8 @@ fn sqlite(code: &str, message: &str) -> ErrorClass {
         // 15, "locking protocol": somebody stands still while they recover the write-ahead log.
         5 | 6 | 15 => ErrorClass::LockTimeout,
         8 => ErrorClass::ReadOnly,
+        // SQLITE_IOERR_SHMSIZE: no room to make the file of shared memory as large as it must be.
+        10 if code >> 8 == 19 => ErrorClass::DiskFull,
         10 => ErrorClass::Unavailable,
         13 => ErrorClass::DiskFull,
         3 | 23 => ErrorClass::Permission,
@@ -352,6 +375,20 @@ mod tests {
     fn a_galera_node_without_its_cluster_is_unavailable_and_leaves_a_commit_unknown() {
         for number in [1047, 1180] {
             assert_eq!(mariadb(number), ErrorClass::Unavailable, "{number}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_a_file_that_cannot_be_reached() {
+        for (code, class) in [
+            ("13", ErrorClass::DiskFull),
+            ("4874", ErrorClass::DiskFull),
+            ("266", ErrorClass::Unavailable),
+            ("8", ErrorClass::ReadOnly),
+            ("1032", ErrorClass::ReadOnly),
+            ("14", ErrorClass::Address),
+        ] {
+            assert_eq!(sqlite(code, ""), class, "{code}");
         }
     }
 

@@ -42,6 +42,24 @@ pub struct Cursor {
     pub id: Uuid,
 }
 
+/// No lease and no pause before a retry lasts as long: one that ends later than this from now was
+/// written by a clock that was wrong, and would otherwise be waited for until that time comes (S12).
+pub const WAIT_MAX: Duration = Duration::from_secs(2 * 3600);
+
+/// The database's clock plus [`WAIT_MAX`], as the parameter `:longest`.
+fn now_plus_longest(dialect: Dialect) -> String {
+    dialect.now_plus_seconds().replace(":seconds", ":longest")
+}
+
+/// Condition on `expires_at`: the lease has not expired. Needs the parameter `:longest`.
+pub(super) fn is_alive(dialect: Dialect) -> String {
+    format!(
+        "run_lease.expires_at >= {} AND run_lease.expires_at <= {}",
+        dialect.now(),
+        now_plus_longest(dialect)
+    )
+}
+
 impl Lease {
     /// Makes the row of a slice, unless it is there.
     ///
@@ -91,9 +109,9 @@ impl Lease {
         let sql = format!(
             "UPDATE run_lease SET holder = :holder, token = :token, expires_at = {}, \
              renewals = renewals + 1 WHERE tenant_id = :tenant AND run_id = :run \
-             AND slice = :slice AND (token IS NULL OR expires_at < {})",
+             AND slice = :slice AND (token IS NULL OR NOT ({}))",
             dialect.now_plus_seconds(),
-            dialect.now()
+            is_alive(dialect)
         );
         let matched = transaction
             .execute(
@@ -102,6 +120,7 @@ impl Lease {
                     ("holder", holder.into()),
                     ("token", self.token.into()),
                     ("seconds", self.duration.as_secs_f64().into()),
+                    ("longest", WAIT_MAX.as_secs_f64().into()),
                     ("tenant", self.tenant.0.into()),
                     ("run", self.run_id.into()),
                     ("slice", self.slice.into()),
@@ -244,11 +263,17 @@ pub async fn holders(transaction: &Transaction, since: Period) -> Result<u64, St
         "SELECT COUNT(DISTINCT run_lease.holder) AS n FROM tenant_run \
          JOIN run_lease ON run_lease.tenant_id = tenant_run.tenant_id \
          AND run_lease.run_id = tenant_run.id \
-         WHERE tenant_run.period >= :since AND run_lease.expires_at >= {}",
-        transaction.dialect().now()
+         WHERE tenant_run.period >= :since AND {}",
+        is_alive(transaction.dialect())
     );
     let holders = transaction
-        .number(&sql, &[("since", since.to_string().into())])
+        .number(
+            &sql,
+            &[
+                ("since", since.to_string().into()),
+                ("longest", WAIT_MAX.as_secs_f64().into()),
+            ],
+        )
         .await?;
     Ok(u64::try_from(holders).unwrap_or_default())
 }

@@ -23,6 +23,7 @@ use crate::domain::subject::SUBJECT_TABLES;
 use super::connect::{Database, REPLY_MARGIN};
 use super::dialect::Dialect;
 use super::error::{ErrorClass, StoreError};
+use super::leases;
 use super::transaction::{Transaction, watched, within};
 
 const DOING: &str = "cannot reclaim the disk space of what was erased";
@@ -106,8 +107,12 @@ impl Database {
             (Dialect::Sqlite, Reclaim::Vacuum | Reclaim::Rewrite) => self.send("VACUUM").await?,
         }
         let transaction = self.begin(DOING).await?;
-        let sql =
-            format!("UPDATE tenant_run SET reclaimed_at = :at WHERE {OWED} AND finished_at <= :at");
+        // What ended at a time that has not come yet ended by a clock that was wrong (S12).
+        let sql = format!(
+            "UPDATE tenant_run SET reclaimed_at = :at WHERE {OWED} \
+             AND (finished_at <= :at OR finished_at > {})",
+            self.dialect().now()
+        );
         transaction
             .execute(&sql, &[("at", point.at.into())])
             .await?;
@@ -273,10 +278,11 @@ async fn owed(transaction: &Transaction) -> Result<Owed, StoreError> {
         return Ok(Owed::Nothing);
     }
     let at_work = format!(
-        "SELECT COUNT(*) AS n FROM run_lease WHERE token IS NOT NULL AND expires_at > {}",
-        dialect.now()
+        "SELECT COUNT(*) AS n FROM run_lease WHERE token IS NOT NULL AND {}",
+        leases::is_alive(dialect)
     );
-    if transaction.number(&at_work, &[]).await? > 0 {
+    let longest = [("longest", leases::WAIT_MAX.as_secs_f64().into())];
+    if transaction.number(&at_work, &longest).await? > 0 {
         return Ok(Owed::Later);
     }
     let horizon = match dialect {

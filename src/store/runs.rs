@@ -1,8 +1,10 @@
 //! Tenant-runs: the record of what was owed, and how it stands.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use entity::tenant_run;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use crate::domain::counts::Counts;
@@ -79,7 +81,8 @@ pub async fn list(
     transaction.run(query.all(transaction.orm())).await
 }
 
-/// The newest period for which the tenant has a run in one of `states`.
+/// The newest period for which the tenant has a run in one of `states`, of those that were due by
+/// `due_by`: the later of the two clocks (S12).
 ///
 /// # Errors
 ///
@@ -88,13 +91,161 @@ pub async fn newest_period(
     transaction: &Transaction,
     tenant: TenantId,
     states: &[RunState],
+    due_by: DateTime<Utc>,
 ) -> Result<Option<Period>, StoreError> {
-    let query = tenant_run::Entity::find()
-        .filter(tenant_run::Column::TenantId.eq(tenant.0))
-        .filter(tenant_run::Column::State.is_in(states.iter().map(|state| state.name())))
-        .order_by_desc(tenant_run::Column::Period);
-    let run = transaction.run(query.one(transaction.orm())).await?;
-    Ok(run.and_then(|run| run.period.parse().ok()))
+    let names: Vec<String> = states
+        .iter()
+        .map(|state| format!("'{}'", state.name()))
+        .collect();
+    // Not through the entity: on MariaDB it binds a TIMESTAMP, which ends in 2038.
+    let sql = format!(
+        "SELECT MAX(period) AS period FROM tenant_run WHERE tenant_id = :tenant \
+         AND state IN ({}) AND due_at <= :due_by",
+        names.join(", ")
+    );
+    let parameters = [("tenant", tenant.0.into()), ("due_by", due_by.into())];
+    let newest = transaction.row::<NewestPeriod>(&sql, &parameters).await?;
+    Ok(newest.and_then(NewestPeriod::read))
+}
+
+#[derive(FromQueryResult)]
+struct NewestPeriod {
+    period: Option<String>,
+}
+
+impl NewestPeriod {
+    fn read(self) -> Option<Period> {
+        self.period?.parse().ok()
+    }
+}
+
+/// States of a run after which its month is settled: it was done, or there was nothing to do.
+const SETTLED: &str = "('completed', 'no_policy')";
+
+/// S13: the newest settled period of any tenant, of those that were due by `due_by`.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn newest_settled_of_all(
+    transaction: &Transaction,
+    due_by: DateTime<Utc>,
+) -> Result<Option<Period>, StoreError> {
+    let sql = format!(
+        "SELECT period FROM tenant_run WHERE state IN {SETTLED} AND due_at <= :due_by \
+         ORDER BY period DESC LIMIT 1"
+    );
+    let parameters = [("due_by", due_by.into())];
+    let newest = transaction.row::<NewestPeriod>(&sql, &parameters).await?;
+    Ok(newest.and_then(NewestPeriod::read))
+}
+
+/// S13: the newest settled period of each tenant that has one, of those that were due by `due_by`.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn newest_settled(
+    transaction: &Transaction,
+    due_by: DateTime<Utc>,
+) -> Result<HashMap<TenantId, Period>, StoreError> {
+    let sql = format!(
+        "SELECT tenant_id, MAX(period) AS period FROM tenant_run WHERE state IN {SETTLED} \
+         AND due_at <= :due_by GROUP BY tenant_id"
+    );
+    let rows = transaction
+        .rows::<NewestSettled>(&sql, &[("due_by", due_by.into())])
+        .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| Some((TenantId(row.tenant_id), row.period.parse().ok()?)))
+        .collect())
+}
+
+#[derive(FromQueryResult)]
+struct NewestSettled {
+    tenant_id: i64,
+    period: String,
+}
+
+/// S12: the tenant's records whose due instant comes after `now`, the later of the two clocks, oldest
+/// first.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn of_the_future(
+    transaction: &Transaction,
+    tenant: TenantId,
+    now: DateTime<Utc>,
+) -> Result<Vec<FutureRecord>, StoreError> {
+    let sql = "SELECT period, state, policy_version FROM tenant_run WHERE tenant_id = :tenant \
+               AND due_at > :now ORDER BY period";
+    let parameters = [("tenant", tenant.0.into()), ("now", now.into())];
+    let rows = transaction.rows::<FutureRow>(sql, &parameters).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            Some(FutureRecord {
+                period: row.period.parse().ok()?,
+                is_set_aside: row.state == RunState::Pending.name() && row.policy_version.is_none(),
+            })
+        })
+        .collect())
+}
+
+/// A record of a month that has not come yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FutureRecord {
+    /// The month.
+    pub period: Period,
+    /// See [`set_aside_future`].
+    pub is_set_aside: bool,
+}
+
+#[derive(FromQueryResult)]
+struct FutureRow {
+    period: String,
+    state: String,
+    policy_version: Option<i32>,
+}
+
+/// S12: sets the tenant's records aside whose due instant comes after `now`, the later of the two clocks.
+/// A clock was wrong when they were made. They become pending, with nothing pinned, so that their months
+/// are done in their time; whoever still works on one loses its lease. What their batches did stays on
+/// record. Returns how many there were.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn set_aside_future(
+    transaction: &Transaction,
+    tenant: TenantId,
+    now: DateTime<Utc>,
+) -> Result<u64, StoreError> {
+    let parameters = [("tenant", tenant.0.into()), ("now", now.into())];
+    let set_aside = transaction
+        .execute(
+            "UPDATE tenant_run SET state = 'pending', policy_version = NULL, \
+             anonymize_cutoff = NULL, purge_cutoff = NULL, started_at = NULL, finished_at = NULL, \
+             retry_at = NULL, failure_class = NULL, failure_code = NULL \
+             WHERE tenant_id = :tenant AND due_at > :now \
+             AND (state <> 'pending' OR policy_version IS NOT NULL)",
+            &parameters,
+        )
+        .await?;
+    if set_aside > 0 {
+        transaction
+            .execute(
+                "UPDATE run_lease SET token = NULL, holder = NULL, expires_at = NULL, \
+                 renewals = renewals + 1, cursor_stage = NULL, cursor_added_at = NULL, \
+                 cursor_id = NULL WHERE tenant_id = :tenant AND run_id IN \
+                 (SELECT id FROM tenant_run WHERE tenant_id = :tenant AND due_at > :now)",
+                &parameters,
+            )
+            .await?;
+    }
+    Ok(set_aside)
 }
 
 /// The newest period before `period` for which the tenant has a run, whatever its state.
@@ -314,6 +465,27 @@ pub async fn finish_unclaimed(
 ) -> Result<(), StoreError> {
     let unclaimed = "state IN ('pending', 'failed')";
     record(transaction, tenant, run_id, end, unclaimed).await
+}
+
+/// Records that no policy rules a run. One that the calendar chose may have been superseded by a month
+/// that has not come yet (S12): then it is this one that counts.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn finish_without_policy(
+    transaction: &Transaction,
+    tenant: TenantId,
+    run_id: Uuid,
+    is_named: bool,
+) -> Result<(), StoreError> {
+    let condition = if is_named {
+        "state IN ('pending', 'failed')"
+    } else {
+        "state IN ('pending', 'failed', 'superseded')"
+    };
+    let end = End::Early(RunState::NoPolicy);
+    record(transaction, tenant, run_id, &end, condition).await
 }
 
 async fn record(

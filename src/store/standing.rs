@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use entity::tenant_run;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, Value};
 use uuid::Uuid;
 
 use crate::domain::period::Period;
@@ -28,6 +28,8 @@ pub struct Standing {
     pub period: Period,
     /// Its state.
     pub state: RunState,
+    /// It has been claimed, and has pinned a policy version.
+    pub is_pinned: bool,
     /// Of a failed run: when it is to be taken up again, by the database's clock.
     pub retry_at: Option<DateTime<Utc>>,
     /// When it last ended, whatever its end was.
@@ -36,21 +38,30 @@ pub struct Standing {
     pub lease_expires_at: Option<DateTime<Utc>>,
 }
 
-/// The runs of `oldest` and of newer periods, of all tenants.
+/// The runs of `oldest` and of newer periods, of all tenants, that were due by `due_by`: the later of the
+/// two clocks (S12).
 ///
 /// # Errors
 ///
 /// The database's.
-pub async fn since(transaction: &Transaction, oldest: Period) -> Result<Vec<Standing>, StoreError> {
+pub async fn since(
+    transaction: &Transaction,
+    oldest: Period,
+    due_by: DateTime<Utc>,
+) -> Result<Vec<Standing>, StoreError> {
     let rows = transaction
         .rows::<StandingRow>(
             "SELECT tenant_run.tenant_id, tenant_run.id, tenant_run.period, tenant_run.state, \
-             tenant_run.retry_at, tenant_run.finished_at, run_lease.expires_at \
+             tenant_run.policy_version, tenant_run.retry_at, tenant_run.finished_at, \
+             run_lease.expires_at \
              FROM tenant_run LEFT JOIN run_lease ON run_lease.tenant_id = tenant_run.tenant_id \
              AND run_lease.run_id = tenant_run.id AND run_lease.slice = 0 \
              AND run_lease.token IS NOT NULL AND tenant_run.state = 'running' \
-             WHERE tenant_run.period >= :oldest",
-            &[("oldest", oldest.to_string().into())],
+             WHERE tenant_run.period >= :oldest AND tenant_run.due_at <= :due_by",
+            &[
+                ("oldest", oldest.to_string().into()),
+                ("due_by", due_by.into()),
+            ],
         )
         .await?;
     // What is no period or state of ours was stored by somebody else, and is nothing to work on.
@@ -62,6 +73,7 @@ pub async fn since(transaction: &Transaction, oldest: Period) -> Result<Vec<Stan
                 run_id: row.id,
                 period: row.period.parse().ok()?,
                 state: row.state.parse().ok()?,
+                is_pinned: row.policy_version.is_some(),
                 retry_at: row.retry_at,
                 finished_at: row.finished_at,
                 lease_expires_at: row.expires_at,
@@ -70,7 +82,8 @@ pub async fn since(transaction: &Transaction, oldest: Period) -> Result<Vec<Stan
         .collect())
 }
 
-/// The newest run of each tenant, if it is of a period from `oldest` to `newest` and is completed.
+/// The newest run of each tenant, if it is of a period from `oldest` to `newest` and is completed. Runs
+/// that were due after `due_by`, the later of the two clocks, count for nothing (S12).
 ///
 /// # Errors
 ///
@@ -79,16 +92,30 @@ pub async fn completed(
     transaction: &Transaction,
     oldest: Period,
     newest: Period,
+    due_by: DateTime<Utc>,
 ) -> Result<Vec<tenant_run::Model>, StoreError> {
+    // Bound as the column's type is: on MariaDB a TIMESTAMP would end in 2038.
+    let due_by: Value = match transaction.dialect() {
+        Dialect::MariaDb => due_by.naive_utc().into(),
+        _ => due_by.into(),
+    };
+    // The ORM has no word for a column of a table under another name.
+    let mark = match transaction.dialect() {
+        Dialect::Postgres => "$1",
+        _ => "?",
+    };
     transaction
         .run(
             tenant_run::Entity::find()
                 .filter(tenant_run::Column::Period.between(oldest.to_string(), newest.to_string()))
                 .filter(tenant_run::Column::State.eq(RunState::Completed.name()))
-                .filter(Expr::cust(
-                    "NOT EXISTS (SELECT 1 FROM tenant_run AS newer \
-                     WHERE newer.tenant_id = tenant_run.tenant_id \
-                     AND newer.period > tenant_run.period)",
+                .filter(Expr::cust_with_values(
+                    format!(
+                        "NOT EXISTS (SELECT 1 FROM tenant_run AS newer \
+                         WHERE newer.tenant_id = tenant_run.tenant_id \
+                         AND newer.period > tenant_run.period AND newer.due_at <= {mark})"
+                    ),
+                    [due_by],
                 ))
                 .all(transaction.orm()),
         )
@@ -175,6 +202,7 @@ struct StandingRow {
     id: Uuid,
     period: String,
     state: String,
+    policy_version: Option<i32>,
     retry_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
     expires_at: Option<DateTime<Utc>>,

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use sea_orm::{
 use super::dialect::Dialect;
 use super::error::{ErrorClass, StoreError};
 use super::misses::{Misses, Unanswered};
+use super::sqlite_files::SqliteFile;
 use super::statement::bind;
 
 /// An open transaction; rolled back unless committed.
@@ -27,6 +29,8 @@ pub struct Transaction {
     misses: Misses,
     /// A call missed its deadline: the connection is not to be used again.
     missed: AtomicBool,
+    /// SQLite's, for what to say when it cannot be written.
+    file: Option<Arc<SqliteFile>>,
 }
 
 impl Transaction {
@@ -36,6 +40,7 @@ impl Transaction {
         deadline: Duration,
         doing: &'static str,
         misses: Misses,
+        file: Option<Arc<SqliteFile>>,
     ) -> Self {
         Self {
             open: Unanswered::new(&misses),
@@ -45,6 +50,7 @@ impl Transaction {
             doing,
             misses,
             missed: AtomicBool::new(false),
+            file,
         }
     }
 
@@ -75,7 +81,10 @@ impl Transaction {
         if is_miss(&result) {
             self.missed.store(true, Ordering::Relaxed);
         }
-        result
+        result.map_err(|error| match &self.file {
+            Some(file) => file.explain(error),
+            None => error,
+        })
     }
 
     fn require_in_time(&self) -> Result<(), StoreError> {

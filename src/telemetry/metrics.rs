@@ -40,6 +40,7 @@ const BATCH_ROWS: &str = "retention_batch_rows";
 const BATCH_RETRIES: &str = "retention_batch_retries_total";
 const THROTTLE_PAUSE: &str = "retention_throttle_pause_seconds";
 const RUNS_PAUSED: &str = "retention_runs_paused";
+const RUNS_BLOCKED: &str = "retention_runs_blocked";
 const LIMITS_UNMEASURED: &str = "retention_limits_unmeasured";
 const ERRORS: &str = "retention_errors_total";
 const OVERDUE_PARTICIPANTS: &str = "retention_overdue_participants";
@@ -80,6 +81,8 @@ pub struct Labels<'a> {
     pub throttle_reasons: &'a [&'static str],
     /// Those of them that something has to be measured for.
     pub measured_reasons: &'a [&'static str],
+    /// What keeps a run from being claimed until somebody sees to it.
+    pub block_reasons: &'a [&'static str],
     /// What wakes the scheduler up.
     pub wakeup_sources: &'a [&'static str],
 }
@@ -227,6 +230,11 @@ fn describe() {
         "Tenant-runs that wait now for a limit to be kept to again, or for the window, by reason."
     );
     describe_gauge!(
+        RUNS_BLOCKED,
+        Unit::Count,
+        "Tenant-runs that are owed, and that are not begun until somebody sees to it, by reason."
+    );
+    describe_gauge!(
         LIMITS_UNMEASURED,
         Unit::Count,
         "What could not be measured the last time (for replica_lag: replicas), by the limit that runs go on without."
@@ -310,6 +318,9 @@ fn register(labels: &Labels<'_>) {
         let _ = histogram!(THROTTLE_PAUSE, "reason" => *reason);
         gauge!(RUNS_PAUSED, "reason" => *reason).set(0.0);
     }
+    for reason in labels.block_reasons {
+        gauge!(RUNS_BLOCKED, "reason" => *reason).set(0.0);
+    }
     for reason in labels.measured_reasons {
         gauge!(LIMITS_UNMEASURED, "reason" => *reason).set(0.0);
     }
@@ -351,6 +362,11 @@ pub fn throttled(reason: &'static str, pause: Duration) {
 /// So many tenant-runs are owed and wait, for `reason`.
 pub fn withheld(reason: &'static str, runs: usize) {
     gauge!(RUNS_PAUSED, "reason" => reason).set(exact(runs as u64));
+}
+
+/// So many tenant-runs are owed and are not begun until somebody sees to it, for `reason`.
+pub fn blocked(reason: &'static str, runs: usize) {
+    gauge!(RUNS_BLOCKED, "reason" => reason).set(exact(runs as u64));
 }
 
 /// So much of what a limit needs could not be measured.

@@ -165,6 +165,8 @@ fn set_up_and_take_in(binary: &Binary) {
             "1m",
             "--retain",
             "1y",
+            "--reason",
+            "a test",
         ],
         &["policy", "show", "fresh"],
         &["policy", "history", "fresh"],

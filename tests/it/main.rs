@@ -8,6 +8,7 @@ mod support;
 
 mod batch_protocol;
 mod children_counted;
+mod clocks;
 mod d11_time_zones;
 mod dates;
 mod demo;
@@ -45,5 +46,6 @@ mod sqlite_opening;
 mod tenant_policy;
 mod undated;
 mod unusable_databases;
+mod unusable_encodings;
 mod zombies;
 mod zone_rules;

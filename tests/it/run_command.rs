@@ -1,5 +1,7 @@
 //! `run`, `plan`, `verify` and `runs` from outside: exit codes, and what programs read.
 
+use chrono::TimeDelta;
+use retentiond::clock::{Clock, SystemClock};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use serde_json::Value;
 
@@ -133,7 +135,8 @@ on_every_database! {
         assert!(none.stderr.contains("superseded"), "{}", none.stderr);
         // Somebody else holds the lease.
         world.sql(&format!("UPDATE tenant_run SET state = 'running' WHERE tenant_id = {}", tenant.0)).await;
-        world.sql("UPDATE run_lease SET token = (SELECT id FROM tenant_run WHERE tenant_run.id = run_lease.run_id), expires_at = '2090-01-01 00:00:00'").await;
+        let expiry = (SystemClock.now() + TimeDelta::hours(1)).format("%Y-%m-%dT%H:%M:%S");
+        world.sql(&format!("UPDATE run_lease SET token = (SELECT id FROM tenant_run WHERE tenant_run.id = run_lease.run_id), expires_at = '{expiry}'")).await;
         binary.run(&["run", "--period", "2024-04", "--tenant", "example"]).expect_code(5);
     }
 }

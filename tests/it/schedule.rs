@@ -335,7 +335,7 @@ on_every_database! {
 }
 
 /// Claims the example's run, as a process would that is about to die.
-async fn claim(world: &mut World) -> retentiond::engine::batch::ClaimedRun {
+pub async fn claim(world: &mut World) -> retentiond::engine::batch::ClaimedRun {
     use retentiond::engine::claim::{Claim, claim};
     use retentiond::engine::due::candidates;
     let now = world.engine.read_clocks().await.expect("now");

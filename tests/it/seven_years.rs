@@ -45,6 +45,9 @@ const LONG: Duration = Duration::from_secs(60);
 enum Fate {
     Completed,
     Superseded,
+    /// S12: superseded, and done after all when both clocks went back to before the month that
+    /// superseded it. There was nobody left to take.
+    Reopened,
 }
 
 struct Tenant {
@@ -89,9 +92,9 @@ struct Drive {
 
 impl Drive {
     async fn start(seed: u64) -> Self {
-        let machines = FakedMachines::start(at("2019-12-15T12:00:00Z")).await;
+        let machines = FakedMachines::start(at("2020-01-15T12:00:00Z")).await;
         let scratch = scratch_on(Backend::Postgres, machines.url()).await;
-        let world = World::new(scratch, "2019-12-15T12:00:00Z").await;
+        let world = World::new(scratch, "2020-01-15T12:00:00Z").await;
         let mut tenants = Vec::new();
         for (number, zone) in ZONES.into_iter().enumerate() {
             let id = world.tenant(&format!("tenant-{number}"), zone).await;
@@ -105,7 +108,7 @@ impl Drive {
                     "INSERT INTO participant (tenant_id, id, upload_id, added_at, first_name, email, \
                      stored_at) SELECT {id}, gen_random_uuid(), '{upload}', month + INTERVAL '14 days', \
                      'Ann', 'ann@example.org', '2018-01-01' FROM generate_series(\
-                     '2018-06-01 00:00+00'::timestamptz, '2027-01-01 00:00+00', '1 month') AS month"
+                     '2018-07-01 00:00+00'::timestamptz, '2027-02-01 00:00+00', '1 month') AS month"
                 ))
                 .await;
             tenants.push(Tenant {
@@ -244,25 +247,67 @@ impl Drive {
     }
 
     /// The clock of both machines goes back; nothing is erased, early or twice.
+    ///
+    /// By both clocks the newest month has then not come yet, and forbids nothing (S12). Where the one
+    /// before was superseded by it, that one is owed, and gets done; and the newest is done once more when
+    /// its time has come, and finds nobody.
     async fn back_and_forth(&mut self, by: TimeDelta) {
         self.wait_ready().await;
+        let now = self.machines.now();
+        if now - by < at("2020-02-01T00:00:00Z") {
+            return;
+        }
         // The loop compares the clocks every second. What came before must be behind it, or its look
         // would pass for ours.
         tokio::time::sleep(Duration::from_millis(2_500)).await;
         let before = self.runs().await;
         let looks = self.looks();
         let now = self.machines.now();
+        let reopened = self.superseded_at(now - by);
         self.machines.set(now - by);
         self.wait_looked(looks).await;
+        for (tenant, period) in &reopened {
+            self.wait_completed(*tenant, *period).await;
+            let fates = &mut self.tenants[*tenant].fates;
+            fates.insert(*period, Fate::Reopened);
+        }
         let looks = self.looks();
         self.machines.set(now);
         self.wait_looked(looks).await;
+        self.settle().await;
+        let is_reopened = |run: &tenant_run::Model| {
+            let mut reopened = reopened.iter();
+            reopened.any(|(tenant, _)| self.tenants[*tenant].id.0 == run.tenant_id)
+        };
+        let after = self.runs().await;
         assert_eq!(
-            before,
-            self.runs().await,
+            before.len(),
+            after.len(),
             "seed {}: back by {by}",
             self.seed
         );
+        for (before, after) in before.iter().zip(&after) {
+            let context = format!("seed {}: back by {by}: {before:?}, {after:?}", self.seed);
+            if is_reopened(before) {
+                let counts = |run: &tenant_run::Model| (run.anonymized, run.purged);
+                assert_eq!(counts(before), counts(after), "{context}");
+            } else {
+                assert_eq!(before, after, "{context}");
+            }
+        }
+    }
+
+    /// Tenants whose newest due period at `now` was superseded, with that period.
+    fn superseded_at(&self, now: DateTime<Utc>) -> Vec<(usize, Period)> {
+        let newest =
+            |tenant: &Tenant| newest_due_period(now, &tenant.zone, ScheduleHour::default());
+        let tenants = self.tenants.iter().enumerate();
+        tenants
+            .map(|(number, tenant)| (number, newest(tenant)))
+            .filter(|(number, period)| {
+                self.tenants[*number].fates.get(period) == Some(&Fate::Superseded)
+            })
+            .collect()
     }
 
     /// Only the host's clock is wrong: S7.
@@ -300,7 +345,7 @@ async fn seven_years_of_months_every_period_exactly_once() {
     let mut drive = Drive::start(seed).await;
     drive.up();
     drive.settle().await;
-    let first: Period = "2020-01".parse().expect("a period");
+    let first: Period = "2020-02".parse().expect("a period");
     let mut period = first;
     let mut month = 0;
     let mut incidents = BTreeMap::<&str, u32>::new();
@@ -402,6 +447,10 @@ async fn check(drive: &Drive) {
             let context = format!("seed {}, {} {period}: {run:?}", drive.seed, tenant.zone);
             match fate {
                 Fate::Superseded => assert_eq!(run.state, "superseded", "{context}"),
+                Fate::Reopened => {
+                    assert_eq!(run.state, "completed", "{context}");
+                    assert_eq!((run.anonymized, run.purged), (0, 0), "{context}");
+                }
                 Fate::Completed => {
                     assert_eq!(run.state, "completed", "{context}");
                     assert!(
@@ -450,10 +499,10 @@ async fn check(drive: &Drive) {
 
 /// How many of a tenant's people were added from `from` on and before `to`; see [`Drive::start`].
 fn people_between(from: DateTime<Utc>, to: DateTime<Utc>) -> i64 {
-    let first = at("2018-06-01T00:00:00Z");
+    let first = at("2018-07-01T00:00:00Z");
     let added = (0..)
         .map(|month| first + Months::new(month) + TimeDelta::days(14))
-        .take_while(|added| *added < at("2027-01-20T00:00:00Z"));
+        .take_while(|added| *added < at("2027-02-20T00:00:00Z"));
     let count = added.filter(|added| from <= *added && *added < to).count();
     i64::try_from(count).expect("few")
 }

@@ -25,6 +25,12 @@ fn call(binary: &Binary, arguments: &[&str]) -> Value {
     json(&binary.run(&arguments).expect_code(0).stdout)
 }
 
+/// `policy set`, with a reason, as JSON.
+fn set(binary: &Binary, arguments: &[&str]) -> Value {
+    let set = [&["policy", "set"], arguments, &["--reason", "a test"]].concat();
+    call(binary, &set)
+}
+
 /// A command that is refused in one sentence on one line, which holds all of `parts`.
 #[track_caller]
 fn refused(finished: Finished, parts: &[&str]) {
@@ -97,16 +103,16 @@ on_every_database! {
             refused(binary.run(&["policy", "explain", "--time-zone", "UTC", option, value]), parts);
         }
         refused(
-            binary.run(&["policy", "set", "example", "--anonymize", "12m", "--retain", "1y"]),
+            binary.run(&["policy", "set", "example", "--anonymize", "12m", "--retain", "1y", "--reason", "a test"]),
             &["12m", "shorter than the retention", "11m"],
         );
         refused(binary.run(&["policy", "set", "example"]), &["nothing to set", "--anonymize"]);
         refused(binary.run(&["policy", "set", "example", "--by", "me"]), &["nothing to set"]);
         refused(
-            binary.run(&["policy", "set", "example", "--anonymize", "1m", "--effective-from", "1/5/2024"]),
+            binary.run(&["policy", "set", "example", "--anonymize", "1m", "--effective-from", "1/5/2024", "--reason", "a test"]),
             &["1/5/2024", "2024-05-01"],
         );
-        refused(binary.run(&["policy", "set", "nobody", "--anonymize", "1m"]), &["\"nobody\""]);
+        refused(binary.run(&["policy", "set", "nobody", "--anonymize", "1m", "--reason", "a test"]), &["\"nobody\""]);
         let history = call(&binary, &["policy", "history", "example"]);
         assert_eq!(history["versions"].as_array().map(Vec::len), Some(0));
     }
@@ -115,7 +121,7 @@ on_every_database! {
         let (_world, binary) = empty(scratch).await;
         call(&binary, &EXAMPLE);
         for (anonymize, retain) in [("1m", "12m"), ("1m", "1y"), ("11m", "1y")] {
-            let set = call(&binary, &["policy", "set", "example", "--anonymize", anonymize, "--retain", retain]);
+            let set = set(&binary, &["example", "--anonymize", anonymize, "--retain", retain]);
             assert_eq!(set["retain_months"], 12);
             assert_eq!(format!("{}m", set["anonymize_after_months"]), anonymize);
         }
@@ -127,7 +133,7 @@ on_every_database! {
         for (anonymize, days) in [("1m", 28), ("2m", 59), ("3m", 89)] {
             let guaranteed = format!("{days}d");
             let longer = format!("{}d", days + 1);
-            let set = ["policy", "set", "example", "--anonymize", anonymize, "--quarantine"];
+            let set = ["policy", "set", "example", "--reason", "a test", "--anonymize", anonymize, "--quarantine"];
             refused(
                 binary.run(&[&set[..], &[&longer]].concat()),
                 &[&longer, &guaranteed, "--accept-long-quarantine"],
@@ -138,18 +144,15 @@ on_every_database! {
         }
         refused(binary.run(&["policy", "set", "example", "--quarantine", "1.5d"]), &["1.5d", "whole number of days"]);
         refused(binary.run(&["policy", "set", "example", "--quarantine", "1m"]), &["1m", "days"]);
-        let set = call(
-            &binary,
-            &["policy", "set", "example", "--quarantine", "100d", "--accept-long-quarantine"],
-        );
-        assert_eq!(set["long_quarantine_accepted"], true);
+        let accepted = set(&binary, &["example", "--quarantine", "100d", "--accept-long-quarantine"]);
+        assert_eq!(accepted["long_quarantine_accepted"], true);
         // P12: both are kept.
-        let kept = call(&binary, &["policy", "set", "example", "--retain", "2y"]);
+        let kept = set(&binary, &["example", "--retain", "2y"]);
         assert_eq!(kept["long_quarantine_accepted"], true);
         assert_eq!(kept["quarantine_days"], 100);
         // What was accepted was accepted for these two periods, and for no others.
         for changed in [["--quarantine", "300d"], ["--anonymize", "2m"]] {
-            let set = [&["policy", "set", "example"][..], &changed].concat();
+            let set = [&["policy", "set", "example", "--reason", "a test"][..], &changed].concat();
             refused(binary.run(&set), &["--accept-long-quarantine"]);
         }
         let table = binary.run(&["policy", "history", "example"]).expect_code(0).stdout;
@@ -161,14 +164,14 @@ on_every_database! {
         let binary = world.binary().env("LOGNAME", "carol").env("USER", "bob");
         call(&binary, &EXAMPLE);
         call(&binary, &["policy", "set", "example", "--anonymize", "1m", "--reason", "contract"]);
-        call(&binary, &["policy", "set", "example", "--retain", "1y", "--by", "dpo", "--effective-from", "2024-01-01"]);
-        call(&binary, &["policy", "set", "example", "--anonymize", "none", "--effective-from", "2090-01-01T00:00:00+02:00"]);
+        call(&binary, &["policy", "set", "example", "--retain", "1y", "--by", "dpo", "--effective-from", "2024-01-01", "--reason", "dated back"]);
+        call(&binary, &["policy", "set", "example", "--anonymize", "none", "--effective-from", "2090-01-01T00:00:00+02:00", "--reason", "planned"]);
         let history = call(&binary, &["policy", "history", "example"]);
         let versions = history["versions"].as_array().expect("versions");
         assert_eq!(versions.len(), 3);
         let facts: Vec<_> = versions.iter().map(|v| (v["version"].clone(), v["created_by"].clone(), v["reason"].clone(), v["backdated"].clone())).collect();
         assert_eq!(facts[0], (1.into(), "bob".into(), "contract".into(), false.into()));
-        assert_eq!(facts[1], (2.into(), "dpo".into(), "".into(), true.into()));
+        assert_eq!(facts[1], (2.into(), "dpo".into(), "dated back".into(), true.into()));
         assert_eq!(versions[0]["effective_from"], versions[0]["created_at"]);
         assert_eq!(versions[0]["retain_months"], Value::Null);
         // The start of the day in Brussels.
@@ -180,7 +183,7 @@ on_every_database! {
         let table = binary.run(&["policy", "history", "example"]).expect_code(0).stdout;
         assert!(table.contains("backdated") && table.contains("contract"), "{table}");
         let unknown = world.binary();
-        let set = call(&unknown, &["policy", "set", "example", "--anonymize", "2m"]);
+        let set = set(&unknown, &["example", "--anonymize", "2m", "--replaces-planned"]);
         assert!(set["created_by"].as_str().is_some_and(|by| by.starts_with("uid ")));
     }
 
@@ -190,17 +193,14 @@ on_every_database! {
         world.person(tenant, person("2010-01-15T12:00:00Z")).await;
         let recent = "2024-02-15T12:00:00Z";
         world.person(tenant, person(recent)).await;
-        let first = call(
-            &binary,
-            &["policy", "set", "example", "--anonymize", "1m", "--retain", "10y", "--quarantine", "28d"],
-        );
+        let first = set(&binary, &["example", "--anonymize", "1m", "--retain", "10y", "--quarantine", "28d"]);
         assert_eq!(first["version"], 1);
         assert_eq!(first["backdated"], false);
         // P9: set now, it first acts on the 1st of the next month.
         assert!(time(&first["due"]) > time(&first["created_at"]));
         assert_eq!(first["would_anonymize"], 1);
         assert_eq!(first["would_purge"], 1);
-        let later = call(&binary, &["policy", "set", "example", "--effective-from", "2060-03-10"]);
+        let later = set(&binary, &["example", "--effective-from", "2060-03-10"]);
         assert_eq!(later["version"], 2);
         assert_eq!(later["period"], "2060-04");
         assert_eq!(later["anonymize_after_months"], 1);
@@ -213,7 +213,7 @@ on_every_database! {
         assert_eq!(later["would_purge"], 2);
         assert_eq!(later["would_anonymize"], 0);
         // Dated back, it acts on the newest due period, which nobody has run yet.
-        let back = call(&binary, &["policy", "set", "example", "--retain", "none", "--effective-from", "2020-01-01"]);
+        let back = set(&binary, &["example", "--retain", "none", "--effective-from", "2020-01-01", "--replaces-planned"]);
         assert_eq!(back["backdated"], true);
         assert!(time(&back["due"]) <= time(&back["created_at"]));
         assert!(back["retain_months"].is_null() && back["purge_until"].is_null());
@@ -221,13 +221,123 @@ on_every_database! {
         assert_eq!(back["would_purge"], 0);
         let due = back["period"].as_str().expect("a period").to_owned();
         binary.run(&["run"]).expect_code(0);
-        let after = call(&binary, &["policy", "set", "example", "--anonymize", "2m", "--effective-from", "2020-01-01"]);
+        let after = set(&binary, &["example", "--anonymize", "2m", "--effective-from", "2020-01-01"]);
         assert!(after["period"].as_str().expect("a period") > due.as_str(), "{after}");
         let table = binary
-            .run(&["policy", "set", "example", "--effective-from", "2060-03-10", "--anonymize", "1m"])
+            .run(&["policy", "set", "example", "--effective-from", "2060-03-10", "--anonymize", "1m", "--reason", "a test"])
             .expect_code(0)
             .stdout;
         assert!(table.contains("until 2060-02-29 inclusive") && table.contains("period 2060-04"), "{table}");
+    }
+
+    async fn p12_a_planned_version_lends_nothing_before_its_day(scratch: Scratch) {
+        let (world, binary) = empty(scratch).await;
+        let tenant = world.tenant("example", "Europe/Brussels").await;
+        // Two years old: v1 keeps them, the planned v2 would not.
+        let kept = world.person(tenant, person("2024-11-15T12:00:00Z")).await;
+        let gone = world.person(tenant, person("2010-01-15T12:00:00Z")).await;
+        set(&binary, &["example", "--retain", "5y", "--effective-from", "2023-01-01"]);
+        let planned = set(&binary, &["example", "--retain", "1y", "--effective-from", "2028-01-01"]);
+        assert_eq!(planned["based_on_version"], 1);
+        assert_eq!(planned["changes"], serde_json::json!([{"term": "retain_months", "from": 60, "to": 12}]));
+        assert_eq!(planned["force"], "planned");
+        // It would never rule; that is not to happen in silence.
+        let finished = binary
+            .run(&["policy", "set", "example", "--anonymize", "2m", "--reason", "a test"])
+            .expect_code(4);
+        for part in ["version 2", "2027-12-31T23:00:00Z", "delete 12m", "--replaces-planned"] {
+            assert!(finished.stderr.contains(part), "{part}: {}", finished.stderr);
+        }
+        assert_eq!(finished.stderr.trim_end().lines().count(), 1, "{}", finished.stderr);
+        let history = call(&binary, &["policy", "history", "example"]);
+        assert_eq!(history["versions"].as_array().map(Vec::len), Some(2), "nothing was added");
+        // Told to, it replaces it, and takes over what is in force, not what was planned.
+        let now = set(&binary, &["example", "--anonymize", "2m", "--replaces-planned"]);
+        assert_eq!((&now["version"], &now["based_on_version"]), (&3.into(), &1.into()));
+        assert_eq!(now["retain_months"], 60);
+        assert_eq!(now["replaces_planned"], serde_json::json!([2]));
+        let changes = serde_json::json!([{"term": "anonymize_after_months", "from": null, "to": 2}]);
+        assert_eq!(now["changes"], changes);
+        let forces = |document: Value| -> Vec<String> {
+            let versions = document["versions"].as_array().expect("versions").clone();
+            versions.iter().map(|version| version["force"].as_str().expect("a word").to_owned()).collect()
+        };
+        let history = call(&binary, &["policy", "history", "example"]);
+        assert_eq!(forces(history), ["replaced", "never", "in_force"]);
+        let shown = call(&binary, &["policy", "show", "example"]);
+        assert_eq!(shown["current"]["version"], 3);
+        assert_eq!(shown["later"], serde_json::json!([]), "what can never rule is not announced");
+        let table = binary.run(&["policy", "history", "example"]).expect_code(0).stdout;
+        assert!(table.contains("can never rule") && table.contains("in force"), "{table}");
+        // Dated back to the same day, so that the run of now goes by it: only who is old enough goes.
+        let back = set(&binary, &["example", "--anonymize", "2m", "--effective-from", "2023-01-01"]);
+        assert_eq!((&back["based_on_version"], &back["takes_over_from_version"]), (&1.into(), &3.into()));
+        binary.run(&["run"]).expect_code(0);
+        assert!(world.find(tenant, gone).await.is_none());
+        let kept = world.find(tenant, kept).await.expect("five years are not over");
+        assert!(kept.anonymized_at.is_some() && kept.email.is_none());
+        // What can never rule anyhow is in nobody's way; a later day is neither.
+        set(&binary, &["example", "--quarantine", "20d"]);
+        let after = set(&binary, &["example", "--retain", "2y", "--effective-from", "2029-01-01"]);
+        assert_eq!((&after["anonymize_after_months"], &after["quarantine_days"]), (&2.into(), &20.into()));
+        let table = binary
+            .run(&["policy", "set", "example", "--retain", "3y", "--effective-from", "2030-01-01", "--reason", "a test"])
+            .expect_code(0)
+            .stdout;
+        assert!(table.contains("24m -> 36m") && table.contains("2m (kept)"), "{table}");
+    }
+
+    async fn p12_a_quarantine_that_is_accepted_for_a_planned_version_is_not_accepted_now(scratch: Scratch) {
+        let (_world, binary) = empty(scratch).await;
+        call(&binary, &EXAMPLE);
+        set(&binary, &["example", "--anonymize", "1m", "--quarantine", "28d"]);
+        set(
+            &binary,
+            &["example", "--quarantine", "100d", "--accept-long-quarantine", "--effective-from", "2060-01-01"],
+        );
+        let now = ["policy", "set", "example", "--quarantine", "100d", "--replaces-planned", "--reason", "a test"];
+        refused(binary.run(&now), &["--accept-long-quarantine"]);
+        let kept = set(&binary, &["example", "--retain", "1y", "--replaces-planned"]);
+        assert_eq!((&kept["quarantine_days"], &kept["long_quarantine_accepted"]), (&28.into(), &false.into()));
+    }
+
+    async fn p12_two_who_set_a_policy_at_once_lose_neither_change(scratch: Scratch) {
+        let (_world, binary) = empty(scratch).await;
+        call(&binary, &EXAMPLE);
+        set(&binary, &["example", "--anonymize", "3m", "--retain", "3y"]);
+        let changes = [
+            ["--anonymize", "2m"],
+            ["--retain", "2y"],
+            ["--quarantine", "20d"],
+        ];
+        std::thread::scope(|scope| {
+            for change in &changes {
+                let binary = binary.beside();
+                scope.spawn(move || {
+                    let arguments = [&["policy", "set", "example", "--reason", "a test"][..], change].concat();
+                    binary.run(&arguments).expect_code(0);
+                });
+            }
+        });
+        let current = call(&binary, &["policy", "show", "example"])["current"].clone();
+        assert_eq!(current["version"], 4);
+        assert_eq!(current["anonymize_after_months"], 2);
+        assert_eq!(current["retain_months"], 24);
+        assert_eq!(current["quarantine_days"], 20);
+    }
+
+    async fn p08_a_policy_without_a_reason_is_refused(scratch: Scratch) {
+        let (_world, binary) = empty(scratch).await;
+        call(&binary, &EXAMPLE);
+        let terms = ["policy", "set", "example", "--anonymize", "1m"];
+        refused(binary.run(&terms), &["--reason", "say why"]);
+        for blank in ["", " ", "\u{a0}\t"] {
+            refused(binary.run(&[&terms[..], &["--reason", blank]].concat()), &["--reason"]);
+        }
+        let nothing = ["policy", "set", "example", "--reason", "a test"];
+        refused(binary.run(&nothing), &["nothing to set"]);
+        let history = call(&binary, &["policy", "history", "example"]);
+        assert_eq!(history["versions"], serde_json::json!([]));
     }
 
     async fn participant_show_tells_what_is_stored_and_when_it_goes(scratch: Scratch) {

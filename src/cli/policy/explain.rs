@@ -73,9 +73,10 @@ pub(super) fn explain(session: &Session, arguments: &ExplainArguments) -> Result
     let anonymize = read(&arguments.anonymize, parse_anonymize).map_err(Failure::usage)?;
     let retain = read(&arguments.retain, parse_retain).map_err(Failure::usage)?;
     let terms = Terms::new(anonymize, retain, None, false).map_err(Failure::usage)?;
-    let period = arguments
-        .period
-        .unwrap_or_else(|| newest_due_period(session.now(), zone, hour));
+    let period = match arguments.period {
+        Some(period) => period,
+        None => newest_due_period(session.now()?, zone, hour).min(Period::LAST),
+    };
     let due = due_instant(period, zone, hour);
     let explanation = Explanation {
         dates: Dates::of(period, due, zone, Cutoffs::of(period, zone, &terms)),

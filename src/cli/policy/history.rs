@@ -3,8 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::domain::policy::{Version, version_at};
-use crate::engine::context::database_now;
+use crate::domain::policy::{Force, Version, force_of, version_at};
 use crate::ids::TenantId;
 use crate::store::policies;
 
@@ -23,7 +22,7 @@ async fn read(session: &Session, slug: &str) -> Result<(Vec<Version>, DateTime<U
     let versions = policies::versions(&transaction, TenantId(row.id))
         .await?
         .map_err(Failure::failed)?;
-    let now = session.now().min(database_now(&transaction).await?);
+    let now = session.now_by_both(&transaction).await?;
     transaction.rollback().await?;
     database.close().await;
     Ok((versions, now))
@@ -33,14 +32,12 @@ async fn read(session: &Session, slug: &str) -> Result<(Vec<Version>, DateTime<U
 pub(super) async fn show(session: &Session, slug: &str) -> Result<Exit, Failure> {
     let (versions, now) = read(session, slug).await?;
     let current = version_at(&versions, now);
-    // A lower version that would become effective later never counts: a higher one rules already.
+    // A version that a higher one is effective before never counts.
     let later: Vec<&Version> = versions
         .iter()
-        .filter(|version| {
-            version.effective_from > now
-                && current.is_none_or(|current| version.number > current.number)
-        })
+        .filter(|version| force_of(version, &versions, now) == Force::Planned)
         .collect();
+    let document = |version| VersionDocument::of(version, &versions, now);
     if session.format == Format::Json {
         #[derive(Serialize)]
         struct Shown<'a> {
@@ -50,8 +47,8 @@ pub(super) async fn show(session: &Session, slug: &str) -> Result<Exit, Failure>
         }
         output::print_json(&Shown {
             tenant: slug,
-            current: current.map(VersionDocument::of),
-            later: later.into_iter().map(VersionDocument::of).collect(),
+            current: current.map(document),
+            later: later.into_iter().map(document).collect(),
         })?;
         return Ok(Exit::Done);
     }
@@ -70,7 +67,7 @@ pub(super) async fn show(session: &Session, slug: &str) -> Result<Exit, Failure>
 
 /// `policy history`.
 pub(super) async fn history(session: &Session, slug: &str) -> Result<Exit, Failure> {
-    let (versions, _) = read(session, slug).await?;
+    let (versions, now) = read(session, slug).await?;
     if session.format == Format::Json {
         #[derive(Serialize)]
         struct History<'a> {
@@ -79,7 +76,10 @@ pub(super) async fn history(session: &Session, slug: &str) -> Result<Exit, Failu
         }
         output::print_json(&History {
             tenant: slug,
-            versions: versions.iter().map(VersionDocument::of).collect(),
+            versions: versions
+                .iter()
+                .map(|version| VersionDocument::of(version, &versions, now))
+                .collect(),
         })?;
         return Ok(Exit::Done);
     }
@@ -96,6 +96,7 @@ pub(super) async fn history(session: &Session, slug: &str) -> Result<Exit, Failu
         "set at",
         "by",
         "reason",
+        "now",
         "",
     ]);
     for version in &versions {
@@ -110,6 +111,7 @@ pub(super) async fn history(session: &Session, slug: &str) -> Result<Exit, Failu
             output::instant(version.created_at),
             version.created_by.clone(),
             version.reason.clone(),
+            force_of(version, &versions, now).words().to_owned(),
             if backdated { "backdated" } else { "" }.to_owned(),
         ]);
     }

@@ -4,13 +4,13 @@ use std::os::unix::fs::MetadataExt;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use clap::Args;
-use serde::Serialize;
 
 use crate::clock::truncate_to_microseconds;
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::period::{Months, ScheduleHour, Zone};
-use crate::domain::policy::{Terms, Version, parse_anonymize, parse_quarantine, parse_retain};
-use crate::engine::context::database_now;
+use crate::domain::policy::{
+    Terms, Version, parse_anonymize, parse_quarantine, parse_retain, shadowed, version_at,
+};
 use crate::engine::recount;
 use crate::engine::stage::Stage;
 use crate::ids::TenantId;
@@ -21,7 +21,11 @@ use super::super::exit::{Exit, Failure};
 use super::super::output::{self, Format};
 use super::super::session::{Session, require_tenant};
 use super::super::tenant::facts;
-use super::{Dates, VersionDocument, until_text, version_facts};
+use super::{Dates, terms_texts};
+
+use done::Done;
+
+mod done;
 
 /// Longest name and longest reason, as the database stores them.
 const BY_CHARACTERS_MAX: usize = 255;
@@ -30,13 +34,16 @@ const REASON_CHARACTERS_MAX: usize = 1000;
 /// Arguments of `policy set`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "An option that is left out keeps the value of the newest version. Versions are \
-    added and never changed; the highest version that is effective when a period is due rules that \
-    period, so that a policy set on 10 April first acts on 1 May. Anonymization takes 1m to 1200m \
-    and must be shorter than retention, which takes 12m to 1200m; 1y is 12m.\n\nExamples:\n  \
+    after_help = "An option that is left out keeps the value of the version that is in force on the day \
+    from which the new one counts; what differs from that version is printed. Versions are added and \
+    never changed; the highest version that is effective when a period is due rules that period, so \
+    that a policy set on 10 April first acts on 1 May. A planned version that could then never rule is \
+    kept from being lost: the command is refused (exit code 4) until --replaces-planned says so. \
+    Anonymization takes 1m to 1200m and must be shorter than retention, which takes 12m to 1200m; 1y is \
+    12m.\n\nExamples:\n  \
     retentiond policy set acme --anonymize 1m --retain 1y --reason \"contract of 2024\"\n  \
-    retentiond policy set acme --retain none --effective-from 2025-01-01\n  \
-    retentiond policy set acme --quarantine 40d --accept-long-quarantine"
+    retentiond policy set acme --retain none --effective-from 2025-01-01 --reason \"on request\"\n  \
+    retentiond policy set acme --quarantine 40d --accept-long-quarantine --reason \"on request\""
 )]
 pub struct SetArguments {
     /// Slug of the tenant
@@ -64,7 +71,11 @@ pub struct SetArguments {
     #[arg(long, value_name = "DATE")]
     effective_from: Option<String>,
 
-    /// Why, for the history
+    /// Replace versions that are planned for that day or later: they can then never rule
+    #[arg(long)]
+    replaces_planned: bool,
+
+    /// Why, for the history; required
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 
@@ -88,12 +99,11 @@ impl Changes {
             &arguments.retain,
             &arguments.quarantine,
             &arguments.effective_from,
-            &arguments.reason,
         ];
         if given.iter().all(|option| option.is_none()) && !arguments.accept_long_quarantine {
             return Err(Failure::usage(
                 "nothing to set: give at least one of --anonymize, --retain, --quarantine, \
-                 --accept-long-quarantine, --effective-from and --reason",
+                 --accept-long-quarantine and --effective-from",
             ));
         }
         let anonymize = arguments.anonymize.as_deref().map(parse_anonymize);
@@ -107,10 +117,12 @@ impl Changes {
         })
     }
 
-    /// P12: what was left out stays as the newest version has it. A long quarantine that was
-    /// accepted stays accepted for the periods that it was accepted for, and for no others (P7).
-    fn on_top_of(&self, newest: Option<&Version>) -> Result<Terms, Failure> {
-        let kept = newest.map(|version| version.terms);
+    /// P12: what was left out stays as the version has it that is in force when the new one becomes
+    /// effective. The newest by number may be planned for a later day, and its terms are not meant
+    /// before. A long quarantine that was accepted stays accepted for the periods that it was accepted
+    /// for, and for no others (P7).
+    fn on_top_of(&self, base: Option<&Version>) -> Result<Terms, Failure> {
+        let kept = base.map(|version| version.terms);
         let anonymize = self
             .anonymize
             .unwrap_or(kept.and_then(|terms| terms.anonymize_after));
@@ -135,7 +147,14 @@ impl Changes {
 /// `policy set`.
 pub(super) async fn set(session: &Session, arguments: SetArguments) -> Result<Exit, Failure> {
     let changes = Changes::read(&arguments)?;
-    let reason = arguments.reason.clone().unwrap_or_default();
+    // P8: the history shows who, when and why; nobody can add it afterwards.
+    let reason = arguments.reason.as_deref().unwrap_or_default().trim();
+    if reason.is_empty() {
+        return Err(Failure::usage(
+            "--reason is missing: say why the policy changes, for the history",
+        ));
+    }
+    let reason = reason.to_owned();
     let created_by = arguments.by.clone().unwrap_or_else(user);
     within("--reason", &reason, REASON_CHARACTERS_MAX)?;
     within("--by", &created_by, BY_CHARACTERS_MAX)?;
@@ -151,15 +170,22 @@ pub(super) async fn set(session: &Session, arguments: SetArguments) -> Result<Ex
     let mut versions = policies::versions(&transaction, tenant)
         .await?
         .map_err(Failure::failed)?;
-    let newest = versions.last();
-    let now = session.now().min(database_now(&transaction).await?);
+    let now = session.now_by_both(&transaction).await?;
+    let effective_from = match &arguments.effective_from {
+        Some(text) => effective_from(text, zone)?,
+        None => now,
+    };
+    let current = version_at(&versions, now).cloned();
+    // Dated back to before the first version: nothing is in force then, and what was left out is meant
+    // to stay as it is now.
+    let base = version_at(&versions, effective_from)
+        .cloned()
+        .or_else(|| current.clone());
+    let replaced = replaced(&versions, effective_from, now, &arguments)?;
     let version = Version {
-        number: newest.map_or(1, |version| version.number + 1),
-        terms: changes.on_top_of(newest)?,
-        effective_from: match &arguments.effective_from {
-            Some(text) => effective_from(text, zone)?,
-            None => now,
-        },
+        number: versions.last().map_or(1, |newest| newest.number + 1),
+        terms: changes.on_top_of(base.as_ref())?,
+        effective_from,
         created_at: now,
         created_by,
         reason,
@@ -168,7 +194,7 @@ pub(super) async fn set(session: &Session, arguments: SetArguments) -> Result<Ex
     transaction.commit().await?;
 
     versions.push(version.clone());
-    let outlook = outlook(&database, tenant, zone, hour, &versions, &version, now)
+    let outlook = outlook(session, &database, tenant, zone, hour, &versions, now)
         .await
         .map_err(|failure| {
             Failure::new(
@@ -180,8 +206,52 @@ pub(super) async fn set(session: &Session, arguments: SetArguments) -> Result<Ex
             )
         })?;
     database.close().await;
-    print(session.format, &row.slug, &version, &outlook)?;
+    let done = Done {
+        slug: &row.slug,
+        version: &version,
+        versions: &versions,
+        base: base.as_ref(),
+        current: current.as_ref(),
+        replaced,
+        now,
+        outlook,
+    };
+    match session.format {
+        Format::Json => output::print_json(&done.document())?,
+        Format::Table => output::print(&facts(&done.facts()))?,
+    }
     Ok(Exit::Done)
+}
+
+/// P12: the planned versions that can never rule once the new one is effective; refused unless that is
+/// what is wanted.
+fn replaced(
+    versions: &[Version],
+    effective_from: DateTime<Utc>,
+    now: DateTime<Utc>,
+    arguments: &SetArguments,
+) -> Result<Vec<i32>, Failure> {
+    let shadowed = shadowed(versions, effective_from, now);
+    if shadowed.is_empty() || arguments.replaces_planned {
+        return Ok(shadowed.iter().map(|version| version.number).collect());
+    }
+    let planned: Vec<String> = shadowed
+        .iter()
+        .map(|version| {
+            let [anonymize, retain, quarantine] = terms_texts(&version.terms);
+            format!(
+                "version {} (from {}: anonymize {anonymize}, delete {retain}, quarantine {quarantine})",
+                version.number,
+                output::instant(version.effective_from)
+            )
+        })
+        .collect();
+    Err(Failure::refused(format_args!(
+        "{} is planned and could never rule once the new version is effective from {} on; give \
+         --replaces-planned if that is what you want, or a later --effective-from",
+        planned.join(" and "),
+        output::instant(effective_from)
+    )))
 }
 
 /// The day's start in the tenant's zone, or the instant.
@@ -238,21 +308,24 @@ struct Outlook {
     would_purge: u64,
 }
 
-/// The first period that the version rules, and whom it would take if that were now. `None` when
+/// The first period that the newest version rules, and whom it would take if that were now. `None` when
 /// it will rule none.
 async fn outlook(
+    session: &Session,
     database: &Database,
     tenant: TenantId,
     zone: &Zone,
     hour: ScheduleHour,
     versions: &[Version],
-    version: &Version,
     now: DateTime<Utc>,
 ) -> Result<Option<Outlook>, Failure> {
+    let Some(version) = versions.last() else {
+        return Ok(None);
+    };
     let transaction = database
         .begin_read("counting what a policy would take")
         .await?;
-    let calendar = Standing::read(&transaction, tenant, zone, hour, now)
+    let calendar = Standing::read(session, &transaction, tenant, zone, hour, now)
         .await?
         .unpinned();
     let outlook = match calendar.first_ruled_by(versions, version.number) {
@@ -269,69 +342,4 @@ async fn outlook(
     };
     transaction.rollback().await?;
     Ok(outlook)
-}
-
-/// What `policy set` prints in JSON.
-#[derive(Serialize)]
-struct SetDocument<'a> {
-    tenant: &'a str,
-    #[serde(flatten)]
-    version: VersionDocument,
-    #[serde(flatten)]
-    dates: Option<&'a Dates>,
-    would_anonymize: Option<u64>,
-    would_purge: Option<u64>,
-}
-
-fn print(
-    format: Format,
-    slug: &str,
-    version: &Version,
-    outlook: &Option<Outlook>,
-) -> Result<(), Failure> {
-    if format == Format::Json {
-        return output::print_json(&SetDocument {
-            tenant: slug,
-            version: VersionDocument::of(version),
-            dates: outlook.as_ref().map(|outlook| &outlook.dates),
-            would_anonymize: outlook.as_ref().map(|outlook| outlook.would_anonymize),
-            would_purge: outlook.as_ref().map(|outlook| outlook.would_purge),
-        });
-    }
-    let mut lines = vec![("tenant", slug.to_owned())];
-    lines.extend(version_facts(version));
-    match outlook {
-        None => lines.push(("first acts on", "no period before the year 2100".to_owned())),
-        Some(outlook) => {
-            let dates = &outlook.dates;
-            let due = output::instant(dates.due);
-            let stage = |until, cutoff: Option<_>, count: u64| match cutoff {
-                None => until_text(until),
-                Some(cutoff) => format!(
-                    "{} (cutoff {}): {count} now",
-                    until_text(until),
-                    output::instant(cutoff)
-                ),
-            };
-            lines.extend([
-                (
-                    "first acts on",
-                    format!("period {}, due {due}", dates.period),
-                ),
-                (
-                    "will anonymize",
-                    stage(
-                        dates.anonymize_until,
-                        dates.anonymize_cutoff,
-                        outlook.would_anonymize,
-                    ),
-                ),
-                (
-                    "will delete",
-                    stage(dates.purge_until, dates.purge_cutoff, outlook.would_purge),
-                ),
-            ]);
-        }
-    }
-    output::print(&facts(&lines))
 }

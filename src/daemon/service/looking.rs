@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::config::Reclaim;
+use crate::domain::gap::GAP;
+use crate::engine::due::Candidate;
 use crate::engine::reclaim;
 use crate::engine::report::Outcome;
 use crate::engine::survey::Survey;
@@ -94,6 +96,7 @@ impl Daemon {
         if let Some(source) = source {
             say(source, findings.owed.len());
         }
+        self.report_gap(&findings.blocked_by_gap);
         findings.owed = self.admit(findings.owed);
         let Some(workers) = &mut self.workers else {
             return;
@@ -130,6 +133,35 @@ impl Daemon {
             .map(|wait| now + wait.to_std().unwrap_or_default() + AFTER);
         let held_back = workers.assign(findings.owed);
         self.timer_at = [known, held_back].into_iter().flatten().min();
+    }
+
+    /// S13: says how many runs wait for somebody to confirm them. The others go on.
+    fn report_gap(&mut self, blocked: &[Candidate]) {
+        metrics::blocked(GAP, blocked.len());
+        let Some(first) = blocked.first() else {
+            self.blocked_by_gap = 0;
+            return self.health.set(Check::Gap, None);
+        };
+        let problem = format!(
+            "{} tenant-runs, among them that of {} for {}, come more than [safety] gap_max after the \
+             last settled month; if the date is right, confirm them with `retentiond run --after-gap`",
+            blocked.len(),
+            first.slug,
+            first.period
+        );
+        if self.blocked_by_gap != blocked.len() {
+            self.blocked_by_gap = blocked.len();
+            tracing::error!(
+                event = "runs_blocked",
+                reason = GAP,
+                class = GAP,
+                runs = blocked.len(),
+                tenant = first.slug,
+                period = %first.period,
+                "they are not begun: {problem}"
+            );
+        }
+        self.health.set(Check::Gap, Some(problem));
     }
 
     /// A run has ended, whatever its end was.

@@ -27,6 +27,7 @@ fn standing(number: i64, period: &str, state: RunState) -> Standing {
         run_id: Uuid::nil(),
         period: period.parse().expect("a period"),
         state,
+        is_pinned: false,
         retry_at: None,
         finished_at: None,
         lease_expires_at: None,
@@ -110,6 +111,29 @@ fn a_clock_that_went_back_owes_nothing() {
     let findings = judged(vec![candidate(1, "UTC")], &[newer]);
     assert!(findings.owed.is_empty());
     assert_eq!(findings.states["completed"], 1);
+}
+
+#[test]
+fn s12_what_a_month_superseded_that_has_not_come_yet_is_owed() {
+    let superseded = [standing(1, "2024-04", RunState::Superseded)];
+    let findings = judged(vec![candidate(1, "UTC")], &superseded);
+    assert_eq!(owed(&findings), [1]);
+    assert_eq!(findings.states["pending"], 1);
+    let both = [
+        standing(1, "2024-04", RunState::Superseded),
+        standing(1, "2024-05", RunState::Completed),
+    ];
+    assert!(judged(vec![candidate(1, "UTC")], &both).owed.is_empty());
+}
+
+#[test]
+fn s12_a_retry_or_a_lease_of_a_wrong_clock_is_not_waited_for() {
+    let mut failed = standing(1, "2024-04", RunState::Failed);
+    failed.retry_at = Some(at("2038-02-01T00:01:00Z"));
+    assert_eq!(owed(&judged(vec![candidate(1, "UTC")], &[failed])), [1]);
+    let mut running = standing(1, "2024-04", RunState::Running);
+    running.lease_expires_at = Some(at("2038-02-01T00:01:00Z"));
+    assert_eq!(owed(&judged(vec![candidate(1, "UTC")], &[running])), [1]);
 }
 
 #[test]

@@ -75,7 +75,7 @@ on_every_database! {
                 .as_u64()
                 .expect("a number");
         }
-        let policy = ["policy", "set", "acme", "--anonymize", "1m", "--retain", "1y"];
+        let policy = ["policy", "set", "acme", "--anonymize", "1m", "--retain", "1y", "--reason", "a test"];
         world.binary.run(&[&policy[..], &["--effective-from", "2020-01-01"]].concat()).expect_code(0);
         // Marked by the platform, so that the run has hashes to write.
         let marked = "UPDATE participant SET unsubscribed_at = added_at WHERE last_name LIKE 'H%'";

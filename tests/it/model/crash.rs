@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::look::Look;
 use super::reference::Reference;
-use super::runs::{End, Taken};
+use super::runs::{End, Gap, Taken};
 use super::service::Service;
 use super::transitions::Fault;
 
@@ -119,7 +119,12 @@ pub fn resolve(reference: &mut Reference, fault: Fault, look: &Look) -> Result<u
     let event = reference.event();
     let now = reference.now;
     let mut half_done = 0;
-    for tenant in &mut reference.tenants {
+    for place in 0..reference.tenants.len() {
+        let gap = Gap {
+            is_confirmed: false,
+            newest: reference.newest_settled(),
+        };
+        let tenant = &mut reference.tenants[place];
         let seen = &look.tenants[&tenant.slug];
         let is_untouched = tenant.runs.len() == seen.runs.len()
             && tenant
@@ -129,7 +134,7 @@ pub fn resolve(reference: &mut Reference, fault: Fault, look: &Look) -> Result<u
         if is_untouched {
             continue;
         }
-        let (period, end) = tenant.claim(now, None, event);
+        let (period, end) = tenant.claim(now, None, event, gap);
         if end != End::Claimed {
             continue;
         }

@@ -149,7 +149,7 @@ impl Reference {
         };
         let limit = |text: &str| text.parse().expect("a time");
         // Later, and it would not be the earlier of the two clocks any more (S10).
-        self.now = time.clamp(limit("2019-06-01T00:00:00Z"), limit("2025-12-15T00:00:00Z"));
+        self.now = time.clamp(limit("2020-01-02T00:00:00Z"), limit("2025-12-15T00:00:00Z"));
     }
 
     /// A row of the platform's own. Returns its place.

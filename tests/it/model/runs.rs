@@ -39,13 +39,37 @@ pub struct Taken {
     pub uploads: BTreeSet<u32>,
 }
 
+/// S13: what a claim is compared with.
+#[derive(Clone, Copy, Debug)]
+pub struct Gap {
+    /// Somebody has confirmed it.
+    pub is_confirmed: bool,
+    /// The newest month that is settled for any tenant.
+    pub newest: Option<Month>,
+}
+
 impl Reference {
+    /// The newest month that is settled for any tenant.
+    pub fn newest_settled(&self) -> Option<Month> {
+        let months = self.tenants.iter().filter_map(Tenant::newest_settled);
+        months.max()
+    }
+
     /// A whole pass for one tenant: how it ends, and what it does.
-    pub fn run(&mut self, tenant: usize, named: Option<Month>) -> (End, Counts) {
+    pub fn run(
+        &mut self,
+        tenant: usize,
+        named: Option<Month>,
+        is_confirmed: bool,
+    ) -> (End, Counts) {
         let event = self.event();
         let now = self.now;
+        let gap = Gap {
+            is_confirmed,
+            newest: self.newest_settled(),
+        };
         let tenant = &mut self.tenants[tenant];
-        let (period, end) = tenant.claim(now, named, event);
+        let (period, end) = tenant.claim(now, named, event, gap);
         if end != End::Claimed {
             return (end, Counts::default());
         }
@@ -61,8 +85,22 @@ impl Tenant {
         named.unwrap_or_else(|| Month::newest_due(self.reckoning(), now))
     }
 
+    /// The newest month that was completed, or that no policy ruled.
+    fn newest_settled(&self) -> Option<Month> {
+        let settled = |run: &Run| matches!(run.state, "completed" | "no_policy");
+        let mut runs = self.runs.iter().rev();
+        runs.find(|(_, run)| settled(&run.seen))
+            .map(|(month, _)| *month)
+    }
+
     /// Claims the run, or not; all of what this writes is written at once.
-    pub fn claim(&mut self, now: DateTime<Utc>, named: Option<Month>, event: u64) -> (Month, End) {
+    pub fn claim(
+        &mut self,
+        now: DateTime<Utc>,
+        named: Option<Month>,
+        event: u64,
+        gap: Gap,
+    ) -> (Month, End) {
         let zone = self.reckoning();
         let period = self.period(now, named);
         let due_at = period.begins(zone);
@@ -88,6 +126,12 @@ impl Tenant {
         let pinned = self.runs.get(&period).map(|run| run.seen.clone());
         if pinned.as_ref().is_some_and(|run| run.state == "completed") {
             return (period, End::AlreadyCompleted);
+        }
+        // S13: more than three months after the last settled one; not of a run that was claimed before.
+        let is_new = pinned.as_ref().is_none_or(|run| run.version.is_none());
+        let last = self.newest_settled().or(gap.newest);
+        if !gap.is_confirmed && is_new && last.is_some_and(|last| last < period.minus(3)) {
+            return (period, End::Refused);
         }
         // P9.
         let ruling = match pinned.and_then(|run| run.version) {

@@ -30,6 +30,8 @@ pub struct Tally {
     pub late: u64,
     pub overdue: u64,
     pub undated: u64,
+    /// Claims that were refused: after a gap (S13), or covered by a newer month.
+    pub refused: u64,
 }
 
 impl AddAssign for Tally {
@@ -46,6 +48,7 @@ impl AddAssign for Tally {
         self.late += other.late;
         self.overdue += other.overdue;
         self.undated += other.undated;
+        self.refused += other.refused;
     }
 }
 
@@ -86,7 +89,9 @@ impl Service {
     ) -> Checked {
         tally.transitions += 1;
         match transition {
-            Transition::Tick => self.tick(reference, tally).await?,
+            Transition::Tick { is_confirmed } => {
+                self.tick(reference, *is_confirmed, tally).await?;
+            }
             Transition::SetClock(clock) => {
                 reference.set_clock(*clock);
                 self.set_clock(reference.now);
@@ -163,7 +168,7 @@ impl Service {
                     period: Some(period.to_string().parse().expect("a period")),
                 };
                 let found = self.pass(&scope).await;
-                let end = reference.run(tenant, Some(period));
+                let end = reference.run(tenant, Some(period), false);
                 let slug = reference.tenants[tenant].slug.clone();
                 tally.add_run(&end);
                 let expected = BTreeMap::from([(slug, end)]);
@@ -251,7 +256,7 @@ impl Service {
     /// Whatever was left undone is done by the next pass, and the pass after it changes nothing (S6).
     pub async fn finish(&mut self, reference: &mut Reference, tally: &mut Tally) -> Checked {
         self.let_leases_expire(reference).await;
-        self.tick(reference, tally).await?;
+        self.tick(reference, true, tally).await?;
         self.compare(reference, tally).await?;
         for tenant in &reference.tenants {
             // A tenant that moved west has its period again to come; the run goes on when it does.
@@ -270,16 +275,24 @@ impl Service {
                 .collect::<Vec<_>>()
         };
         let before = runs(reference);
-        self.tick(reference, tally).await?;
+        self.tick(reference, false, tally).await?;
         require_equal("S6: a second pass", &before, &runs(reference))?;
         self.compare(reference, tally).await
     }
 
-    async fn tick(&mut self, reference: &mut Reference, tally: &mut Tally) -> Checked {
+    async fn tick(
+        &mut self,
+        reference: &mut Reference,
+        is_confirmed: bool,
+        tally: &mut Tally,
+    ) -> Checked {
+        self.world.engine.is_gap_confirmed = is_confirmed;
         let found = self.pass(&Scope::default()).await;
+        self.world.engine.is_gap_confirmed = false;
         let mut expected = BTreeMap::new();
         for tenant in 0..reference.tenants.len() {
-            let end = reference.run(tenant, None);
+            let end = reference.run(tenant, None, is_confirmed);
+            tally.refused += u64::from(end.0 == End::Refused);
             tally.add_run(&end);
             expected.insert(reference.tenants[tenant].slug.clone(), end);
         }

@@ -172,8 +172,8 @@ pub enum Clock {
 
 #[derive(Clone, Debug)]
 pub enum Transition {
-    /// A pass over everything due.
-    Tick,
+    /// A pass over everything due; somebody may have confirmed what comes after a gap (S13).
+    Tick { is_confirmed: bool },
     /// The host's clock is set.
     SetClock(Clock),
     /// The platform inserts rows, in a new upload or in one that is there.
@@ -256,7 +256,7 @@ impl ReferenceStateMachine for Platform {
 
     fn transitions(_: &Start) -> BoxedStrategy<Transition> {
         prop_oneof![
-            6 => Just(Transition::Tick),
+            6 => prop::bool::weighted(0.6).prop_map(|is_confirmed| Transition::Tick { is_confirmed }),
             7 => clock().prop_map(Transition::SetClock),
             4 => (pick(), option::weighted(0.4, pick()), vec(row(), 1..=8))
                 .prop_map(|(tenant, upload, rows)| Transition::Insert { tenant, upload, rows }),

@@ -12,7 +12,7 @@ use entity::{
 };
 use retentiond::clock::FixedClock;
 use retentiond::config::{Config, DatabaseConfig};
-use retentiond::domain::period::ScheduleHour;
+use retentiond::domain::period::{Months, ScheduleHour};
 use retentiond::domain::suppression::{Keyring, MasterKey};
 use retentiond::domain::zone::Zone;
 use retentiond::engine::Engine;
@@ -89,6 +89,8 @@ impl World {
             holder: "test".to_owned(),
             schedule_hour: ScheduleHour::default(),
             clock_skew_max: ANY_SKEW,
+            gap_max: Months::try_from(3).ok(),
+            is_gap_confirmed: false,
             tenants_at_a_time: 4,
             turns: Turns::new(2),
             batch_rows: 3,

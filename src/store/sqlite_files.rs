@@ -1,0 +1,201 @@
+//! Why a SQLite database cannot be opened or written: which of its files is at fault, and what helps.
+//!
+//! SQLite keeps two files beside the database, `-wal` and `-shm`, which take its mode when they are made.
+//! Its errors name none of the three, and "read-only" is what it says of any.
+
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::error::{ErrorClass, StoreError};
+
+/// How much room is asked for, to find out whether there is any: more than SQLite's first page.
+const PROBE_BYTES: usize = 128 * 1024;
+
+/// The file of a SQLite database, and what is to be done with it.
+#[derive(Clone, Debug)]
+pub(super) struct SqliteFile {
+    pub(super) path: PathBuf,
+    /// The URL asks for no more than to read.
+    pub(super) is_read_only: bool,
+}
+
+impl SqliteFile {
+    /// The error of opening the database, with the file that is at fault in its advice, if one is found,
+    /// and of the class that it then has.
+    pub(super) fn explain_opening(&self, error: StoreError) -> StoreError {
+        match self.fault(&error) {
+            // That writes fail may pass: who waits for a primary waits for this, too.
+            Some((_, advice)) if error.class() == ErrorClass::ReadOnly => error.with_advice(advice),
+            Some((class, advice)) => error.with_class(class).with_advice(advice),
+            None => error,
+        }
+    }
+
+    /// The same of a later error, whose class stays: it decides whether what was under way is looked up.
+    pub(super) fn explain(&self, error: StoreError) -> StoreError {
+        match self.fault(&error) {
+            Some((_, advice)) => error.with_advice(advice),
+            None => error,
+        }
+    }
+
+    fn fault(&self, error: &StoreError) -> Option<(ErrorClass, String)> {
+        let about_files = matches!(
+            error.class(),
+            ErrorClass::ReadOnly
+                | ErrorClass::Permission
+                | ErrorClass::DiskFull
+                | ErrorClass::Unavailable
+                | ErrorClass::Address
+        );
+        // A code is SQLite's own; without one it was never asked. And where it found no room, there is
+        // none, whatever is left for a smaller file.
+        if !about_files || error.code().is_none() {
+            return None;
+        }
+        if error.class() == ErrorClass::DiskFull {
+            return Some((ErrorClass::DiskFull, no_room(&self.path)));
+        }
+        fault(&self.path, self.is_read_only).or_else(|| {
+            let advice = format!(
+                "the operating system failed to read or write {} or a file beside it; check the disk and \
+                 how it is mounted",
+                self.path.display()
+            );
+            (error.class() == ErrorClass::Unavailable).then_some((ErrorClass::Unavailable, advice))
+        })
+    }
+}
+
+/// Why the file of a new database cannot be made; `None` = the address is at fault.
+pub(super) fn why_not_made(kind: ErrorKind, file: &Path) -> Option<StoreError> {
+    const DOING: &str = "cannot make the file of the database";
+    let shown = file.display();
+    let (class, advice) = match kind {
+        ErrorKind::PermissionDenied => (
+            ErrorClass::Permission,
+            format!("this user may not make {shown}; give it the right to write in that folder"),
+        ),
+        ErrorKind::ReadOnlyFilesystem => (
+            ErrorClass::ReadOnly,
+            format!(
+                "{shown} lies on a file system that is mounted read-only; mount it for writing"
+            ),
+        ),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => (ErrorClass::DiskFull, no_room(file)),
+        _ => return None,
+    };
+    Some(StoreError::new(class, DOING).with_advice(advice))
+}
+
+/// What is wrong with the files, as far as opening them shows.
+fn fault(file: &Path, is_read_only: bool) -> Option<(ErrorClass, String)> {
+    let folder = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    for path in [file.to_owned(), beside(file, "-wal"), beside(file, "-shm")] {
+        let Err(error) = OpenOptions::new()
+            .read(true)
+            .write(!is_read_only)
+            .open(&path)
+        else {
+            continue;
+        };
+        let shown = path.display();
+        match error.kind() {
+            ErrorKind::PermissionDenied => {
+                let mode = fs::metadata(&path).map_or_else(
+                    |_| "unknown".to_owned(),
+                    |found| format!("{:04o}", found.permissions().mode() & 0o7777),
+                );
+                let right = if is_read_only {
+                    "read"
+                } else {
+                    "read and write"
+                };
+                let more = if path == file {
+                    String::new()
+                } else {
+                    format!(
+                        "; it belongs to the database {} and must have the same owner and mode",
+                        file.display()
+                    )
+                };
+                return Some((
+                    ErrorClass::Permission,
+                    format!(
+                        "this user may not {right} {shown} (mode {mode}){more}; give it the right with \
+                         chown or chmod"
+                    ),
+                ));
+            }
+            ErrorKind::ReadOnlyFilesystem => {
+                return Some((
+                    ErrorClass::ReadOnly,
+                    format!(
+                        "{shown} lies on a file system that is mounted read-only; mount it for writing"
+                    ),
+                ));
+            }
+            ErrorKind::IsADirectory => {
+                return Some((
+                    ErrorClass::Address,
+                    format!("{shown} is a folder; [database] url must name a file"),
+                ));
+            }
+            _ => {}
+        }
+    }
+    if is_read_only {
+        return None;
+    }
+    match room_in(folder)? {
+        ErrorKind::PermissionDenied => Some((
+            ErrorClass::Permission,
+            format!(
+                "this user may not make files in {}, where SQLite keeps {} and {}; give it the right \
+                 with chown or chmod",
+                folder.display(),
+                beside(file, "-wal").display(),
+                beside(file, "-shm").display()
+            ),
+        )),
+        ErrorKind::ReadOnlyFilesystem => Some((
+            ErrorClass::ReadOnly,
+            format!(
+                "{} lies on a file system that is mounted read-only; mount it for writing",
+                folder.display()
+            ),
+        )),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            Some((ErrorClass::DiskFull, no_room(file)))
+        }
+        _ => None,
+    }
+}
+
+fn no_room(file: &Path) -> String {
+    format!(
+        "there is no room left on the disk of {}, or the user's quota is used up; free some, then try \
+         again",
+        file.display()
+    )
+}
+
+/// Why a file cannot be made in `folder` and filled; `None` = it can. What was made is removed.
+fn room_in(folder: &Path) -> Option<ErrorKind> {
+    let probe = folder.join(format!(".retentiond-probe-{}", std::process::id()));
+    let written = fs::write(&probe, [0; PROBE_BYTES]);
+    // Whether or not all of it could be written.
+    let _ = fs::remove_file(&probe);
+    written.err().map(|error| error.kind())
+}
+
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
