@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn e08_unreadable_and_future_times() {
+    fn e08_e13_unreadable_too_old_and_future_times() {
         for text in [
             "",
             " 2024-03-01",
@@ -113,13 +113,15 @@ mod tests {
             "1/3/2024",
             "2024-02-30",
             "yesterday",
-            "0999-12-31T23:59:59Z",
             "2016-12-31T23:59:60Z",
             "2024-03-01 00:00:00x",
             "1709251200",
             "ééééé",
         ] {
             assert_eq!(read(text), Err(TimeError::Unreadable), "{text}");
+        }
+        for text in ["0999-12-31T23:59:59Z", "1970-01-01", "1989-12-31T22:59:59Z"] {
+            assert_eq!(read(text), Err(TimeError::TooOld), "{text}");
         }
         for text in [
             "2026-11-23T12:00:00.000001Z",
