@@ -47,5 +47,6 @@ mod tenant_policy;
 mod undated;
 mod unusable_databases;
 mod unusable_encodings;
+mod upgrade;
 mod zombies;
 mod zone_rules;
