@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{FromQueryResult, Value};
+use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use crate::domain::counts::Counts;
@@ -21,8 +21,9 @@ use crate::store::requirements::{self, Requirement};
 use crate::store::{Transaction, suppressions};
 
 use super::context::Engine;
-use super::erase::{self, LEFT_EMPTY};
+use super::erase;
 use super::error::EngineError;
+use super::page::{Page, Rows, SelectedRow, select, select_empty_uploads};
 use super::stage::{Selection, Stage};
 
 /// A claimed tenant-run: what is pinned, and the lease to work on it.
@@ -69,24 +70,6 @@ pub(super) struct Batch {
     pub(super) rows: u64,
     /// Where the next page starts; `None` for a stage that does not page.
     pub(super) cursor: Option<Cursor>,
-}
-
-/// How the next page is to be read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Page<'a> {
-    pub(super) after: Option<Cursor>,
-    pub(super) rows_max: u64,
-    pub(super) skip_locked: bool,
-    pub(super) rows: Rows<'a>,
-}
-
-/// Which of the rows that a stage may touch a page is read from.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Rows<'a> {
-    /// All but those that the database refused before.
-    AllBut(&'a [Uuid]),
-    /// E14: this one participant, who cannot be deleted and still has personal fields.
-    Undeletable(Uuid),
 }
 
 /// Why a batch failed, and how far it had come.
@@ -314,87 +297,6 @@ pub(super) async fn cutoffs_in_force(
     Ok((now, run.pinned.older_of(current)))
 }
 
-/// One page of the stage's rows, in the order of the index `(tenant_id, added_at, id)`, locked.
-async fn select(
-    transaction: &Transaction,
-    run: &ClaimedRun,
-    selection: &Selection,
-    page: Page<'_>,
-) -> Result<Vec<SelectedRow>, EngineError> {
-    let dialect = transaction.dialect();
-    let after = page.after.unwrap_or(Cursor {
-        added_at: selection.floor,
-        id: Uuid::nil(),
-    });
-    let (rows, ids) = match &page.rows {
-        Rows::AllBut([]) => ("1 = 1".to_owned(), &[][..]),
-        Rows::AllBut(refused) => (dialect.id_not_in_ids(), *refused),
-        Rows::Undeletable(id) => (dialect.id_in_ids(), std::slice::from_ref(id)),
-    };
-    // An address is read only where a hash of it must stay, and no time that might be none: a driver that
-    // meets one fails the whole page.
-    let sql = format!(
-        "SELECT id, added_at, upload_id, \
-         CASE WHEN unsubscribed_at IS NOT NULL THEN 1 ELSE 0 END AS unsubscribed, \
-         {} AS unsubscribed_month, CASE WHEN unsubscribed_at IS NOT NULL THEN {} END AS address \
-         FROM participant WHERE tenant_id = :tenant AND {} AND {} AND {rows} \
-         ORDER BY added_at, id LIMIT :limit {}",
-        dialect.month_of("unsubscribed_at"),
-        dialect.select_address(),
-        selection.condition(dialect, ""),
-        dialect.after_cursor(),
-        dialect.for_update(page.skip_locked)
-    );
-    let rows = transaction
-        .rows(
-            &sql,
-            &[
-                ("tenant", run.lease.tenant.0.into()),
-                ("cutoff", selection.cutoff.into()),
-                ("floor", selection.floor.into()),
-                ("cursor_added_at", after.added_at.into()),
-                ("cursor_id", after.id.into()),
-                ("ids", dialect.ids(ids)),
-                ("limit", limit_of(page)),
-            ],
-        )
-        .await?;
-    Ok(rows)
-}
-
-/// One page of the uploads that were left empty, locked.
-async fn select_empty_uploads(
-    transaction: &Transaction,
-    run: &ClaimedRun,
-    page: Page<'_>,
-) -> Result<Vec<Uuid>, EngineError> {
-    let dialect = transaction.dialect();
-    let (rows, refused) = match page.rows {
-        Rows::AllBut([]) | Rows::Undeletable(_) => ("1 = 1".to_owned(), &[][..]),
-        Rows::AllBut(refused) => (dialect.id_not_in_ids(), refused),
-    };
-    let sql = format!(
-        "SELECT id FROM upload WHERE tenant_id = :tenant AND {LEFT_EMPTY} AND {rows} ORDER BY id \
-         LIMIT :limit {}",
-        dialect.for_update(page.skip_locked)
-    );
-    let rows = transaction
-        .rows::<Id>(
-            &sql,
-            &[
-                ("tenant", run.lease.tenant.0.into()),
-                ("ids", dialect.ids(refused)),
-                ("limit", limit_of(page)),
-            ],
-        )
-        .await?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
-}
-
-fn limit_of(page: Page<'_>) -> Value {
-    i64::try_from(page.rows_max).unwrap_or(i64::MAX).into()
-}
-
 /// U11: the hashes of the unsubscribed rows that this batch erases; no others.
 async fn record_suppressions(
     transaction: &Transaction,
@@ -443,21 +345,6 @@ async fn record_suppressions(
 #[must_use]
 pub fn month_of(instant: DateTime<Utc>) -> String {
     instant.format("%Y-%m").to_string()
-}
-
-#[derive(FromQueryResult)]
-struct SelectedRow {
-    id: Uuid,
-    added_at: DateTime<Utc>,
-    upload_id: Uuid,
-    unsubscribed: i32,
-    unsubscribed_month: Option<String>,
-    address: Option<String>,
-}
-
-#[derive(FromQueryResult)]
-struct Id {
-    id: Uuid,
 }
 
 #[derive(FromQueryResult)]

@@ -29,6 +29,7 @@ mod heartbeat;
 pub mod open;
 pub mod overdue;
 pub mod pace;
+mod page;
 pub mod partition;
 pub mod pass;
 pub mod plan;

@@ -10,11 +10,12 @@ use crate::store::leases::{self, Cursor};
 use crate::store::{Disposition, StoreError, batches};
 use crate::telemetry::metrics;
 
-use super::batch::{self, Batch, BatchFailure, ClaimedRun, Page, Rows};
+use super::batch::{self, Batch, BatchFailure, ClaimedRun};
 use super::batch_size::BatchSize;
 use super::context::Engine;
 use super::error::EngineError;
 use super::heartbeat::{heartbeat, with_heartbeat};
+use super::page::{Page, Rows};
 use super::refused::{self, RefusedRow, RefusedRows};
 use super::stage::Stage;
 use super::throttle::{Gate, Reason};

@@ -1,0 +1,178 @@
+//! How a run ended, and the record of it.
+
+use uuid::Uuid;
+
+use crate::domain::run_state::RunState;
+use crate::ids::TenantId;
+use crate::store::error::StoreError;
+use crate::store::transaction::Transaction;
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// Nothing is left to do.
+    Completed {
+        /// Participants without a real date, whom it left alone.
+        undated: u64,
+    },
+    /// It failed, and will be taken up again.
+    Failed(Failure),
+    /// In another state.
+    Early(RunState),
+}
+
+impl End {
+    /// The state that is recorded.
+    #[must_use]
+    pub fn state(&self) -> RunState {
+        match self {
+            Self::Completed { .. } => RunState::Completed,
+            Self::Failed(_) => RunState::Failed,
+            Self::Early(state) => *state,
+        }
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) => Some(failure),
+            Self::Completed { .. } | Self::Early(_) => None,
+        }
+    }
+}
+
+/// Why a run failed, and when it will be tried again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// Class of the error.
+    pub class: &'static str,
+    /// The database's code, where there is one.
+    pub code: Option<String>,
+    /// The rows that the database refused, where it failed because of them.
+    pub refused: Option<RefusedRecord>,
+    /// Pause until the next attempt.
+    pub retry_after_seconds: f64,
+}
+
+/// What is recorded of rows that the database refused to anonymize or delete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedRecord {
+    /// Stage of the first one.
+    pub stage: &'static str,
+    /// Its id: a participant's, or an upload's. It goes with the failure.
+    pub row_id: Uuid,
+    /// The constraint, where the database names it.
+    pub constraint: Option<String>,
+    /// How many rows there are.
+    pub rows: u64,
+}
+
+/// Ends a run. The caller holds the run's lease.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn finish(
+    transaction: &Transaction,
+    tenant: TenantId,
+    run_id: Uuid,
+    end: &End,
+) -> Result<(), StoreError> {
+    record(transaction, tenant, run_id, end, "1 = 1").await
+}
+
+/// As [`finish`], for a caller without the lease: changes nothing once somebody has claimed the run
+/// or it has ended. The statement itself looks, because both can happen at any moment before it.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn finish_unclaimed(
+    transaction: &Transaction,
+    tenant: TenantId,
+    run_id: Uuid,
+    end: &End,
+) -> Result<(), StoreError> {
+    let unclaimed = "state IN ('pending', 'failed')";
+    record(transaction, tenant, run_id, end, unclaimed).await
+}
+
+/// Records that no policy rules a run. One that the calendar chose may have been superseded by a month
+/// that has not come yet (S12): then it is this one that counts.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn finish_without_policy(
+    transaction: &Transaction,
+    tenant: TenantId,
+    run_id: Uuid,
+    is_named: bool,
+) -> Result<(), StoreError> {
+    let condition = if is_named {
+        "state IN ('pending', 'failed')"
+    } else {
+        "state IN ('pending', 'failed', 'superseded')"
+    };
+    let end = End::Early(RunState::NoPolicy);
+    record(transaction, tenant, run_id, &end, condition).await
+}
+
+async fn record(
+    transaction: &Transaction,
+    tenant: TenantId,
+    run_id: Uuid,
+    end: &End,
+    condition: &str,
+) -> Result<(), StoreError> {
+    let dialect = transaction.dialect();
+    let failure = end.failure();
+    let refused = failure.and_then(|failure| failure.refused.as_ref());
+    let undated = match end {
+        End::Completed { undated } => Some(*undated),
+        End::Failed(_) | End::Early(_) => None,
+    };
+    let retry_at = match failure {
+        Some(_) => dialect.now_plus_seconds(),
+        None => "NULL",
+    };
+    let sql = format!(
+        "UPDATE tenant_run SET state = :state, finished_at = {}, retry_at = {retry_at}, \
+         failure_class = :class, failure_code = :code, failure_stage = :stage, \
+         failure_row_id = :row, failure_constraint = :constraint, failure_rows = :rows, \
+         undated = :undated WHERE tenant_id = :tenant AND id = :run AND {condition}",
+        dialect.now(),
+    );
+    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    transaction
+        .execute(
+            &sql,
+            &[
+                ("state", end.state().name().into()),
+                ("class", failure.map(|failure| failure.class).into()),
+                (
+                    "code",
+                    failure.and_then(|failure| failure.code.clone()).into(),
+                ),
+                ("stage", refused.map(|refused| refused.stage).into()),
+                ("row", refused.map(|refused| refused.row_id).into()),
+                (
+                    "constraint",
+                    refused
+                        .and_then(|refused| refused.constraint.clone())
+                        .into(),
+                ),
+                ("rows", refused.map(|refused| count(refused.rows)).into()),
+                ("undated", undated.map(count).into()),
+                (
+                    "seconds",
+                    failure
+                        .map_or(0.0, |failure| failure.retry_after_seconds)
+                        .into(),
+                ),
+                ("tenant", tenant.0.into()),
+                ("run", run_id.into()),
+            ],
+        )
+        .await?;
+    Ok(())
+}
