@@ -32,8 +32,8 @@ pub enum SuppressionCommand {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Reads addresses from standard input, one a line, and prints for each its line \
-    number, a tab, and `suppressed`, `clear` or `invalid`; never the address. Invalid is what is \
-    not one bare address, such as `Name <address>`, which names nobody."
+    number, a tab, and `suppressed`, `clear` or `invalid`; never the address. Invalid is whatever is \
+    not one bare address, such as `Name <address>`."
 )]
 pub struct CheckArguments {
     /// The tenant
