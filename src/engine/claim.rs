@@ -14,11 +14,12 @@ use crate::domain::period::{Period, Zone, due_instant};
 use crate::domain::policy::{Version, version_at};
 use crate::domain::run_state::RunState;
 use crate::store::leases::Lease;
+use crate::store::requirements::Requirement;
 use crate::store::runs::End;
 use crate::store::{Disposition, StoreError, Transaction, policies, runs, tenants};
 
 use super::batch::ClaimedRun;
-use super::context::{Engine, database_now, require_all};
+use super::context::{Engine, database_now, require};
 use super::due::Candidate;
 use super::error::EngineError;
 use super::failure::failure_of;
@@ -149,7 +150,7 @@ async fn claim_in(
     candidate: &Candidate,
     transaction: &Transaction,
 ) -> Result<Attempt, EngineError> {
-    require_all(transaction).await?;
+    require(transaction, &Requirement::ALL).await?;
     let (host, database) = (engine.clock.now(), database_now(transaction).await?);
     let now = engine.now(host, database)?;
     let latest = host.max(database);

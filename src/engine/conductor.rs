@@ -8,11 +8,12 @@ use crate::domain::counts::Counts;
 use crate::domain::run_state::RunState;
 use crate::domain::subject::CHILD_TABLES;
 use crate::store::StoreError;
+use crate::store::requirements::Requirement;
 use crate::store::runs::{self, End};
 use crate::telemetry::metrics;
 
 use super::batch::{ClaimedRun, cutoffs_in_force};
-use super::context::{Engine, require_all};
+use super::context::{Engine, require};
 use super::error::EngineError;
 use super::expected::expect;
 use super::failure::failure_of;
@@ -165,7 +166,7 @@ async fn leftover(
     let transaction = engine.database.begin_read("recounting").await?;
     let tenant = run.lease.tenant;
     // In the snapshot that decides: rows that are hidden now would not be counted either.
-    require_all(&transaction).await?;
+    require(&transaction, &Requirement::ALL).await?;
     let (now, cutoffs) = cutoffs_in_force(engine, run, &transaction).await?;
     let uploads = refused.of(Stage::Uploads);
     let mut rows = recount::empty_uploads_besides(&transaction, tenant, uploads).await?;

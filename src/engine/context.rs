@@ -157,8 +157,11 @@ impl Engine {
 /// # Errors
 ///
 /// [`EngineError::Unmet`], or the database's.
-pub async fn require_all(transaction: &Transaction) -> Result<(), EngineError> {
-    match requirements::unmet_of(transaction, &Requirement::ALL).await? {
+pub async fn require(
+    transaction: &Transaction,
+    requirements: &[Requirement],
+) -> Result<(), EngineError> {
+    match requirements::unmet_of(transaction, requirements).await? {
         Some(unmet) => Err(EngineError::Unmet(unmet)),
         None => Ok(()),
     }

@@ -10,10 +10,11 @@ use entity::tenant;
 use crate::domain::period::{Period, Zone, due_instant, newest_due_period};
 use crate::domain::zone::ZoneFault;
 use crate::ids::TenantId;
+use crate::store::requirements::Requirement;
 use crate::store::{Transaction, tenants};
 use crate::tzdata::Snapshot;
 
-use super::context::{Engine, require_all};
+use super::context::{Engine, require};
 use super::error::EngineError;
 
 /// A tenant and the period that a run would be for.
@@ -92,7 +93,7 @@ pub async fn look(
         .database
         .begin_read("looking for what is due")
         .await?;
-    require_all(&transaction).await?;
+    require(&transaction, &Requirement::TO_COUNT).await?;
     let found = candidates(engine, &transaction, scope, now).await?;
     transaction.rollback().await?;
     if let Ok(found) = &found {

@@ -39,7 +39,7 @@ pub enum EngineError {
         difference_seconds: i64,
     },
     /// The server, the role or the session is not as it must be.
-    #[error("nothing is deleted: {0}")]
+    #[error("{0}; until then nothing is deleted")]
     Unmet(Unmet),
     /// S12: a clock shows a year that cannot be.
     #[error(transparent)]

@@ -14,6 +14,7 @@ use crate::domain::cutoff::Cutoffs;
 use crate::domain::gap::GAP;
 use crate::domain::run_state::RunState;
 use crate::ids::TenantId;
+use crate::store::requirements::Requirement;
 use crate::store::{Disposition, runs};
 use crate::telemetry::metrics;
 
@@ -91,6 +92,9 @@ async fn look_at_runs(
     Result<(Vec<Candidate>, HashMap<TenantId, tenant_run::Model>), UnknownTenants>,
     EngineError,
 > {
+    if let Some(unmet) = engine.database.unmet_of(&[Requirement::Writable]).await? {
+        return Err(EngineError::Unmet(unmet));
+    }
     let candidates = match look(engine, scope).await? {
         Ok(candidates) => candidates,
         Err(unknown) => return Ok(Err(unknown)),

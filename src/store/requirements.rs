@@ -43,6 +43,14 @@ impl Requirement {
         Self::SessionSettings,
     ];
 
+    /// Those that must be met to count what there is, too: all but that the server takes writes.
+    pub const TO_COUNT: [Self; 4] = [
+        Self::AllRowsVisible,
+        Self::ForeignKeysInForce,
+        Self::NoSystemVersioning,
+        Self::SessionSettings,
+    ];
+
     /// Class in logs, metrics and run records, and the name in the statement.
     #[must_use]
     pub fn class(self) -> &'static str {
@@ -60,7 +68,7 @@ impl Requirement {
     fn query(self, dialect: Dialect) -> Option<String> {
         let (place, rest) = match (self, dialect) {
             (Self::Writable, Dialect::Postgres) => (
-                "'server'",
+                "CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE 'server' END",
                 "WHERE pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'"
                     .to_owned(),
             ),
@@ -191,7 +199,7 @@ fn quoted(tables: &[&str], before: &str, after: &str) -> String {
 pub struct Unmet {
     /// Which one.
     pub requirement: Requirement,
-    /// The table, or `server`.
+    /// The table or the setting; of the server `standby` or `server`.
     pub place: String,
 }
 
@@ -199,10 +207,13 @@ impl fmt::Display for Unmet {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = &self.place;
         match self.requirement {
+            Requirement::Writable if place == "standby" => write!(
+                formatter,
+                "the server is a standby, and takes no writes; point [database] url at the primary"
+            ),
             Requirement::Writable => write!(
                 formatter,
-                "the server takes no writes: it is a standby, or read-only; point [database] url at the \
-                 primary, or end the read-only mode"
+                "the server is read-only, by a setting; end that, or point [database] url at the primary"
             ),
             Requirement::AllRowsVisible => write!(
                 formatter,
