@@ -38,12 +38,17 @@ fn read(text: &str) {
     let value = EmailValue::read(text);
     let old = NormalizedEmail::normalize_by(NormVersion::One, text);
     if let Some(old) = &old {
-        let found = value.readings().any(|reading| reading.expose() == old.expose())
+        let found = value
+            .readings()
+            .any(|reading| reading.expose() == old.expose())
             || value.old_whole() == Some(old);
         assert!(found, "a hash of version 1 is lost");
     }
     if NormalizedEmail::normalize(text).is_some() {
-        assert!(!value.addresses().is_empty(), "it cannot be hashed any more");
+        assert!(
+            !value.addresses().is_empty(),
+            "it cannot be hashed any more"
+        );
     }
     match read_bare(text) {
         Ok(address) => assert!(
