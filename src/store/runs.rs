@@ -232,8 +232,9 @@ pub async fn set_aside_future(
         .execute(
             "UPDATE tenant_run SET state = 'pending', policy_version = NULL, \
              anonymize_cutoff = NULL, purge_cutoff = NULL, started_at = NULL, finished_at = NULL, \
-             retry_at = NULL, failure_class = NULL, failure_code = NULL \
-             WHERE tenant_id = :tenant AND due_at > :now \
+             retry_at = NULL, failure_class = NULL, failure_code = NULL, failure_stage = NULL, \
+             failure_row_id = NULL, failure_constraint = NULL, failure_rows = NULL, undated = NULL, \
+             tzdata_release = NULL WHERE tenant_id = :tenant AND due_at > :now \
              AND (state <> 'pending' OR policy_version IS NOT NULL)",
             &parameters,
         )
