@@ -80,6 +80,12 @@ pub struct Model {
     /// Release of the time-zone rules by which the cutoffs were reckoned that are pinned, or `unknown`;
     /// unset = they are not pinned, or were by a version of the service that did not record it.
     pub tzdata_release: Option<String>,
+    /// The server on which the run was last claimed, as it names itself; unset = it was not claimed, or by a
+    /// version of the service that did not record it.
+    pub server: Option<String>,
+    /// Rows without their participant, as last counted; 0 = not counted since a foreign key was found not in
+    /// force. While it is set, they are counted before the run is completed. Unset = there is no reason to.
+    pub orphans: Option<i64>,
     /// The tenant.
     #[sea_orm(belongs_to, from = "tenant_id", to = "id")]
     pub tenant: BelongsTo<super::tenant::Entity>,

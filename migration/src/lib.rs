@@ -17,6 +17,7 @@ mod m20261125_000005_record_reclaiming;
 mod m20261127_000006_index_queued_invitations;
 mod m20261128_000007_record_zone_rules;
 mod m20261128_000010_record_undated_and_refused;
+mod m20261128_000011_record_server_and_orphans;
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000006_index_queued_invitations::Migration),
             Box::new(m20261128_000007_record_zone_rules::Migration),
             Box::new(m20261128_000010_record_undated_and_refused::Migration),
+            Box::new(m20261128_000011_record_server_and_orphans::Migration),
         ]
     }
 }

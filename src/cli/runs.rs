@@ -61,6 +61,8 @@ struct RunDocument {
     due_at: DateTime<Utc>,
     /// Of the time-zone rules by which the cutoffs were reckoned.
     tzdata_release: Option<String>,
+    /// On which it was last claimed.
+    server: Option<String>,
     /// S12: its due instant lies in the future by both clocks.
     due_in_future: bool,
     attempts: i32,
@@ -213,6 +215,7 @@ fn document(slug: &str, run: &tenant_run::Model, latest: DateTime<Utc>) -> Optio
         report,
         due_at: run.due_at,
         tzdata_release: run.tzdata_release.clone(),
+        server: run.server.clone(),
         attempts: run.attempts,
         started_at: run.started_at,
         finished_at: run.finished_at,
@@ -382,6 +385,10 @@ fn print_one(run: &RunDocument) -> Result<(), Failure> {
             run.tzdata_release.clone().unwrap_or_else(|| "-".to_owned()),
         ),
         ("attempts", run.attempts.to_string()),
+        (
+            "server",
+            run.server.clone().unwrap_or_else(|| "-".to_owned()),
+        ),
         ("started", instant_or_dash(run.started_at)),
         ("finished", instant_or_dash(run.finished_at)),
         (

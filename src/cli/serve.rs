@@ -67,7 +67,7 @@ async fn serve_logged(
     let rereading = session.clone();
     let parts = Parts {
         config,
-        reread: Box::new(move || rereading.load_config()),
+        reread: Box::new(move || rereading.service_config()),
         listener,
         scrape,
         log_level,

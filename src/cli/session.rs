@@ -67,10 +67,20 @@ impl Session {
     ///
     /// Exit code 2, to be logged.
     pub fn config_to_log(&self) -> Result<Config, Failure> {
-        self.config().inspect_err(|_| {
+        let config = self.service_config().map_err(Failure::from);
+        config.inspect_err(|_| {
             // Only the first call counts, and this is the only one.
             let _ = logs::init_unconfigured(std::io::stderr().is_terminal());
         })
+    }
+
+    /// The effective configuration, if it is one that a service may go by.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and where.
+    pub fn service_config(&self) -> Result<Config, ConfigError> {
+        self.load_config()?.for_service()
     }
 
     /// As [`Session::config`], for whoever goes on without.

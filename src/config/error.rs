@@ -56,6 +56,42 @@ pub enum ConfigError {
         position: String,
     },
 
+    /// A file without a word in it.
+    #[error(
+        "{} is empty; write the configuration again (deploy/retentiond.toml shows the form), or remove the \
+         file",
+        path.display()
+    )]
+    Empty {
+        /// Which file.
+        path: PathBuf,
+    },
+
+    /// A service has a configuration, and no database.
+    #[error(
+        "{} names no database, and neither does the environment, so the service would begin anew on an empty \
+         one; set [database] url or url_file",
+        path.display()
+    )]
+    NoDatabase {
+        /// Which file.
+        path: PathBuf,
+    },
+
+    /// A reload names something else than the service was started with.
+    #[error(
+        "{what} was {from} and is {to} now, which a reload does not take up; if that is right, restart the \
+         service"
+    )]
+    Moved {
+        /// What is another one.
+        what: &'static str,
+        /// The one before.
+        from: String,
+        /// The one now.
+        to: String,
+    },
+
     /// A key that does not exist.
     #[error("{setting} is no setting; allowed here: {allowed}")]
     UnknownKey {

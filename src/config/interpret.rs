@@ -18,8 +18,8 @@ use super::raw::{Raw, Scalar};
 use super::url::{DatabaseUrl, FORMS, LIST_FORMS, UrlError};
 use super::window::{self, DailyWindow};
 use super::{
-    EngineConfig, HttpConfig, LogConfig, LogFormat, LogLevel, Reclaim, SafetyConfig,
-    ScheduleConfig, ShutdownConfig,
+    EngineConfig, HttpConfig, LogConfig, LogFormat, LogLevel, Reclaim, ReplicationSource,
+    SafetyConfig, ScheduleConfig, ShutdownConfig,
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -40,6 +40,7 @@ pub(super) struct Interpreted {
     pub(super) lock_timeout: Duration,
     pub(super) reclaim: Reclaim,
     pub(super) reclaim_timeout: Duration,
+    pub(super) replication_source: ReplicationSource,
     pub(super) schedule: ScheduleConfig,
     pub(super) engine: EngineConfig,
     pub(super) safety: SafetyConfig,
@@ -92,6 +93,12 @@ pub(super) fn interpret(raw: Raw, origin: &Origin) -> Result<Interpreted, Config
         reclaim_timeout: at("database.reclaim_timeout", database.reclaim_timeout)
             .duration(SECOND..=7 * 24 * HOUR)?
             .unwrap_or(6 * HOUR),
+        replication_source: at("database.replication_source", database.replication_source)
+            .one_of(&[
+                ("refuse", ReplicationSource::Refuse),
+                ("accept", ReplicationSource::Accept),
+            ])?
+            .unwrap_or(ReplicationSource::Refuse),
         schedule: ScheduleConfig {
             hour: at("schedule.hour", schedule.hour)
                 .whole(0..=23)?

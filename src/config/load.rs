@@ -52,7 +52,13 @@ impl Config {
         let credentials = environment.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
 
         let mut builder = config::Config::builder();
+        let read = file.as_ref().map(|(path, _)| path.clone());
         if let Some((path, text)) = file {
+            if text.trim().is_empty() {
+                // An editor, or whoever brings files here, is in the middle of writing it: its settings are
+                // not back at their defaults.
+                return Err(ConfigError::Empty { path });
+            }
             builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
             layered(builder.clone(), &Origin::File(path))?;
         }
@@ -63,7 +69,7 @@ impl Config {
         );
         // Whatever was wrong in the file has been said above, so this is about the environment.
         let interpreted = layered(builder, &Origin::Environment)?;
-        finish(interpreted, credentials.as_deref())
+        finish(interpreted, credentials.as_deref(), read)
     }
 }
 
@@ -171,7 +177,11 @@ fn allowed_in(section: &str) -> String {
 }
 
 /// Checks what concerns several settings at once, and reads the secrets kept in files.
-fn finish(parts: Interpreted, credentials: Option<&Path>) -> Result<Config, ConfigError> {
+fn finish(
+    parts: Interpreted,
+    credentials: Option<&Path>,
+    file: Option<PathBuf>,
+) -> Result<Config, ConfigError> {
     let url = match (parts.url, parts.url_file) {
         (Some(_), Some(_)) => {
             return Err(contradictions::set_twice("url"));
@@ -183,6 +193,7 @@ fn finish(parts: Interpreted, credentials: Option<&Path>) -> Result<Config, Conf
             None => None,
         },
     };
+    let is_database_default = url.is_none();
     let url = url.unwrap_or_else(|| {
         DatabaseUrl::parse(DATABASE_URL_DEFAULT).expect("the default is a database URL")
     });
@@ -212,6 +223,7 @@ fn finish(parts: Interpreted, credentials: Option<&Path>) -> Result<Config, Conf
             lock_timeout: parts.lock_timeout,
             reclaim: parts.reclaim,
             reclaim_timeout: parts.reclaim_timeout,
+            replication_source: parts.replication_source,
         },
         schedule: parts.schedule,
         engine: parts.engine,
@@ -220,6 +232,8 @@ fn finish(parts: Interpreted, credentials: Option<&Path>) -> Result<Config, Conf
         http: parts.http,
         log: parts.log,
         shutdown: parts.shutdown,
+        file,
+        is_database_default,
     })
 }
 

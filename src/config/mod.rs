@@ -19,6 +19,7 @@ mod error;
 mod gap;
 mod interpret;
 mod load;
+mod place;
 mod raw;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ mod window;
 
 pub use error::{ConfigError, Origin};
 pub use gap::GapMax;
+pub use place::DatabasePlace;
 pub use url::DatabaseUrl;
 pub use window::DailyWindow;
 
@@ -49,6 +51,12 @@ pub struct Config {
     pub log: LogConfig,
     /// `[shutdown]`
     pub shutdown: ShutdownConfig,
+    /// The file that was read, if there was one.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
+    /// Nobody named a database: neither the file nor the environment nor a credential.
+    #[serde(skip)]
+    pub is_database_default: bool,
 }
 
 /// Which database, and how long it may take to answer.
@@ -79,6 +87,19 @@ pub struct DatabaseConfig {
     /// How long that may take for one table.
     #[serde(with = "humantime_serde")]
     pub reclaim_timeout: Duration,
+    /// What is done with a server that is itself a replica of another.
+    pub replication_source: ReplicationSource,
+}
+
+/// What is done with a server that copies another one's rows: a replica of MariaDB that takes writes, or a
+/// subscriber of PostgreSQL. What is deleted there stays at its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReplicationSource {
+    /// Nothing is deleted there.
+    Refuse,
+    /// It is a primary too, and the operator has said so: each of two in a circle, say.
+    Accept,
 }
 
 /// What is done, after something was erased, about the values that are left in the database's files.
@@ -237,6 +258,44 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 }
 
 impl Config {
+    /// Refuses a configuration with which a service would start on a new, empty database although it has one:
+    /// a file that names none is a file that somebody is just writing.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::NoDatabase`].
+    pub fn for_service(self) -> Result<Self, ConfigError> {
+        match &self.file {
+            Some(path) if self.is_database_default => {
+                Err(ConfigError::NoDatabase { path: path.clone() })
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// Refuses another database, and another file, than before: a reload is for settings, and what names
+    /// another database may be a slip.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Moved`].
+    pub fn for_reload_of(self, before: &Self) -> Result<Self, ConfigError> {
+        let moved = |what, from: String, to: String| ConfigError::Moved { what, from, to };
+        if self.file != before.file {
+            let name = |file: &Option<PathBuf>| {
+                file.as_ref()
+                    .map_or_else(|| "no file".to_owned(), |file| file.display().to_string())
+            };
+            let (from, to) = (name(&before.file), name(&self.file));
+            return Err(moved("the configuration file", from, to));
+        }
+        if self.database.url.place() != before.database.url.place() {
+            let (from, to) = (&before.database.url, &self.database.url);
+            return Err(moved("[database] url", from.to_string(), to.to_string()));
+        }
+        Ok(self)
+    }
+
     /// The effective configuration as JSON, secrets left out: sections of keys.
     #[must_use]
     pub fn effective(&self) -> serde_json::Value {

@@ -99,7 +99,7 @@ macro_rules! sections {
 sections! {
     database as RawDatabase {
         url, url_file, replica_urls, replica_urls_file, max_connections, connect_timeout, statement_timeout, scan_timeout,
-        lock_timeout, reclaim, reclaim_timeout,
+        lock_timeout, reclaim, reclaim_timeout, replication_source,
     }
     schedule as RawSchedule { hour, sweep_interval, clock_skew_max }
     engine as RawEngine {

@@ -20,7 +20,13 @@ fn load_in(
     variables: &[(&str, &str)],
 ) -> Result<Config, ConfigError> {
     let path = directory.join("retentiond.toml");
-    fs::write(&path, file).unwrap();
+    // A file without a word is refused, whatever the variables say.
+    let text = if file.is_empty() {
+        "# nothing set\n"
+    } else {
+        file
+    };
+    fs::write(&path, text).unwrap();
     Config::load_searching(None, pairs(variables), &[path])
 }
 
@@ -71,7 +77,8 @@ fn without_anything_the_defaults_apply() {
 
 #[test]
 fn the_sample_changes_nothing_and_shows_every_default() {
-    assert_eq!(load(SAMPLE, &[]).unwrap(), defaults());
+    let of_sample = load(SAMPLE, &[]).unwrap();
+    assert_eq!(of_sample.effective(), defaults().effective());
 
     // A setting begins right after the `#`; prose and examples begin with a space.
     let uncommented: String = SAMPLE
@@ -83,7 +90,8 @@ fn the_sample_changes_nothing_and_shows_every_default() {
             _ => format!("{line}\n"),
         })
         .collect();
-    assert_eq!(load(&uncommented, &[]).unwrap(), defaults());
+    let of_uncommented = load(&uncommented, &[]).unwrap();
+    assert_eq!(of_uncommented.effective(), defaults().effective());
 
     for (section, keys) in raw::SECTIONS {
         assert!(SAMPLE.contains(&format!("[{section}]\n")), "{section}");
@@ -311,7 +319,8 @@ fn a_database_url_can_come_from_a_file_but_not_from_two_places() {
 fn systemd_credentials_are_found_unless_told_otherwise() {
     let directory = tempfile::tempdir().unwrap();
     let variables = [("CREDENTIALS_DIRECTORY", directory.path().to_str().unwrap())];
-    assert_eq!(load("", &variables).unwrap(), defaults());
+    let without = load("", &variables).unwrap();
+    assert_eq!(without.effective(), defaults().effective());
 
     fs::write(
         directory.path().join("database_url"),
@@ -351,4 +360,52 @@ fn what_is_shown_holds_no_secret_and_every_setting() {
     assert_eq!(settings[0].0, "database.url");
     assert!(settings.contains(&("engine.rows_per_second_max".to_owned(), None)));
     assert!(settings.contains(&("engine.workers".to_owned(), Some("1".to_owned()))));
+}
+
+#[test]
+fn a_file_that_somebody_is_writing_is_no_configuration() {
+    for text in [" ", "\n\n\t"] {
+        assert_eq!(
+            refusal(
+                text,
+                &[("RETENTIOND__DATABASE__URL", "postgres://db/platform")]
+            ),
+            "FILE is empty; write the configuration again (deploy/retentiond.toml shows the form), or \
+             remove the file"
+        );
+    }
+    let named = load("[database]\nurl = \"postgres://db/platform\"\n", &[]).unwrap();
+    assert!(named.clone().for_service().is_ok());
+    let by_environment = [("RETENTIOND__DATABASE__URL", "postgres://db/platform")];
+    assert!(load("", &by_environment).unwrap().for_service().is_ok());
+    assert!(matches!(
+        load("[log]\nlevel = \"info\"\n", &[])
+            .unwrap()
+            .for_service(),
+        Err(ConfigError::NoDatabase { .. })
+    ));
+    assert!(
+        defaults().for_service().is_ok(),
+        "without a file the service may be tried"
+    );
+    // Whoever reads it again stays where the service is.
+    let other = load("[database]\nurl = \"postgres://db/other\"\n", &[]).unwrap();
+    let other = Config {
+        file: named.file.clone(),
+        ..other
+    };
+    assert!(matches!(
+        other.for_reload_of(&named),
+        Err(ConfigError::Moved { .. })
+    ));
+    assert!(matches!(
+        defaults().for_reload_of(&named),
+        Err(ConfigError::Moved { .. })
+    ));
+    let changed = load("[database]\nurl = \"postgres://ann@db/platform\"\n", &[]).unwrap();
+    let changed = Config {
+        file: named.file.clone(),
+        ..changed
+    };
+    assert!(changed.for_reload_of(&named).is_ok());
 }

@@ -37,6 +37,11 @@ impl LookError {
         )
     }
 
+    /// Whether the server does not let us in.
+    pub(super) fn refuses_login(&self) -> bool {
+        matches!(self, Self::Engine(EngineError::Store(error)) if error.refuses_login())
+    }
+
     /// Class in metrics and in the log.
     pub(super) fn class(&self) -> &'static str {
         match self {
@@ -99,7 +104,7 @@ pub(super) fn report(health: &Health, problem: Option<&LookError>) {
             return probe::report_database(health, error);
         }
         LookError::Engine(EngineError::Unmet(unmet))
-            if unmet.requirement == Requirement::Writable =>
+            if Requirement::OF_PROBE.contains(&unmet.requirement) =>
         {
             health.set(Check::Look, Some(unmet.to_string()));
             return probe::report_database(health, &EngineError::Unmet(unmet.clone()));

@@ -42,7 +42,17 @@ pub(super) async fn run(engine: Arc<Engine>, health: Arc<Health>, bell: Bell) {
     let mut pauses = backoff();
     let mut was_well = true;
     loop {
-        let is_well = ask(&engine, &health).await;
+        let is_well = match ask(&engine, &health).await {
+            Ok(is_well) => is_well,
+            Err(error) => {
+                // Whoever changed it has most likely put the new one where the old one was: the loop looks.
+                if was_well && matches!(&error, EngineError::Store(error) if error.refuses_login())
+                {
+                    bell.ring(Source::Password);
+                }
+                false
+            }
+        };
         let pause = if is_well {
             if !was_well {
                 bell.ring(Source::Recovery);
@@ -57,19 +67,19 @@ pub(super) async fn run(engine: Arc<Engine>, health: Arc<Health>, bell: Bell) {
     }
 }
 
-/// One probe; whether all is well.
-async fn ask(engine: &Engine, health: &Health) -> bool {
+/// One probe; whether all is well. An error is the database's.
+async fn ask(engine: &Engine, health: &Health) -> Result<bool, EngineError> {
     match clocks_of_primary(engine).await {
         Ok((host, database)) => {
             metrics::clock_skew(host - database);
             health.set(Check::Database, None);
             let problem = engine.now(host, database).err();
             report_clock(health, problem.as_ref());
-            problem.is_none()
+            Ok(problem.is_none())
         }
         Err(error) => {
             report_database(health, &error);
-            false
+            Err(error)
         }
     }
 }
@@ -77,7 +87,7 @@ async fn ask(engine: &Engine, health: &Health) -> bool {
 /// Both clocks of a database that takes writes.
 async fn clocks_of_primary(engine: &Engine) -> Result<(DateTime<Utc>, DateTime<Utc>), EngineError> {
     // Everything else is asked by the look: it changes seldom, and takes longer to find out.
-    if let Some(unmet) = engine.database.unmet_of(&[Requirement::Writable]).await? {
+    if let Some(unmet) = engine.database.unmet_of(&Requirement::OF_PROBE).await? {
         return Err(EngineError::Unmet(unmet));
     }
     engine.both_clocks().await

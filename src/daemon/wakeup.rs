@@ -20,11 +20,13 @@ pub enum Source {
     Recovery,
     /// The configuration was read again.
     Reload,
+    /// The server refused our password.
+    Password,
 }
 
 impl Source {
     /// All causes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Start,
         Self::Cron,
         Self::Sweep,
@@ -32,6 +34,7 @@ impl Source {
         Self::Clock,
         Self::Recovery,
         Self::Reload,
+        Self::Password,
     ];
 
     /// Name in metrics and in the log.
@@ -45,6 +48,7 @@ impl Source {
             Self::Clock => "clock",
             Self::Recovery => "recovery",
             Self::Reload => "reload",
+            Self::Password => "password",
         }
     }
 }

@@ -45,8 +45,9 @@ pub struct ClaimedRun {
     pub pinned: Cutoffs,
     /// How many times the run was claimed, this time included.
     pub attempts: i32,
-    /// Its last attempt found rows without their participant: they are looked for before it is completed.
-    pub had_orphans: bool,
+    /// An earlier attempt, or the tenant's run before, found rows without their participant, or a foreign key
+    /// that was not in force: they are looked for before it is completed.
+    pub may_have_orphans: bool,
     /// Hashes addresses under the tenant's keys.
     pub hasher: TenantHasher,
 }

@@ -150,7 +150,7 @@ async fn claim_in(
     candidate: &Candidate,
     transaction: &Transaction,
 ) -> Result<Attempt, EngineError> {
-    require(transaction, &Requirement::ALL).await?;
+    require(transaction, &Requirement::TO_CLAIM).await?;
     let (host, database) = (engine.clock.now(), database_now(transaction).await?);
     let now = engine.now(host, database)?;
     let latest = host.max(database);
@@ -182,7 +182,7 @@ async fn claim_in(
     if run.state == RunState::Completed.name() {
         return Ok(Attempt::of(Claim::AlreadyCompleted(Box::new(run))));
     }
-    record_gaps(engine, transaction, candidate, zone).await?;
+    let orphans = record_gaps(engine, transaction, candidate, zone).await?;
     let superseded =
         runs::supersede_before(transaction, candidate.tenant, candidate.period).await?;
     let set_aside = runs::set_aside_future(transaction, candidate.tenant, latest).await?;
@@ -224,6 +224,7 @@ async fn claim_in(
         ruling.number,
         cutoffs,
         zone.release(),
+        orphans,
     )
     .await?;
     let run = runs::find(transaction, candidate.tenant, candidate.period)
@@ -241,7 +242,9 @@ async fn claim_in(
             purge: run.purge_cutoff,
         },
         attempts: run.attempts,
-        had_orphans: run.failure_class.as_deref() == Some("orphans"),
+        may_have_orphans: run.orphans.is_some()
+            // As an earlier version of the service recorded it.
+            || run.failure_class.as_deref() == Some("orphans"),
         lease,
     };
     Ok(ended(Claim::Claimed(Box::new(claimed))))
@@ -301,18 +304,20 @@ async fn ensure_run(
 }
 
 /// S2: months between the tenant's last recorded run and this one, in which nobody ran, are
-/// recorded as superseded. A new tenant has none.
+/// recorded as superseded. A new tenant has none. Returns what the last run knew of rows without their
+/// participant, if it was not completed: a month that begins must not forget them.
 async fn record_gaps(
     engine: &Engine,
     transaction: &Transaction,
     candidate: &Candidate,
     zone: &Zone,
-) -> Result<(), EngineError> {
-    let last = runs::newest_period_before(transaction, candidate.tenant, candidate.period).await?;
-    let Some(last) = last else {
-        return Ok(());
+) -> Result<Option<i64>, EngineError> {
+    let last = runs::newest_before(transaction, candidate.tenant, candidate.period).await?;
+    let Some((last, Ok(period))) = last.map(|run| (run.orphans, run.period.parse::<Period>()))
+    else {
+        return Ok(None);
     };
-    let mut missed = last.next();
+    let mut missed = period.next();
     while missed < candidate.period {
         let due_at = due_instant(missed, zone, engine.schedule_hour);
         runs::create(
@@ -326,7 +331,7 @@ async fn record_gaps(
         .await?;
         missed = missed.next();
     }
-    Ok(())
+    Ok(last)
 }
 
 /// S4: records that the candidate's run failed before it could be claimed (its zone or its policy
@@ -342,6 +347,12 @@ pub async fn record_failed_claim(
 ) -> Result<Option<Uuid>, EngineError> {
     if error.is_of_the_clock() {
         // By which clock would it be recorded? What is due is not even known.
+        return Ok(None);
+    }
+    if matches!(error, EngineError::Unmet(unmet) if Requirement::OF_PROBE.contains(&unmet.requirement))
+    {
+        // Nothing can be written there. Where commits wait for a standby, to try would leave a session more
+        // that waits.
         return Ok(None);
     }
     let transaction = engine.database.begin("recording a failed claim").await?;

@@ -154,7 +154,7 @@ struct Leftover {
 
 /// Counts what is left, besides what the database `refused`; an orphan is an error.
 ///
-/// Orphans are looked for where the run failed because of some before: a foreign key in force lets nobody
+/// Orphans are looked for where there is a reason to, which the run's record keeps: a foreign key in force lets nobody
 /// make one, and to look reads every child of the tenant, 40 % of a run's time as measured
 /// (docs/performance.md). `verify` looks in any case.
 async fn leftover(
@@ -166,7 +166,7 @@ async fn leftover(
     let transaction = engine.database.begin_read("recounting").await?;
     let tenant = run.lease.tenant;
     // In the snapshot that decides: rows that are hidden now would not be counted either.
-    require(&transaction, &Requirement::ALL).await?;
+    require(&transaction, &Requirement::TO_CLAIM).await?;
     let (now, cutoffs) = cutoffs_in_force(engine, run, &transaction).await?;
     let uploads = refused.of(Stage::Uploads);
     let mut rows = recount::empty_uploads_besides(&transaction, tenant, uploads).await?;
@@ -175,16 +175,18 @@ async fn leftover(
         rows += recount::eligible_besides(&transaction, tenant, stage, cutoffs, refused).await?;
     }
     let undated = recount::undated(&transaction, tenant, now).await?;
-    for table in CHILD_TABLES.into_iter().filter(|_| run.had_orphans) {
-        let orphans = recount::orphans(&transaction, tenant, table).await?;
-        if orphans > 0 {
-            return Err(EngineError::Orphans {
-                table,
-                rows: orphans,
-            });
+    let mut orphans = None;
+    for table in CHILD_TABLES.into_iter().filter(|_| run.may_have_orphans) {
+        let found = recount::orphans(&transaction, tenant, table).await?;
+        if found > 0 {
+            let (first, sum) = orphans.unwrap_or((table, 0));
+            orphans = Some((first, sum + found));
         }
     }
     transaction.rollback().await?;
+    if let Some((table, rows)) = orphans {
+        return Err(EngineError::Orphans { table, rows });
+    }
     Ok(Leftover { rows, undated })
 }
 

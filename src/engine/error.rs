@@ -101,12 +101,13 @@ pub enum EngineError {
     },
     /// Rows whose participant does not exist.
     #[error(
-        "{rows} rows of {table} belong to no participant; restore the foreign keys, then run again"
+        "{rows} rows belong to no participant, the first of them in {table}; `retentiond verify` counts \
+         them, docs/runbooks/retentiond-orphans.md says how to remove them"
     )]
     Orphans {
-        /// The table.
+        /// The first table in which there are some.
         table: &'static str,
-        /// Rows found.
+        /// Rows found in all tables.
         rows: u64,
     },
     /// SIGINT or SIGTERM, a new configuration, or something that is wrong for every tenant.
@@ -130,7 +131,10 @@ pub const TIME_ZONE: &str = "time_zone";
 pub const KEYRING: &str = "keyring";
 
 /// Classes of the engine's own errors that a run can fail with.
-const OWN_CLASSES: [&str; 12] = [
+const OWN_CLASSES: [&str; 15] = [
+    "database_replaced",
+    "commits_waiting",
+    "replication_source",
     "row_security",
     "foreign_keys",
     "system_versioning",

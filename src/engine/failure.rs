@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::store::requirements::Requirement;
 use crate::store::runs::{Failure, RefusedRecord};
 
 use super::error::EngineError;
@@ -24,6 +25,13 @@ pub fn failure_of(error: &EngineError, run_id: Uuid, attempts: i32) -> Failure {
                 constraint: first.constraint.clone(),
                 rows: *rows,
             }),
+            _ => None,
+        },
+        orphans: match error {
+            EngineError::Orphans { rows, .. } => Some(*rows),
+            EngineError::Unmet(unmet) if unmet.requirement == Requirement::ForeignKeysInForce => {
+                Some(0)
+            }
             _ => None,
         },
         retry_after_seconds: retry_after(run_id, attempts).as_secs_f64(),

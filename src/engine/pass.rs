@@ -92,7 +92,7 @@ async fn look_at_runs(
     Result<(Vec<Candidate>, HashMap<TenantId, tenant_run::Model>), UnknownTenants>,
     EngineError,
 > {
-    if let Some(unmet) = engine.database.unmet_of(&[Requirement::Writable]).await? {
+    if let Some(unmet) = engine.database.unmet_of(&Requirement::TO_WRITE).await? {
         return Err(EngineError::Unmet(unmet));
     }
     let candidates = match look(engine, scope).await? {

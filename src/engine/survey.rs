@@ -57,6 +57,8 @@ pub struct Findings {
     pub last_completed: Option<DateTime<Utc>>,
     /// As above, completed or failed.
     pub last_ended: Option<DateTime<Utc>>,
+    /// Rows without their participant, of all tenants, as their newest runs last counted them.
+    pub orphans: u64,
     /// Tenants whose newest due period is completed.
     pub completed: Vec<Candidate>,
     /// The time zones in use, by name.
@@ -181,6 +183,7 @@ pub fn judge(
         }
         newest_due = newest_due.max(Some(candidate.due_at));
         if let Some(run) = run {
+            findings.orphans += run.orphans;
             if run.state == RunState::Completed {
                 findings.last_completed = findings.last_completed.max(run.finished_at);
             }

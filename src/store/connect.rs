@@ -13,7 +13,7 @@ use sea_orm::{
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
-use crate::config::{DatabaseConfig, Reclaim};
+use crate::config::{DatabaseConfig, Reclaim, ReplicationSource};
 
 use super::dialect::Dialect;
 use super::error::{ErrorClass, StoreError};
@@ -31,6 +31,9 @@ pub struct Database {
     reclaim: Reclaim,
     connections_max: u32,
     misses: Misses,
+    /// The server that answered when the pool was opened, as it names itself.
+    server: Arc<str>,
+    replication_source: ReplicationSource,
     /// SQLite's.
     file: Option<Arc<SqliteFile>>,
 }
@@ -130,7 +133,7 @@ pub async fn connect(
         }
     };
     let dialect = Dialect::of(pool.get_database_backend());
-    let database = Database {
+    let mut database = Database {
         pool,
         dialect,
         timeouts: Timeouts {
@@ -143,22 +146,18 @@ pub async fn connect(
         reclaim: config.reclaim,
         connections_max: config.max_connections,
         misses,
-        file: sqlite_file(config).map(Arc::new),
+        server: Arc::default(),
+        replication_source: config.replication_source,
+        file: sqlite_file(config).map(|file| Arc::new(file.opened())),
     };
-    let usable = match dialect {
-        Dialect::Sqlite => database.require_secure_delete().await,
-        Dialect::MariaDb => database.require_mariadb().await,
-        Dialect::Postgres => Ok(()),
-    };
-    usable?;
-    database.require_utf8().await?;
+    database.server = database.look_at_server().await?.into();
     Ok(database)
 }
 
 /// The file of a SQLite database.
 fn sqlite_file(config: &DatabaseConfig) -> Option<SqliteFile> {
     let (path, is_read_only) = config.url.sqlite_file()?;
-    Some(SqliteFile { path, is_read_only })
+    Some(SqliteFile::new(path, is_read_only))
 }
 
 /// On a node of a Galera cluster: each transaction begins by waiting until the node has applied
@@ -216,6 +215,16 @@ impl Database {
     #[must_use]
     pub fn reclaim(&self) -> Reclaim {
         self.reclaim
+    }
+
+    /// The server that answered when the database was opened, as it names itself.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    pub(super) fn replication_source(&self) -> ReplicationSource {
+        self.replication_source
     }
 
     /// How many connections the pool has at most.
@@ -363,80 +372,11 @@ impl Database {
         Ok(transaction)
     }
 
-    /// MySQL speaks the same protocol, but not the same SQL.
-    async fn require_mariadb(&self) -> Result<(), StoreError> {
-        let transaction = self.begin_read("cannot open the database").await?;
-        let is_mariadb = transaction
-            .number(
-                "SELECT CASE WHEN VERSION() LIKE '%MariaDB%' THEN 1 ELSE 0 END AS n",
-                &[],
-            )
-            .await?;
-        transaction.rollback().await?;
-        if is_mariadb == 1 {
-            return Ok(());
-        }
-        Err(StoreError::new(
-            ErrorClass::Address,
-            "the server is MySQL, and retentiond needs MariaDB 10.11 or newer",
-        ))
-    }
-
-    /// Names and addresses must come back as they went in, and an address must hash to what it hashed to
-    /// before: that takes one encoding, which holds every character. (On MariaDB each column of ours says
-    /// so itself, whatever the database's default is.)
-    async fn require_utf8(&self) -> Result<(), StoreError> {
-        let sql = match self.dialect {
-            Dialect::Postgres => "SELECT current_setting('server_encoding') AS encoding",
-            Dialect::Sqlite => "SELECT encoding FROM pragma_encoding",
-            Dialect::MariaDb => return Ok(()),
-        };
-        let transaction = self.begin_read("cannot use the database").await?;
-        let found = transaction.row::<Encoding>(sql, &[]).await?;
-        transaction.rollback().await?;
-        let encoding = found.map_or_else(|| "unknown".to_owned(), |found| found.encoding);
-        if ["UTF8", "UTF-8"].contains(&encoding.as_str()) {
-            return Ok(());
-        }
-        let advice = format!(
-            "its encoding is {encoding}, and retentiond needs UTF-8, or names and addresses are lost or \
-             not recognised; make a database with UTF-8 (on PostgreSQL: ENCODING 'UTF8' TEMPLATE template0) \
-             and move the data there"
-        );
-        Err(StoreError::new(ErrorClass::Address, "cannot use the database").with_advice(advice))
-    }
-
-    /// SQLite: deleted values must be overwritten in the file; a build may lack the feature.
-    async fn require_secure_delete(&self) -> Result<(), StoreError> {
-        let transaction = self.begin_read("cannot open the database").await?;
-        let setting = transaction
-            .row::<SecureDelete>("PRAGMA secure_delete", &[])
-            .await?;
-        transaction.rollback().await?;
-        match setting {
-            Some(SecureDelete { secure_delete: 1 }) => Ok(()),
-            _ => Err(StoreError::new(
-                ErrorClass::Schema,
-                "SQLite does not overwrite what it deletes (secure_delete is off)",
-            )),
-        }
-    }
-
     /// Closes the pool.
     pub async fn close(self) {
         // The process is about to end; a connection that cannot say good-bye is no error.
         let _ = within(REPLY_MARGIN, "closing", self.pool.close()).await;
     }
-}
-
-#[derive(sea_orm::FromQueryResult)]
-struct SecureDelete {
-    secure_delete: i32,
-}
-
-#[derive(sea_orm::FromQueryResult)]
-struct Encoding {
-    encoding: String,
 }
 
 #[derive(sea_orm::FromQueryResult)]

@@ -61,6 +61,26 @@ impl Dialect {
         }
     }
 
+    /// The server that executes the statement, as it names itself: address, database, and on the servers what
+    /// tells one from another of the same address. At most 255 characters.
+    #[must_use]
+    pub fn server(self) -> &'static str {
+        match self {
+            Self::Postgres => {
+                "(SELECT left(COALESCE(host(inet_server_addr()) || ':' || inet_server_port(), 'socket') \
+                 || '/' || current_database() || ' (system ' || system_identifier || ')', 255) \
+                 FROM pg_control_system())"
+            }
+            Self::MariaDb => {
+                "LEFT(CONCAT(@@hostname, ':', @@port, '/', COALESCE(DATABASE(), '-'), ' (server_id ', \
+                 @@GLOBAL.server_id, ')'), 255)"
+            }
+            Self::Sqlite => {
+                "(SELECT substr(file, -255) FROM pragma_database_list WHERE name = 'main')"
+            }
+        }
+    }
+
     /// The database's clock, in UTC: the moment of the call, not the start of the transaction.
     #[must_use]
     pub fn now(self) -> &'static str {

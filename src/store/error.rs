@@ -205,6 +205,15 @@ impl StoreError {
         self.class
     }
 
+    /// Whether the server does not let this user in: the password may have been changed.
+    #[must_use]
+    pub fn refuses_login(&self) -> bool {
+        matches!(
+            self.code.as_deref(),
+            Some("28P01" | "28000" | "1045" | "1698" | "1862")
+        )
+    }
+
     /// The database's own code (SQLSTATE, or an error number).
     #[must_use]
     pub fn code(&self) -> Option<&str> {

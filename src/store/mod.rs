@@ -22,6 +22,7 @@ pub mod requirements;
 mod retry;
 pub mod runs;
 pub mod schema;
+mod server;
 mod sqlite_files;
 pub mod standing;
 mod statement;

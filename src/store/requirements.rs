@@ -10,6 +10,7 @@ use std::fmt;
 
 use sea_orm::FromQueryResult;
 
+use crate::config::ReplicationSource;
 use crate::domain::subject::{CHILD_TABLES, SUBJECT_TABLES};
 
 use super::connect::Database;
@@ -18,11 +19,23 @@ use super::error::StoreError;
 use super::mariadb_session;
 use super::transaction::Transaction;
 
+mod replication;
+
+/// How long a COMMIT may wait for a synchronous standby before the service takes it for gone, seconds.
+const COMMIT_WAIT_MAX_SECONDS: u32 = 5;
+
 /// Something without which nothing may be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requirement {
     /// The server takes writes.
     Writable,
+    /// SQLite: the file is the one that was opened.
+    SameFile,
+    /// What is committed is acknowledged: no COMMIT of ours waits for a standby that is gone.
+    CommitsAcknowledged,
+    /// The rows are the server's own: it does not copy them from another one, where what is deleted here would
+    /// stay.
+    NoReplicationSource,
     /// The role sees every row of our tables.
     AllRowsVisible,
     /// Each child table has its foreign key to `participant`, in force in this session.
@@ -35,15 +48,40 @@ pub enum Requirement {
 
 impl Requirement {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::Writable,
+        Self::SameFile,
+        Self::CommitsAcknowledged,
+        Self::NoReplicationSource,
         Self::AllRowsVisible,
         Self::ForeignKeysInForce,
         Self::NoSystemVersioning,
         Self::SessionSettings,
     ];
 
-    /// Those that must be met to count what there is, too: all but that the server takes writes.
+    /// Those that are asked at each claim: all but the one for which MariaDB takes a statement of its own.
+    pub const TO_CLAIM: [Self; 7] = [
+        Self::Writable,
+        Self::SameFile,
+        Self::CommitsAcknowledged,
+        Self::AllRowsVisible,
+        Self::ForeignKeysInForce,
+        Self::NoSystemVersioning,
+        Self::SessionSettings,
+    ];
+
+    /// Those that change from one moment to the next: the daemon's probe asks every few seconds.
+    pub const OF_PROBE: [Self; 3] = [Self::Writable, Self::SameFile, Self::CommitsAcknowledged];
+
+    /// Those that make a server one to write on: asked before a pass.
+    pub const TO_WRITE: [Self; 4] = [
+        Self::Writable,
+        Self::SameFile,
+        Self::CommitsAcknowledged,
+        Self::NoReplicationSource,
+    ];
+
+    /// Those that must be met to count what there is, too: all but those that make a server one to write on.
     pub const TO_COUNT: [Self; 4] = [
         Self::AllRowsVisible,
         Self::ForeignKeysInForce,
@@ -56,6 +94,9 @@ impl Requirement {
     pub fn class(self) -> &'static str {
         match self {
             Self::Writable => "database_read_only",
+            Self::SameFile => "database_replaced",
+            Self::CommitsAcknowledged => "commits_waiting",
+            Self::NoReplicationSource => "replication_source",
             Self::AllRowsVisible => "row_security",
             Self::ForeignKeysInForce => "foreign_keys",
             Self::NoSystemVersioning => "system_versioning",
@@ -77,6 +118,26 @@ impl Requirement {
                 "FROM (SELECT 1 AS one) AS server WHERE @@GLOBAL.read_only = 1 \
                  OR @@SESSION.tx_read_only = 1"
                     .to_owned(),
+            ),
+            // Our own sessions, of whatever process: a role sees those of its own name. One that began to wait
+            // a moment ago is an ordinary commit.
+            (Self::CommitsAcknowledged, Dialect::Postgres) => (
+                "COUNT(*)::text",
+                format!(
+                    "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = CURRENT_USER \
+                     AND datname = current_database() \
+                     AND state_change < clock_timestamp() - make_interval(secs => {COMMIT_WAIT_MAX_SECONDS}) \
+                     HAVING COUNT(*) > 0"
+                ),
+            ),
+            // A subscriber of logical replication. MariaDB's replicas are asked in a statement of their own.
+            (Self::NoReplicationSource, Dialect::Postgres) => (
+                "'a subscription to ' || MIN(pg_subscription_rel.srrelid::regclass::text)",
+                format!(
+                    "FROM pg_subscription_rel WHERE pg_subscription_rel.srrelid IN ({}) \
+                     HAVING COUNT(*) > 0",
+                    quoted(&ALL_TABLES, "to_regclass(", ")")
+                ),
             ),
             // The guard of deploy/sql admits every row to every role, and takes away deletes only.
             (Self::AllRowsVisible, Dialect::Postgres) => (
@@ -199,7 +260,8 @@ fn quoted(tables: &[&str], before: &str, after: &str) -> String {
 pub struct Unmet {
     /// Which one.
     pub requirement: Requirement,
-    /// The table or the setting; of the server `standby` or `server`.
+    /// The table, the setting or the file; of the server `standby` or `server`, how many sessions wait, or what it
+    /// copies from.
     pub place: String,
 }
 
@@ -214,6 +276,22 @@ impl fmt::Display for Unmet {
             Requirement::Writable => write!(
                 formatter,
                 "the server is read-only, by a setting; end that, or point [database] url at the primary"
+            ),
+            Requirement::SameFile => write!(
+                formatter,
+                "the file {place} was removed or replaced while retentiond had it open; put the right one in \
+                 its place, and restart retentiond"
+            ),
+            Requirement::CommitsAcknowledged => write!(
+                formatter,
+                "{place} of our sessions have waited for a synchronous standby since their COMMIT \
+                 (wait_event SyncRep); bring the standby back, or take it out of synchronous_standby_names"
+            ),
+            Requirement::NoReplicationSource => write!(
+                formatter,
+                "the server copies its rows from another one ({place}), where what is deleted here would \
+                 stay; point [database] url at the primary, or, if this is one, end the replication \
+                 (RESET REPLICA ALL, DROP SUBSCRIPTION) or set [database] replication_source = \"accept\""
             ),
             Requirement::AllRowsVisible => write!(
                 formatter,
@@ -249,6 +327,14 @@ pub async fn unmet_of(
     transaction: &Transaction,
     asked: &[Requirement],
 ) -> Result<Option<Unmet>, StoreError> {
+    if asked.contains(&Requirement::SameFile)
+        && let Some(place) = transaction.replaced_file()
+    {
+        return Ok(Some(Unmet {
+            requirement: Requirement::SameFile,
+            place,
+        }));
+    }
     let queries: Vec<String> = asked
         .iter()
         .filter_map(|requirement| requirement.query(transaction.dialect()))
@@ -278,10 +364,17 @@ impl Database {
     ///
     /// The database's.
     pub async fn unmet_of(&self, asked: &[Requirement]) -> Result<Option<Unmet>, StoreError> {
+        let mut asked = asked.to_vec();
+        if self.replication_source() == ReplicationSource::Accept {
+            asked.retain(|requirement| *requirement != Requirement::NoReplicationSource);
+        }
         let transaction = self
             .begin_read("asking whether the database is as it must be")
             .await?;
-        let unmet = unmet_of(&transaction, asked).await?;
+        let mut unmet = unmet_of(&transaction, &asked).await?;
+        if unmet.is_none() && asked.contains(&Requirement::NoReplicationSource) {
+            unmet = replication::mariadb_source(&transaction).await?;
+        }
         transaction.rollback().await?;
         if matches!(&unmet, Some(unmet) if unmet.requirement == Requirement::Writable) {
             // The primary may be another server by now, of the same name.

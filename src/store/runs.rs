@@ -253,22 +253,21 @@ pub async fn set_aside_future(
     Ok(set_aside)
 }
 
-/// The newest period before `period` for which the tenant has a run, whatever its state.
+/// The run of the newest period before `period` for which the tenant has one, whatever its state.
 ///
 /// # Errors
 ///
 /// The database's.
-pub async fn newest_period_before(
+pub async fn newest_before(
     transaction: &Transaction,
     tenant: TenantId,
     period: Period,
-) -> Result<Option<Period>, StoreError> {
+) -> Result<Option<tenant_run::Model>, StoreError> {
     let query = tenant_run::Entity::find()
         .filter(tenant_run::Column::TenantId.eq(tenant.0))
         .filter(tenant_run::Column::Period.lt(period.to_string()))
         .order_by_desc(tenant_run::Column::Period);
-    let run = transaction.run(query.one(transaction.orm())).await?;
-    Ok(run.and_then(|run| run.period.parse().ok()))
+    transaction.run(query.one(transaction.orm())).await
 }
 
 /// Makes the run of a tenant for a period, unless there is one: at most one ever.
@@ -312,7 +311,8 @@ pub async fn create(
 }
 
 /// Marks a run as running, pins its policy version and cutoffs unless they are, with the release of the
-/// time-zone rules that they were reckoned by, and counts the attempt.
+/// time-zone rules that they were reckoned by, counts the attempt, and records on which server. `orphans` is
+/// what the tenant's run before left to be counted, as in the run's own record.
 ///
 /// # Errors
 ///
@@ -324,8 +324,9 @@ pub async fn start(
     policy_version: i32,
     cutoffs: Cutoffs,
     tzdata_release: &Release,
+    orphans: Option<i64>,
 ) -> Result<(), StoreError> {
-    let now = transaction.dialect().now();
+    let (now, server) = (transaction.dialect().now(), transaction.dialect().server());
     // What is pinned stays pinned: the four columns are written while the version is unset only.
     // The version is assigned last, because MariaDB evaluates assignments from left to right.
     let sql = format!(
@@ -334,7 +335,8 @@ pub async fn start(
          purge_cutoff = CASE WHEN policy_version IS NULL THEN :purge ELSE purge_cutoff END, \
          tzdata_release = CASE WHEN policy_version IS NULL THEN :release ELSE tzdata_release END, \
          policy_version = COALESCE(policy_version, :version), \
-         attempts = attempts + 1, started_at = COALESCE(started_at, {now}), \
+         attempts = attempts + 1, server = {server}, \
+         orphans = COALESCE(orphans, :orphans), started_at = COALESCE(started_at, {now}), \
          finished_at = NULL, retry_at = NULL \
          WHERE tenant_id = :tenant AND id = :run"
     );
@@ -346,6 +348,7 @@ pub async fn start(
                 ("anonymize", cutoffs.anonymize.into()),
                 ("purge", cutoffs.purge.into()),
                 ("release", tzdata_release.name().into()),
+                ("orphans", orphans.into()),
                 ("tenant", tenant.0.into()),
                 ("run", run_id.into()),
             ],

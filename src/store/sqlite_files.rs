@@ -5,7 +5,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::{ErrorClass, StoreError};
@@ -19,9 +19,32 @@ pub(super) struct SqliteFile {
     pub(super) path: PathBuf,
     /// The URL asks for no more than to read.
     pub(super) is_read_only: bool,
+    /// Device and inode of the file that was opened.
+    opened: Option<(u64, u64)>,
 }
 
 impl SqliteFile {
+    /// The file of a database that is about to be opened.
+    pub(super) fn new(path: PathBuf, is_read_only: bool) -> Self {
+        Self {
+            path,
+            is_read_only,
+            opened: None,
+        }
+    }
+
+    /// The same, after it has been opened.
+    pub(super) fn opened(self) -> Self {
+        let opened = identity(&self.path);
+        Self { opened, ..self }
+    }
+
+    /// Whether another file has this name now, or none. Connections that are open go on in the one that was
+    /// opened, which nobody else sees any more.
+    pub(super) fn is_replaced(&self) -> bool {
+        self.opened.is_some() && identity(&self.path) != self.opened
+    }
+
     /// The error of opening the database, with the file that is at fault in its advice, if one is found,
     /// and of the class that it then has.
     pub(super) fn explain_opening(&self, error: StoreError) -> StoreError {
@@ -175,6 +198,11 @@ fn fault(file: &Path, is_read_only: bool) -> Option<(ErrorClass, String)> {
         }
         _ => None,
     }
+}
+
+fn identity(file: &Path) -> Option<(u64, u64)> {
+    let found = fs::metadata(file).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 fn no_room(file: &Path) -> String {

@@ -32,6 +32,8 @@ pub struct Standing {
     pub is_pinned: bool,
     /// Of a failed run: when it is to be taken up again, by the database's clock.
     pub retry_at: Option<DateTime<Utc>>,
+    /// Rows without their participant that it found when they were last counted.
+    pub orphans: u64,
     /// When it last ended, whatever its end was.
     pub finished_at: Option<DateTime<Utc>>,
     /// Until when somebody holds its lease, by the database's clock; unset = nobody does.
@@ -52,7 +54,7 @@ pub async fn since(
     let rows = transaction
         .rows::<StandingRow>(
             "SELECT tenant_run.tenant_id, tenant_run.id, tenant_run.period, tenant_run.state, \
-             tenant_run.policy_version, tenant_run.retry_at, tenant_run.finished_at, \
+             tenant_run.policy_version, tenant_run.retry_at, tenant_run.finished_at, tenant_run.orphans, \
              run_lease.expires_at \
              FROM tenant_run LEFT JOIN run_lease ON run_lease.tenant_id = tenant_run.tenant_id \
              AND run_lease.run_id = tenant_run.id AND run_lease.slice = 0 \
@@ -75,6 +77,10 @@ pub async fn since(
                 state: row.state.parse().ok()?,
                 is_pinned: row.policy_version.is_some(),
                 retry_at: row.retry_at,
+                orphans: row
+                    .orphans
+                    .and_then(|rows| u64::try_from(rows).ok())
+                    .unwrap_or_default(),
                 finished_at: row.finished_at,
                 lease_expires_at: row.expires_at,
             })
@@ -205,6 +211,7 @@ struct StandingRow {
     policy_version: Option<i32>,
     retry_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
+    orphans: Option<i64>,
     expires_at: Option<DateTime<Utc>>,
 }
 

@@ -60,6 +60,12 @@ impl Transaction {
         self.dialect
     }
 
+    /// The file of a SQLite database, if it is not the one any more that was opened.
+    pub(super) fn replaced_file(&self) -> Option<String> {
+        let file = self.file.as_ref().filter(|file| file.is_replaced())?;
+        Some(file.path.display().to_string())
+    }
+
     /// The SeaORM transaction, for finders on entities; wrap the call in [`Transaction::run`].
     #[must_use]
     pub fn orm(&self) -> &DatabaseTransaction {

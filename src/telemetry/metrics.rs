@@ -45,6 +45,7 @@ const LIMITS_UNMEASURED: &str = "retention_limits_unmeasured";
 const ERRORS: &str = "retention_errors_total";
 const OVERDUE_PARTICIPANTS: &str = "retention_overdue_participants";
 const UNDATED_PARTICIPANTS: &str = "retention_undated_participants";
+const ORPHAN_ROWS: &str = "retention_orphan_rows";
 const LEASE_LOST: &str = "retention_lease_lost_total";
 const CLOCK_SKEW: &str = "retention_clock_skew_seconds";
 const SCHEDULER_WAKEUPS: &str = "retention_scheduler_wakeups_total";
@@ -259,6 +260,11 @@ fn describe() {
         Unit::Count,
         "Participants without a real date in added_at, whom no run ever takes, of tenants whose newest due period is completed."
     );
+    describe_gauge!(
+        ORPHAN_ROWS,
+        Unit::Count,
+        "Rows of the child tables without their participant, as the newest run of each tenant last counted them."
+    );
     describe_counter!(
         LEASE_LOST,
         Unit::Count,
@@ -313,6 +319,7 @@ fn register(labels: &Labels<'_>) {
         gauge!(RUN_PARTICIPANTS_LEFT, "stage" => *stage).set(0.0);
     }
     gauge!(UNDATED_PARTICIPANTS).set(0.0);
+    gauge!(ORPHAN_ROWS).set(0.0);
     gauge!(LAST_LOOK).set(0.0);
     for reason in labels.throttle_reasons {
         let _ = histogram!(THROTTLE_PAUSE, "reason" => *reason);
@@ -423,6 +430,8 @@ pub struct Standing<'a> {
     pub last_success: Option<DateTime<Utc>>,
     /// See the series.
     pub last_completion: Option<DateTime<Utc>>,
+    /// See the series.
+    pub orphans: u64,
 }
 
 /// Shows how all tenant-runs stand.
@@ -435,6 +444,7 @@ pub fn standing(standing: &Standing<'_>) {
         gauge!(TENANT_RUNS, "state" => state.name())
             .set(exact(known.map_or(0, |(_, count)| *count)));
     }
+    gauge!(ORPHAN_ROWS).set(exact(standing.orphans));
     for (name, instant) in [
         (RUN_DUE, standing.due_at),
         (RUN_LAST_SUCCESS, standing.last_success),

@@ -27,6 +27,7 @@ mod orphans;
 mod pgbouncer;
 mod plan_connections;
 mod policies;
+mod primary;
 mod privacy;
 mod races;
 mod refused;

@@ -47,6 +47,28 @@ fn without_the_key(backend: Backend) -> &'static str {
     }
 }
 
+/// The key once more, past what is there: validated, as far as the catalog says.
+fn with_the_key_unchecked(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Postgres => {
+            "ALTER TABLE answer ADD CONSTRAINT answer_participant FOREIGN KEY (tenant_id, participant_id) \
+             REFERENCES participant (tenant_id, id) ON DELETE CASCADE NOT VALID; \
+             UPDATE pg_constraint SET convalidated = true WHERE conname = 'answer_participant'"
+        }
+        _ => {
+            "SET STATEMENT foreign_key_checks = 0 FOR ALTER TABLE answer ADD CONSTRAINT \
+             answer_participant FOREIGN KEY (tenant_id, participant_id) \
+             REFERENCES participant (tenant_id, id) ON DELETE CASCADE"
+        }
+    }
+}
+
+/// SQLite has no word for it: the table is made anew, without the rows.
+const WITH_THE_KEY_SQLITE: &str = "DROP TABLE answer; CREATE TABLE answer (tenant_id bigint NOT NULL, \
+     participant_id blob NOT NULL, id blob NOT NULL, question varchar NOT NULL, body text, answered_at text NOT NULL, \
+     PRIMARY KEY (tenant_id, id), FOREIGN KEY (tenant_id, participant_id) \
+     REFERENCES participant (tenant_id, id) ON DELETE CASCADE)";
+
 /// An answer of nobody's, past the key, which stands again afterwards.
 fn an_orphan(backend: Backend) -> &'static [&'static str] {
     match backend {
@@ -108,7 +130,54 @@ on_every_database! {
             "{entries:?}"
         );
         assert_eq!(world.verify(None).await[0].orphans, 1);
+        assert_eq!(world.number("SELECT orphans FROM tenant_run").await, 1);
+        // Whatever it fails of next, it does not forget them; nor does the next month.
+        world.sql("UPDATE tenant_run SET failure_class = 'statement_timeout'").await;
+        world.sql("UPDATE tenant_run SET period = '2024-03', due_at = due_at").await;
+        let entries = world.run().await;
+        assert!(
+            matches!(entries[0].outcome, Outcome::Failed { failure_class: "orphans", .. }),
+            "{entries:?}"
+        );
+        let counted = "SELECT COUNT(*) FROM tenant_run WHERE orphans = 1";
+        assert_eq!(world.number(counted).await, 2);
         world.sql("DELETE FROM answer").await;
+        let entries = world.run().await;
+        assert!(matches!(entries[0].outcome, Outcome::Done), "{entries:?}");
+        let kept = "SELECT COUNT(*) FROM tenant_run WHERE state = 'completed' AND orphans IS NULL";
+        assert_eq!(world.number(kept).await, 1);
+    }
+
+    /// While the key was not in force, others may have deleted participants without their children.
+    async fn a_run_that_found_a_key_not_in_force_counts_orphans_once_it_is_back(scratch: Scratch) {
+        let backend = scratch.backend();
+        let world = example(scratch).await;
+        // What stops this run must not stop the next one.
+        let mut engine = world.engine.clone();
+        engine.stop = engine.stop.child_token();
+        let scope = Scope::default();
+        let candidates = look(&engine, &scope).await.expect("a look").expect("a tenant");
+        let Claim::Claimed(run) = claim(&engine, &candidates[0]).await.expect("a claim") else {
+            panic!("not claimed");
+        };
+        world.sql(without_the_key(backend)).await;
+        let driven = drive(&engine, &run).await;
+        assert_eq!(driven.error.expect("it is refused").class(), "foreign_keys");
+        assert_eq!(world.number("SELECT orphans FROM tenant_run").await, 0);
+        world.sql("DELETE FROM participant").await;
+        if backend != Backend::Sqlite {
+            // Somebody puts the key back, and has it not look at what is there.
+            world.sql(with_the_key_unchecked(backend)).await;
+            let entries = world.run().await;
+            assert!(
+                matches!(entries[0].outcome, Outcome::Failed { failure_class: "orphans", .. }),
+                "{entries:?}"
+            );
+            assert_eq!(world.number("SELECT orphans FROM tenant_run").await, 2);
+            world.sql("DELETE FROM answer").await;
+        } else {
+            world.sql(WITH_THE_KEY_SQLITE).await;
+        }
         let entries = world.run().await;
         assert!(matches!(entries[0].outcome, Outcome::Done), "{entries:?}");
     }

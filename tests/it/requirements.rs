@@ -138,6 +138,8 @@ async fn tried(way: &Way) {
         assert!(refused, "{what}: {}", serving.log());
         let (status, body) = serving.get("/readyz").expect("an answer");
         assert_eq!(status, 503, "{what}: {body}");
+        // The condition of RetentiondNotReady, at the first look.
+        assert_eq!(serving.metric("retention_ready"), Some(0.0), "{what}");
         assert_eq!(count(&world, "participant").await, 1, "{what}");
         assert_eq!(count(&world, "answer").await, 2, "{what}");
         serving.terminate(within).await;

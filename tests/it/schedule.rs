@@ -184,6 +184,7 @@ on_every_database! {
         // What a slow process would write that saw the run while it was still pending.
         let transaction = world.engine.database.begin("a test").await.expect("begin");
         let end = End::Failed(Failure {
+            orphans: None,
             class: "conflict",
             code: None,
             refused: None,

@@ -4,6 +4,7 @@ mod life;
 mod metrics;
 mod outages;
 mod pace;
+mod reload;
 mod state;
 mod throttle;
 mod tzdata;

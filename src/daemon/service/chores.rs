@@ -25,6 +25,8 @@ pub(super) enum Opening {
     Start,
     /// With a configuration that was read again.
     Reload,
+    /// With a password that was changed.
+    Password,
 }
 
 /// The opening that the loop waits for.
@@ -94,7 +96,7 @@ impl Daemon {
         match self.take_opening(id) {
             Some(Opening::Start) => self.reopen_at = Some(Instant::now() + self.next_pause()),
             Some(Opening::Reload) => self.refuse(&Broken),
-            None => {}
+            Some(Opening::Password) | None => {}
         }
     }
 

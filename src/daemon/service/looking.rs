@@ -84,6 +84,9 @@ impl Daemon {
                     workers.stop();
                 }
                 self.timer_at = Some(Instant::now() + self.next_pause());
+                if error.refuses_login() {
+                    self.take_up_new_password();
+                }
             }
         }
         if let Some(source) = self.look_again.take() {
@@ -108,6 +111,7 @@ impl Daemon {
             due_at: findings.due_at,
             last_success: survey.last_success,
             last_completion: survey.last_completion,
+            orphans: findings.orphans,
         });
         if !self.has_progressed {
             // Gauges die with the process; this one goes on from what the database knows.

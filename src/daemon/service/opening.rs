@@ -44,6 +44,8 @@ impl Daemon {
         match (outcome, why) {
             (Ok(engine), _) => self.adopt(config, engine, why),
             (Err(error), Opening::Reload) => self.refuse(&error),
+            // The look that follows says what is wrong, and tries again.
+            (Err(_), Opening::Password) => {}
             (Err(error), Opening::Start) if is_final(&error) => return Err(error.into()),
             (Err(error), Opening::Start) => self.wait_for_database(&error),
         }
@@ -62,6 +64,12 @@ impl Daemon {
         };
         self.health.set(check, Some(error.to_string()));
         let store = store_error(error);
+        if store.is_some_and(StoreError::refuses_login)
+            && let Some(config) = self.with_new_password()
+        {
+            // For the next attempt.
+            self.config = config;
+        }
         tracing::warn!(
             event = "database_unavailable",
             class = store.map(|error| error.class().name()),
@@ -107,10 +115,10 @@ impl Daemon {
             );
             notify::ready(&self.describe());
         }
-        self.begin_look(Some(if is_reload {
-            Source::Reload
-        } else {
-            Source::Start
+        self.begin_look(Some(match why {
+            Opening::Start => Source::Start,
+            Opening::Reload => Source::Reload,
+            Opening::Password => Source::Password,
         }));
     }
 
@@ -132,15 +140,46 @@ impl Daemon {
         notify::reloading();
         match (self.reread)() {
             Err(error) => self.refuse(&error),
-            // The first opening is still under way, or waits: it goes on with the new configuration.
+            // The first opening is still under way, or waits: it goes on with the new configuration, which
+            // may name another database, for there was none yet.
             Ok(config) if self.workers.is_none() => {
                 self.config = config;
                 self.reopen_at = None;
                 self.open(Opening::Start, self.config.clone());
                 notify::ready(&self.describe());
             }
-            Ok(config) => self.open(Opening::Reload, config),
+            Ok(config) => match config.for_reload_of(&self.config) {
+                Ok(config) => self.open(Opening::Reload, config),
+                Err(error) => self.refuse(&error),
+            },
         }
+    }
+
+    /// The server does not let us in, and the URL is another one by now: goes on with that, and with
+    /// everything else as it was.
+    pub(super) fn take_up_new_password(&mut self) {
+        if self.opening.is_none()
+            && let Some(config) = self.with_new_password()
+        {
+            tracing::info!(
+                event = "password_reread",
+                "the server refused the password, and another one is configured by now: opening the database \
+                 with that"
+            );
+            self.open(Opening::Password, config);
+        }
+    }
+
+    /// The configuration in force with the URL of now, if that is another one of the same database.
+    fn with_new_password(&self) -> Option<Config> {
+        let url = (self.reread)().ok()?.database.url;
+        let before = &self.config.database.url;
+        if url == *before || url.place() != before.place() {
+            return None;
+        }
+        let mut config = self.config.clone();
+        config.database.url = url;
+        Some(config)
     }
 
     pub(super) fn refuse(&self, error: &dyn std::error::Error) {

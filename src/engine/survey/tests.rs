@@ -29,6 +29,7 @@ fn standing(number: i64, period: &str, state: RunState) -> Standing {
         state,
         is_pinned: false,
         retry_at: None,
+        orphans: 0,
         finished_at: None,
         lease_expires_at: None,
     }

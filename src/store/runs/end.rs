@@ -49,6 +49,9 @@ pub struct Failure {
     pub code: Option<String>,
     /// The rows that the database refused, where it failed because of them.
     pub refused: Option<RefusedRecord>,
+    /// Rows without their participant that it found; 0 = it found that a foreign key is not in force, so
+    /// there may be some; unset = it is not about them.
+    pub orphans: Option<u64>,
     /// Pause until the next attempt.
     pub retry_after_seconds: f64,
 }
@@ -135,11 +138,16 @@ async fn record(
         Some(_) => dialect.now_plus_seconds(),
         None => "NULL",
     };
+    // Whatever it fails of next: they are forgotten only when a run is completed, which counts them.
+    let orphans = match end {
+        End::Completed { .. } => "NULL",
+        End::Failed(_) | End::Early(_) => "COALESCE(NULLIF(:orphans, 0), orphans, :orphans)",
+    };
     let sql = format!(
         "UPDATE tenant_run SET state = :state, finished_at = {}, retry_at = {retry_at}, \
          failure_class = :class, failure_code = :code, failure_stage = :stage, \
          failure_row_id = :row, failure_constraint = :constraint, failure_rows = :rows, \
-         undated = :undated WHERE tenant_id = :tenant AND id = :run AND {condition}",
+         undated = :undated, orphans = {orphans} WHERE tenant_id = :tenant AND id = :run AND {condition}",
         dialect.now(),
     );
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
@@ -163,6 +171,13 @@ async fn record(
                 ),
                 ("rows", refused.map(|refused| count(refused.rows)).into()),
                 ("undated", undated.map(count).into()),
+                (
+                    "orphans",
+                    failure
+                        .and_then(|failure| failure.orphans)
+                        .map(count)
+                        .into(),
+                ),
                 (
                     "seconds",
                     failure

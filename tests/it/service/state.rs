@@ -4,11 +4,9 @@
 use std::fs;
 use std::time::Duration;
 
+use crate::support::way::{Way, redirected};
+use crate::support::{Backend, Binary, Scratch, free_port, holds_within, scratch};
 use chrono::TimeDelta;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpListener;
-
-use crate::support::{Backend, Binary, Scratch, holds_within, scratch};
 
 use super::{LONG, is_completed, runs, tenant, wait_completed, wait_event, world};
 
@@ -29,17 +27,12 @@ fn unconfigured(from: &Binary) -> Binary {
 }
 
 #[tokio::test]
-async fn a_look_that_a_reload_overtakes_is_given_up_and_what_it_would_find_is_not_done() {
-    let (before, after) = (
-        world(scratch(Backend::Postgres).await).await,
-        world(scratch(Backend::Postgres).await).await,
-    );
-    let of_before = tenant(&before, "before", 2, 0, 0).await;
-    let of_after = tenant(&after, "after", 2, 0, 0).await;
-    let keyring_of = before.binary();
-    let binary = unconfigured(&keyring_of);
-    // For as long as somebody holds this table, a look at the first database does not end.
-    let held = sea_orm::TransactionTrait::begin(&before.db)
+async fn a_look_that_a_reload_overtakes_is_given_up() {
+    let world = world(scratch(Backend::Postgres).await).await;
+    let acme = tenant(&world, "acme", 2, 0, 0).await;
+    let binary = unconfigured(&world.binary());
+    // For as long as somebody holds this table, a look does not end.
+    let held = sea_orm::TransactionTrait::begin(&world.db)
         .await
         .expect("a transaction");
     sea_orm::ConnectionTrait::execute_unprepared(
@@ -51,57 +44,59 @@ async fn a_look_that_a_reload_overtakes_is_given_up_and_what_it_would_find_is_no
     let patient = "statement_timeout = \"1h\"\nscan_timeout = \"1h\"\nlock_timeout = \"1h\"\n";
     configure(
         &binary,
-        before.scratch.url(),
+        world.scratch.url(),
         &format!("{patient}{NO_SWEEP}"),
     );
     let serving = binary.serve();
-    let looks = || serving.metric("retention_scheduler_wakeups_total{source=\"start\"}");
-    let looking = holds_within(LONG, async || looks() == Some(1.0)).await;
+    let looks = |source: &str| {
+        serving.metric(&format!(
+            "retention_scheduler_wakeups_total{{source=\"{source}\"}}"
+        ))
+    };
+    let looking = holds_within(LONG, async || looks("start") == Some(1.0)).await;
     assert!(looking, "{}", serving.log());
 
-    configure(&binary, after.scratch.url(), NO_SWEEP);
+    // The new look begins although the old one has not ended, and does not wait as long.
+    let hasty = "lock_timeout = \"100ms\"\n";
+    configure(&binary, world.scratch.url(), &format!("{hasty}{NO_SWEEP}"));
     serving.signal("HUP");
-    wait_completed(&after, of_after, &serving).await;
+    wait_event(&serving, "look_failed", 1).await;
     held.rollback().await.expect("a rollback");
-    // A look at the new database after whatever the old look could still have said.
-    serving.signal("HUP");
-    wait_event(&serving, "configuration_reloaded", 2).await;
+    wait_completed(&world, acme, &serving).await;
     let (status, log) = serving.terminate(LONG).await;
     assert_eq!(status.code(), Some(0), "{log}");
-    assert!(!log.contains("\"tenant\":\"before\""), "{log}");
-    assert!(runs(&before, of_before).await.is_empty());
-    assert_eq!(runs(&after, of_after).await.len(), 1);
+    assert_eq!(runs(&world, acme).await.len(), 1);
 }
 
 #[tokio::test]
 async fn of_two_reloads_the_later_one_counts_although_it_is_faster() {
     let world = world(scratch(Backend::Postgres).await).await;
     let binary = unconfigured(&world.binary());
-    configure(&binary, world.scratch.url(), NO_SWEEP);
+    let front = free_port();
+    let (server, url) = redirected(world.scratch.url(), front);
+    let way = Way::open(front, server).await;
+    configure(&binary, &url, NO_SWEEP);
     let serving = binary.serve();
     serving.wait_ready(LONG).await;
 
-    // A server that accepts and never answers.
-    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = silent.local_addr().expect("an address");
-    let slow = format!("postgres://nobody@{address}/nothing?sslmode=disable");
+    // A server that accepts and never answers, for whoever connects now.
+    way.turn_to(None);
     configure(
         &binary,
-        &slow,
+        &url,
         &format!("connect_timeout = \"10m\"\n{NO_SWEEP}"),
     );
     serving.signal("HUP");
-    let (mut opening, _) = silent.accept().await.expect("a connection");
-    configure(&binary, world.scratch.url(), NO_SWEEP);
+    let opening = holds_within(LONG, async || way.unanswered() == 1).await;
+    assert!(opening, "{}", serving.log());
+    way.turn_to(Some(server));
+    configure(&binary, &url, NO_SWEEP);
     serving.signal("HUP");
     wait_event(&serving, "configuration_reloaded", 1).await;
 
     // The older one is given up at once, and not after its ten minutes.
-    let mut said = Vec::new();
-    tokio::time::timeout(LONG, opening.read_to_end(&mut said))
-        .await
-        .expect("the connection ends")
-        .expect("what it said");
+    let given_up = holds_within(LONG, async || way.unanswered() == 0).await;
+    assert!(given_up, "{}", serving.log());
     let acme = tenant(&world, "acme", 1, 0, 0).await;
     serving.signal("HUP");
     wait_completed(&world, acme, &serving).await;

@@ -1,8 +1,8 @@
 //! The way to a server, which a test closes, opens, makes longer and turns to another server.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
@@ -12,6 +12,9 @@ use tokio_util::task::AbortOnDropHandle;
 /// The way to a server, open for as long as the value lives.
 pub struct Way {
     accepting: AbortOnDropHandle<()>,
+    /// Of new connections; `None` = they are taken, and nobody answers.
+    to: Arc<Mutex<Option<SocketAddr>>>,
+    unanswered: Arc<AtomicU64>,
     delay_milliseconds: Arc<AtomicU64>,
 }
 
@@ -22,12 +25,25 @@ impl Way {
             .expect("the port is still free");
         let delay_milliseconds = Arc::new(AtomicU64::new(0));
         let delay = Arc::clone(&delay_milliseconds);
+        let to = Arc::new(Mutex::new(Some(to)));
+        let target = Arc::clone(&to);
+        let unanswered = Arc::new(AtomicU64::new(0));
+        let waiting = Arc::clone(&unanswered);
         let accepting = tokio::spawn(async move {
             let mut connections = Vec::new();
-            while let Ok((client, _)) = listener.accept().await {
+            while let Ok((mut client, _)) = listener.accept().await {
                 let delay = Arc::clone(&delay);
+                let waiting = Arc::clone(&waiting);
+                let to = *target.lock().unwrap_or_else(PoisonError::into_inner);
                 // Dropped with the list, and that with the task: the connections break off.
                 connections.push(AbortOnDropHandle::new(tokio::spawn(async move {
+                    let Some(to) = to else {
+                        // Until the client goes.
+                        waiting.fetch_add(1, Ordering::Relaxed);
+                        let _ = client.read_to_end(&mut Vec::new()).await;
+                        waiting.fetch_sub(1, Ordering::Relaxed);
+                        return;
+                    };
                     if let Ok(server) = TcpStream::connect(to).await {
                         carry(client, server, &delay).await;
                     }
@@ -36,8 +52,21 @@ impl Way {
         });
         Self {
             accepting: AbortOnDropHandle::new(accepting),
+            to,
+            unanswered,
             delay_milliseconds,
         }
+    }
+
+    /// New connections go to `server` from now on, or to nobody who answers; those that are open stay where
+    /// they are, as when a name in DNS moves.
+    pub fn turn_to(&self, server: Option<SocketAddr>) {
+        *self.to.lock().unwrap_or_else(PoisonError::into_inner) = server;
+    }
+
+    /// Connections that wait for an answer that will not come.
+    pub fn unanswered(&self) -> u64 {
+        self.unanswered.load(Ordering::Relaxed)
     }
 
     /// From now on whatever is sent to the server takes so much longer.

@@ -1,0 +1,27 @@
+//! On which server a run was last claimed: after a switchover, whoever asks why people are still there has to
+//! know who was told to delete them. And what a run knows of rows that have lost their participant, which must
+//! outlast whatever else it fails of.
+
+use sea_orm_migration::prelude::*;
+
+use crate::columns::Columns;
+
+/// See the module.
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let added = [
+            Columns::of(manager).string_null("server", 255),
+            ColumnDef::new("orphans").big_integer().null().take(),
+        ];
+        for column in added {
+            // One at a time: SQLite takes no more.
+            let add = Table::alter().table("tenant_run").add_column(column).take();
+            manager.alter_table(add).await?;
+        }
+        Ok(())
+    }
+}
