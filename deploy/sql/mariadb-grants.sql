@@ -50,7 +50,3 @@ GRANT SELECT, INSERT, UPDATE ON suppression_key TO retentiond_run@'%';
 GRANT SELECT, INSERT, UPDATE ON tenant_run TO retentiond_run@'%';
 GRANT SELECT, INSERT, UPDATE ON run_lease TO retentiond_run@'%';
 GRANT SELECT, INSERT ON run_batch TO retentiond_run@'%';
-
--- Whether the server is itself a replica of another: what is deleted there stays at its source. Without this
--- right, which is one of the whole server, a replica that was stopped is not noticed, and a warning says so.
-GRANT SLAVE MONITOR ON *.* TO retentiond_run@'%';

@@ -115,9 +115,6 @@ async fn a_running_mariadb_replica_is_refused_unless_it_is_accepted() {
             &format!("USE {name}; {grants}"),
         ])
         .await;
-    replica
-        .execute(&["REVOKE SLAVE MONITOR ON *.* FROM retentiond_run@'%'"])
-        .await;
     let unseen = on(&binary, &there.replace("root@", "retentiond_run@"));
     let refused = unseen.run(&["run"]).expect_code(4);
     assert!(

@@ -60,8 +60,8 @@ fn warn_once() {
     SAID.call_once(|| {
         tracing::warn!(
             event = "replication_unseen",
-            "the role may not ask whether the server is a replica, so one that was stopped is not noticed; run \
-             the GRANT file (GRANT SLAVE MONITOR)"
+            "the role may not ask whether the server is a replica, so one that was stopped is not noticed; an \
+             administrator grants the right with deploy/sql/mariadb-replication.sql"
         );
     });
 }

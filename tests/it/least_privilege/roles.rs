@@ -12,6 +12,7 @@ const ROLE: &str = "retentiond_run";
 
 const POSTGRES_GRANTS: &str = include_str!("../../../deploy/sql/postgres-grants.sql");
 const POSTGRES_GUARD: &str = include_str!("../../../deploy/sql/postgres-guard.sql");
+const MARIADB_REPLICATION: &str = include_str!("../../../deploy/sql/mariadb-replication.sql");
 const MARIADB_GRANTS: &str = include_str!("../../../deploy/sql/mariadb-grants.sql");
 
 /// A role made for one test.
@@ -106,6 +107,10 @@ impl Roles {
         };
         for _ in 0..2 {
             execute(as_owner, &statements(grants, &self.service.name)).await;
+        }
+        if database.backend() == Backend::MariaDb {
+            let of_server = statements(MARIADB_REPLICATION, &self.service.name);
+            execute(&self.administrator, &of_server).await;
         }
     }
 
