@@ -35,6 +35,8 @@ use exit::{Exit, Failure};
 use output::Format;
 use session::Session;
 
+use crate::telemetry::logs::Finish;
+
 /// Anonymizes and deletes survey participants on time, for every tenant, exactly once.
 ///
 /// Each tenant may set two periods. On the first of every month, participants older than the
@@ -160,6 +162,7 @@ fn start(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failure> {
                 error.kind()
             ))
         })?;
+    let _log = Finish;
     let outcome = runtime.block_on(dispatch(cli));
     // Looking up a name blocks a thread, and a resolver that does not answer would hold up the exit.
     runtime.shutdown_timeout(SHUTDOWN_MAX);

@@ -20,7 +20,7 @@ use crate::config::{Config, ConfigError, HttpConfig, LogFormat};
 use crate::engine::open::OpenError;
 use crate::engine::report::Outcome;
 use crate::ids::SharedIds;
-use crate::telemetry::logs::LogLevelSetter;
+use crate::telemetry::logs::{self, LogLevelSetter};
 use crate::telemetry::metrics::Scrape;
 use crate::tzdata::{Snapshot, Tzdata};
 
@@ -285,6 +285,7 @@ impl Daemon {
         }
         self.health.turned(Instant::now());
         notify::alive();
+        logs::tell_dropped();
         self.pulses += 1;
         if self.pulses.is_multiple_of(5) {
             self.scrape.upkeep();

@@ -6,9 +6,15 @@
 //!
 //! An event's name is its field `event`; its other facts are fields too. Times are RFC 3339 in UTC
 //! with microseconds.
+//!
+//! `serve` logs through a buffer, so that a stderr which nobody reads stops nothing. `run` writes each
+//! line itself: its log is what it tells whoever started it, so it may wait for them, as any command in a
+//! pipe does, and loses none.
 
 use std::io::{self, Write as _};
 use std::panic;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::SetGlobalDefaultError;
@@ -19,6 +25,10 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
 use crate::config::{LogConfig, LogFormat, LogLevel};
+
+mod buffer;
+
+use buffer::Buffer;
 
 /// Events of this crate's modules, and of nothing else.
 const OUR_TARGET: &str = "retentiond";
@@ -32,6 +42,76 @@ pub fn init(config: &LogConfig, terminal: bool) -> Result<LogLevelSetter, SetGlo
     let (subscriber, setter) = subscriber(config, terminal, io::stderr);
     tracing::subscriber::set_global_default(subscriber)?;
     Ok(setter)
+}
+
+/// What the log of this process goes through, if it is buffered. As global as the log itself.
+static BUFFER: OnceLock<Buffer> = OnceLock::new();
+
+/// How long the end of the process waits at most for the lines that are still to be written.
+const FLUSH_MAX: Duration = Duration::from_secs(3);
+
+/// Why the log cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// It was started before.
+    #[error("the log was started twice")]
+    Twice(#[from] SetGlobalDefaultError),
+    /// The thread that writes it cannot be started.
+    #[error("cannot start the thread that writes the log: {}", .0.kind())]
+    Thread(io::Error),
+}
+
+/// As [`init`], through a buffer: nobody who logs ever waits for stderr. Whoever calls it calls
+/// [`finish`] before the process ends; see [`Finish`].
+///
+/// # Errors
+///
+/// See [`LogError`].
+pub fn init_buffered(config: &LogConfig, terminal: bool) -> Result<LogLevelSetter, LogError> {
+    let buffer = Buffer::start(io::stderr()).map_err(LogError::Thread)?;
+    let (subscriber, setter) = subscriber(config, terminal, buffer.clone());
+    tracing::subscriber::set_global_default(subscriber)?;
+    // Empty until now: the line above succeeds once.
+    let _ = BUFFER.set(buffer);
+    Ok(setter)
+}
+
+/// Lines of the log that were dropped since the start, because stderr took no more.
+pub fn lines_dropped() -> u64 {
+    BUFFER.get().map_or(0, Buffer::dropped)
+}
+
+/// Says how many lines were dropped since it was last said, once there is room for that line.
+pub fn tell_dropped() {
+    if let Some(lines) = BUFFER.get().and_then(Buffer::take_untold) {
+        // An error, so that no `[log] level` hides it: errors may be among those lines.
+        error!(
+            event = "log_lines_dropped",
+            lines,
+            "{lines} lines of the log were dropped before this one: nobody read stderr for too long"
+        );
+    }
+}
+
+/// Waits until the log is written, but not for ever: a pipe that nobody reads must not keep the
+/// process alive.
+pub fn finish() {
+    if let Some(buffer) = BUFFER.get()
+        && buffer.flush(FLUSH_MAX)
+    {
+        tell_dropped();
+        buffer.flush(FLUSH_MAX);
+    }
+}
+
+/// Calls [`finish`] when it is dropped, so after a panic, too.
+#[derive(Debug)]
+pub struct Finish;
+
+impl Drop for Finish {
+    fn drop(&mut self) {
+        finish();
+    }
 }
 
 /// Starts the log as it is without a configuration, for whoever has to say that it cannot be read.

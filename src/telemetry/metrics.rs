@@ -18,6 +18,8 @@ use crate::domain::counts::Counts;
 use crate::domain::run_state::RunState;
 use crate::domain::zone::Release;
 
+use super::logs;
+
 mod build_info;
 mod lasting;
 
@@ -51,6 +53,7 @@ const CLOCK_SKEW: &str = "retention_clock_skew_seconds";
 const SCHEDULER_WAKEUPS: &str = "retention_scheduler_wakeups_total";
 const LAST_LOOK: &str = "retention_last_look_timestamp_seconds";
 const READY: &str = "retention_ready";
+const LOG_LINES_DROPPED: &str = "retention_log_lines_dropped_total";
 
 /// From one round trip to what a statement may take before it is cut off.
 const BATCH_DURATION_BUCKETS_SECONDS: [f64; 15] = [
@@ -107,6 +110,7 @@ impl Scrape {
     #[must_use]
     pub fn render(&self) -> String {
         self.process.collect();
+        counter!(LOG_LINES_DROPPED).absolute(logs::lines_dropped());
         self.build_info.render() + &self.handle.render()
     }
 
@@ -280,6 +284,11 @@ fn describe() {
         Unit::Count,
         "Looks at what is owed, by what caused them."
     );
+    describe_counter!(
+        LOG_LINES_DROPPED,
+        Unit::Count,
+        "Lines of the log that were dropped because stderr took no more."
+    );
     describe_gauge!(READY, "1 when /readyz says yes, else 0.");
 }
 
@@ -300,6 +309,7 @@ fn register(labels: &Labels<'_>) {
         PARTICIPANTS_PURGED,
         SUPPRESSIONS_RECORDED,
         LEASE_LOST,
+        LOG_LINES_DROPPED,
     ] {
         counter!(name).absolute(0);
     }

@@ -1,6 +1,7 @@
 //! The real daemon, as a service manager, an SRE and the platform see it.
 
 mod life;
+mod log;
 mod metrics;
 mod outages;
 mod pace;

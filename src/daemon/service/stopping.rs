@@ -6,6 +6,7 @@ use tokio::time::{Instant, Interval, sleep_until};
 
 use crate::engine::reclaim;
 use crate::store::ErrorClass;
+use crate::telemetry::logs;
 
 use super::super::notify;
 use super::super::signals::Signals;
@@ -49,6 +50,7 @@ impl Daemon {
                                 event = "service_stopped",
                                 "stopped at once, as asked twice"
                             );
+                            logs::finish();
                             // The database rolls back what was under way; a batch is all or nothing.
                             std::process::exit(1);
                         }

@@ -1,6 +1,6 @@
 //! The real `retentiond serve`: started, asked over HTTP, paused, killed, and gone when dropped.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, PipeWriter, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -47,28 +47,51 @@ impl Binary {
         panic!("no port stayed free for as long as a process needs to start");
     }
 
-    fn serve_at(&self, address: SocketAddr) -> Serving {
-        let mut child = self
-            .command(&["serve"])
+    /// Starts `serve` with a stderr that nobody reads, and returns once it answers.
+    pub fn serve_unread(&self, stderr: &PipeWriter) -> Serving {
+        for _ in 0..STARTS_MAX {
+            let address = free_port();
+            let stderr = stderr.try_clone().expect("another end of the pipe");
+            let mut serving = Serving {
+                child: self.spawn_serve(address, stderr.into()),
+                address,
+                log: Arc::default(),
+                reader: None,
+                _directory: Arc::clone(&self.directory),
+            };
+            let end = Instant::now() + START_MAX;
+            while !serving.has_ended() {
+                if serving.get("/livez").is_some() {
+                    return serving;
+                }
+                assert!(Instant::now() < end, "serve does not answer");
+                thread::sleep(LOOK_INTERVAL);
+            }
+        }
+        panic!("serve does not start");
+    }
+
+    fn spawn_serve(&self, address: SocketAddr, stderr: Stdio) -> Child {
+        self.command(&["serve"])
             .env("RETENTIOND__HTTP__LISTEN", address.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .spawn()
-            .expect("the binary starts");
-        let log = Arc::new(Mutex::new(String::new()));
+            .expect("the binary starts")
+    }
+
+    fn serve_at(&self, address: SocketAddr) -> Serving {
+        let mut child = self.spawn_serve(address, Stdio::piped());
         let stderr = child.stderr.take().expect("stderr is a pipe");
-        let reader = thread::spawn({
-            let log = Arc::clone(&log);
-            move || collect(stderr, &log)
-        });
         let mut serving = Serving {
             child,
             address,
-            log,
-            reader: Some(reader),
+            log: Arc::default(),
+            reader: None,
             _directory: Arc::clone(&self.directory),
         };
+        serving.read(stderr);
         let end = Instant::now() + START_MAX;
         while !serving.log().contains("service_started") {
             if serving.has_ended() {
@@ -93,7 +116,13 @@ impl Serving {
         self.child.id()
     }
 
-    /// What it wrote to stderr so far.
+    /// Begins to read its stderr.
+    pub fn read(&mut self, stderr: impl Read + Send + 'static) {
+        let log = Arc::clone(&self.log);
+        self.reader = Some(thread::spawn(move || collect(stderr, &log)));
+    }
+
+    /// What it wrote to stderr so far, as far as somebody read it.
     pub fn log(&self) -> String {
         self.log.lock().expect("the log's lock").clone()
     }
