@@ -230,6 +230,35 @@ async fn a_statement_without_its_predicate_reaches_nobody_too_early_under_the_gu
         assert_eq!(outcome, expected, "{statements:#?}");
     }
 
+    // Whoever may create in a schema of the search path has operators of their own.
+    execute(
+        &as_owner,
+        &["GRANT CREATE ON SCHEMA public TO PUBLIC".to_owned()],
+    )
+    .await;
+    let own_operator = [
+        true_run("acme", "running"),
+        "CREATE FUNCTION public.always(timestamptz, timestamptz) RETURNS boolean \
+         LANGUAGE sql IMMUTABLE AS 'SELECT true'"
+            .to_owned(),
+        "CREATE OPERATOR public.< (LEFTARG = timestamptz, RIGHTARG = timestamptz, \
+         FUNCTION = public.always)"
+            .to_owned(),
+        "SET LOCAL search_path = public, pg_catalog".to_owned(),
+    ];
+    for (attacker, expected) in [(&empty, Denied), (&erase, Denied), (&delete, due())] {
+        let statements = [own_operator.as_slice(), std::slice::from_ref(attacker)].concat();
+        let outcome = attack(&as_service, &statements).await;
+        assert_eq!(outcome, expected, "with an operator of its own: {attacker}");
+    }
+    // Nor is it a way out to log in under another name that has the role's rights.
+    let as_member = roles.member_of_service().await.connect(&database).await;
+    for (attacker, expected) in [(&delete, nobody()), (&empty, Denied), (&erase, Denied)] {
+        let outcome = attack(&as_member, std::slice::from_ref(attacker)).await;
+        assert_eq!(outcome, expected, "by a member: {attacker}");
+    }
+    as_member.close().await.expect("a connection closes");
+
     // The guard concerns one role: the platform, here the owner, works as before.
     execute(
         &as_owner,

@@ -51,15 +51,30 @@ pub(super) struct Roles {
     pub(super) owner: Role,
     pub(super) service: Role,
     administrator: DatabaseConnection,
+    /// Made by [`Roles::member_of_service`].
+    member: Role,
 }
 
 impl Roles {
+    /// PostgreSQL: a role that logs in by itself and has the rights of the service by membership, as many
+    /// platforms make them.
+    pub(super) async fn member_of_service(&self) -> &Role {
+        let (member, service) = (&self.member, &self.service.name);
+        let made = format!(
+            "CREATE ROLE {} LOGIN PASSWORD '{}' IN ROLE {service}",
+            member.name, member.password
+        );
+        execute(&self.administrator, &[made]).await;
+        member
+    }
+
     /// Makes the roles, and lets the owner migrate.
     pub(super) async fn make(database: &Scratch) -> Self {
         let roles = Self {
             owner: Role::new("owner"),
             service: Role::new("run"),
             administrator: database.connect().await,
+            member: Role::new("member"),
         };
         let (owner, service) = (&roles.owner, &roles.service);
         let name = name_of(database);
@@ -132,6 +147,7 @@ impl Roles {
                 format!("DROP OWNED BY {service}, {owner} CASCADE"),
                 format!("ALTER DATABASE {} OWNER TO CURRENT_USER", name_of(database)),
                 format!("DROP ROLE {service}, {owner}"),
+                format!("DROP ROLE IF EXISTS {}", self.member.name),
             ],
             _ => vec![format!("DROP USER {service}@'%', {owner}@'%'")],
         };
