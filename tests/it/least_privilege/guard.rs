@@ -246,7 +246,13 @@ async fn a_statement_without_its_predicate_reaches_nobody_too_early_under_the_gu
             .to_owned(),
         "SET LOCAL search_path = public, pg_catalog".to_owned(),
     ];
-    for (attacker, expected) in [(&empty, Denied), (&erase, Denied), (&delete, due())] {
+    let empty_acme = format!("{empty} WHERE {}", of("acme"));
+    let erase_acme = format!("{erase} WHERE {}", of("acme"));
+    for (attacker, expected) in [
+        (&empty_acme, Denied),
+        (&erase_acme, Denied),
+        (&delete, due()),
+    ] {
         let statements = [own_operator.as_slice(), std::slice::from_ref(attacker)].concat();
         let outcome = attack(&as_service, &statements).await;
         assert_eq!(outcome, expected, "with an operator of its own: {attacker}");
