@@ -12,6 +12,8 @@ use crate::store::keys::KeyCheckError;
 use crate::store::schema::SchemaError;
 use crate::store::{ErrorClass, StoreError};
 
+use super::printable::printable;
+
 /// Exit codes; never renumbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -63,7 +65,8 @@ impl Failure {
     pub fn new(exit: Exit, sentence: impl Display) -> Self {
         Self {
             exit,
-            sentence: sentence.to_string(),
+            // It may name what others named: a file, a tenant, a column.
+            sentence: printable(&sentence.to_string()),
         }
     }
 

@@ -239,9 +239,5 @@ fn print_table(tenant: &str, imported: &Imported) -> Result<(), Failure> {
         ("rejected", imported.rejected.to_string()),
         ("rejects file", rejects_file(imported).unwrap_or_else(dash)),
     ];
-    let mut text = String::new();
-    for (name, value) in facts {
-        text.push_str(&format!("{name:<14}{value}\n"));
-    }
-    output::print(&text)
+    output::print(&output::facts(&facts))
 }

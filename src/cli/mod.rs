@@ -21,6 +21,7 @@ mod migrate;
 pub mod output;
 mod participant;
 mod policy;
+mod printable;
 mod progress;
 mod run;
 mod runs;

@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, presets};
 use serde::Serialize;
 
 use super::exit::Failure;
+use super::printable::printable;
 
 /// Form of the data on stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -56,10 +57,25 @@ pub fn print_json<T: Serialize>(document: &T) -> Result<(), Failure> {
     print_line(&text)
 }
 
+/// A table for people. Each cell is one line, whatever it holds.
+pub struct Table(comfy_table::Table);
+
+impl Table {
+    /// Adds a row.
+    pub fn add_row<I>(&mut self, cells: I)
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        self.0
+            .add_row(cells.into_iter().map(|cell| printable(cell.as_ref())));
+    }
+}
+
 /// An empty table with these headings, in this house's style.
 #[must_use]
 pub fn table(headings: &[&str]) -> Table {
-    let mut table = Table::new();
+    let mut table = comfy_table::Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
@@ -67,15 +83,25 @@ pub fn table(headings: &[&str]) -> Table {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    table
+    Table(table)
 }
 
 /// A table as text, without spaces at the ends of lines.
 #[must_use]
 pub fn table_text(table: &Table) -> String {
     table
+        .0
         .lines()
         .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
+}
+
+/// Names and values below each other. Each value is one line, whatever it holds.
+#[must_use]
+pub fn facts(facts: &[(&str, String)]) -> String {
+    facts
+        .iter()
+        .map(|(name, value)| format!("{name:<19}{}\n", printable(value)))
         .collect()
 }
 

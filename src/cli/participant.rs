@@ -19,7 +19,6 @@ use super::calendar::{Missed, OpenRun, Reason, Standing, Subject};
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::session::{Session, require_tenant};
-use super::tenant::facts;
 
 use stored::{Row, anonymizing_run, children, fields_stored, find};
 
@@ -245,7 +244,7 @@ fn print(format: Format, id: Uuid, found: &[Report]) -> Result<(), Failure> {
         if position > 0 {
             output::print_line("")?;
         }
-        output::print(&facts(&report_facts(report)))?;
+        output::print(&output::facts(&report_facts(report)))?;
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::telemetry::logs;
 
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
+use super::printable::printable;
 use super::progress;
 use super::session::Session;
 
@@ -199,7 +200,7 @@ struct PlanDocument<'a> {
 }
 
 /// The columns that `run` and `plan` share.
-fn report_table(more: &[&str]) -> comfy_table::Table {
+fn report_table(more: &[&str]) -> output::Table {
     let mut headings = vec![
         "tenant",
         "period",
@@ -270,8 +271,8 @@ fn stop_on_signal(engine: &Engine) {
     });
 }
 
-/// A line for people on stderr.
+/// A line for people on stderr, whatever it holds.
 pub(super) fn say(line: &str) {
     // Nothing more can be done if stderr is gone.
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", printable(line));
 }

@@ -402,11 +402,7 @@ fn print_one(run: &RunDocument) -> Result<(), Failure> {
         ("rows refused", rows_refused(run)),
         ("next", run.next.clone()),
     ];
-    let mut text = String::new();
-    for (name, value) in facts {
-        text.push_str(&format!("{name:<18}{value}\n"));
-    }
-    output::print(&text)?;
+    output::print(&output::facts(&facts))?;
     let names = Counts::default().columns();
     let mut headings = vec!["stage", "batches"];
     headings.extend(names.iter().map(|(name, _)| *name));

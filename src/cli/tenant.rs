@@ -125,7 +125,7 @@ async fn add(session: &Session, arguments: AddArguments) -> Result<Exit, Failure
     let document = document(added, None);
     match session.format {
         Format::Json => output::print_json(&document)?,
-        Format::Table => output::print(&facts(&basic_facts(&document)))?,
+        Format::Table => output::print(&output::facts(&basic_facts(&document)))?,
     }
     Ok(Exit::Done)
 }
@@ -260,7 +260,7 @@ async fn show(session: &Session, slug: &str) -> Result<Exit, Failure> {
         ),
         ("next due", instant_or_dash(shown.next_due)),
     ]);
-    output::print(&facts(&lines))?;
+    output::print(&output::facts(&lines))?;
     Ok(Exit::Done)
 }
 
@@ -322,12 +322,4 @@ fn version_text(version: Option<i32>) -> String {
 
 fn months_text(months: Option<u16>) -> String {
     months.map_or_else(|| "never".to_owned(), |months| format!("{months}m"))
-}
-
-/// Names and values below each other.
-pub(super) fn facts(facts: &[(&str, String)]) -> String {
-    facts
-        .iter()
-        .map(|(name, value)| format!("{name:<19}{value}\n"))
-        .collect()
 }

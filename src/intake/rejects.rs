@@ -78,16 +78,23 @@ impl Rejects {
     pub(super) fn begin(path: PathBuf, header: Vec<u8>) -> Result<Self, IntakeError> {
         // Somebody may have put one there since the import looked.
         check_replaceable(&path)?;
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failure(&path, &error)),
-            _ => Ok(Self {
-                path,
-                header,
-                writer: None,
-                rows: 0,
-                keep: false,
-            }),
+        // Where there is nothing to remove, nothing is asked of the folder: an upload without rejects may lie
+        // on a file system that takes no writes.
+        if fs::symlink_metadata(&path).is_ok() {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(failure(&path, &error));
+                }
+                _ => {}
+            }
         }
+        Ok(Self {
+            path,
+            header,
+            writer: None,
+            rows: 0,
+            keep: false,
+        })
     }
 
     /// Adds a row, its bytes as they stood in the file.
@@ -148,8 +155,12 @@ impl Drop for Rejects {
     }
 }
 
-/// A reason names a column, whose name may hold anything.
+/// A reason names a column, whose name may hold anything: also what a spreadsheet would take for a formula,
+/// which an apostrophe before it prevents.
 fn quoted(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        return quoted(&format!("'{text}"));
+    }
     if text.contains([',', '"', '\r', '\n']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
@@ -168,6 +179,23 @@ fn failure(path: &Path, error: &io::Error) -> IntakeError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_is_no_formula_for_a_spreadsheet() {
+        for (reason, written) in [
+            ("too long", "too long"),
+            ("a, b", "\"a, b\""),
+            (
+                "=cmd|' /C calc'!A0: too long",
+                "'=cmd|' /C calc'!A0: too long",
+            ),
+            ("+1, -1", "\"'+1, -1\""),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\ttab", "'\ttab"),
+        ] {
+            assert_eq!(quoted(reason), written);
+        }
+    }
 
     #[test]
     fn e08_the_rejects_file_stands_beside_the_upload() {

@@ -45,6 +45,7 @@ mod seven_years;
 mod side_by_side;
 mod sqlite_opening;
 mod tenant_policy;
+mod terminal;
 mod undated;
 mod unusable_databases;
 mod unusable_encodings;

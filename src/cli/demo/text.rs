@@ -1,6 +1,6 @@
 //! The demo's story on one screen.
 
-use crate::cli::output::{instant, table, table_text};
+use crate::cli::output::{Table, instant, table, table_text};
 use crate::demo::Story;
 
 use super::Scene;
@@ -59,7 +59,7 @@ impl Page {
         }
     }
 
-    fn table(&mut self, table: &comfy_table::Table) {
+    fn table(&mut self, table: &Table) {
         for line in table_text(table).lines() {
             self.line(&format!("  {line}"));
         }

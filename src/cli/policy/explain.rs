@@ -10,7 +10,6 @@ use crate::domain::policy::{Terms, parse_anonymize, parse_retain};
 use super::super::exit::{Exit, Failure};
 use super::super::output::{self, Format};
 use super::super::session::Session;
-use super::super::tenant::facts;
 use super::{Dates, until_text};
 
 /// Arguments of `policy explain`.
@@ -145,5 +144,5 @@ fn print(explanation: &Explanation, terms: &Terms) -> Result<(), Failure> {
             ),
         ]);
     }
-    output::print(&facts(&lines))
+    output::print(&output::facts(&lines))
 }

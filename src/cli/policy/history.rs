@@ -10,7 +10,6 @@ use crate::store::policies;
 use super::super::exit::{Exit, Failure};
 use super::super::output::{self, Format};
 use super::super::session::{Session, require_tenant};
-use super::super::tenant::facts;
 use super::{VersionDocument, terms_texts, version_facts};
 
 /// The versions of one tenant, as of one instant.
@@ -53,14 +52,14 @@ pub(super) async fn show(session: &Session, slug: &str) -> Result<Exit, Failure>
         return Ok(Exit::Done);
     }
     match current {
-        Some(current) => output::print(&facts(&version_facts(current)))?,
+        Some(current) => output::print(&output::facts(&version_facts(current)))?,
         None => output::print_line(&format!(
             "{slug} has no policy that counts yet: nothing is erased"
         ))?,
     }
     for version in later {
         output::print_line("\nnot yet effective:")?;
-        output::print(&facts(&version_facts(version)))?;
+        output::print(&output::facts(&version_facts(version)))?;
     }
     Ok(Exit::Done)
 }

@@ -20,7 +20,6 @@ use super::super::calendar::Standing;
 use super::super::exit::{Exit, Failure};
 use super::super::output::{self, Format};
 use super::super::session::{Session, require_tenant};
-use super::super::tenant::facts;
 use super::{Dates, terms_texts};
 
 use done::Done;
@@ -218,7 +217,7 @@ pub(super) async fn set(session: &Session, arguments: SetArguments) -> Result<Ex
     };
     match session.format {
         Format::Json => output::print_json(&done.document())?,
-        Format::Table => output::print(&facts(&done.facts()))?,
+        Format::Table => output::print(&output::facts(&done.facts()))?,
     }
     Ok(Exit::Done)
 }
