@@ -69,7 +69,7 @@ pub fn generate(
     // A link, unlike a rename, fails if there is something at `path`, even if it came just now.
     fs::hard_link(&temporary.path, path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => KeyringFileError::AlreadyExists { path: path.into() },
-        kind => unwritable(path, kind),
+        _ => unwritable(path, &error),
     })?;
     drop(temporary);
     sync_directory(path)?;
@@ -88,14 +88,14 @@ pub fn rotate(
     now: DateTime<Utc>,
 ) -> Result<KeyId, KeyringFileError> {
     // A link stays a link: what is replaced is the file behind it.
-    let target = fs::canonicalize(path).map_err(|error| unreadable(path, error.kind()))?;
+    let target = fs::canonicalize(path).map_err(|error| unreadable(path, &error))?;
     let (mut file, metadata) = open(&target)?;
     // Of two rotations at a time, the second would drop the first one's key, which may be in use already.
     file.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => KeyringFileError::Busy { path: path.into() },
-        TryLockError::Error(error) => unreadable(path, error.kind()),
+        TryLockError::Error(error) => unreadable(path, &error),
     })?;
-    let current = fs::metadata(&target).map_err(|error| unreadable(path, error.kind()))?;
+    let current = fs::metadata(&target).map_err(|error| unreadable(path, &error))?;
     if (current.dev(), current.ino()) != (metadata.dev(), metadata.ino()) {
         return Err(KeyringFileError::Busy { path: path.into() });
     }
@@ -110,7 +110,7 @@ pub fn rotate(
     temporary
         .take_over(&metadata)
         .and_then(|()| fs::rename(&temporary.path, &target))
-        .map_err(|error| unwritable(path, error.kind()))?;
+        .map_err(|error| unwritable(path, &error))?;
     temporary.is_in_place = true;
     sync_directory(&target)?;
     Ok(id)
@@ -250,7 +250,7 @@ fn open(path: &Path) -> Result<(File, fs::Metadata), KeyringFileError> {
     // Looked at before opening, because opening a pipe would wait for its writer; and again when open,
     // because the file may have been replaced in between.
     let check = |metadata: std::io::Result<fs::Metadata>| {
-        let metadata = metadata.map_err(|error| unreadable(path, error.kind()))?;
+        let metadata = metadata.map_err(|error| unreadable(path, &error))?;
         if !metadata.is_file() {
             return Err(KeyringFileError::NotAFile { path: path.into() });
         }
@@ -264,7 +264,7 @@ fn open(path: &Path) -> Result<(File, fs::Metadata), KeyringFileError> {
         Ok(metadata)
     };
     check(fs::metadata(path))?;
-    let file = File::open(path).map_err(|error| unreadable(path, error.kind()))?;
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
     let metadata = check(file.metadata())?;
     Ok((file, metadata))
 }
@@ -283,7 +283,7 @@ fn read(path: &Path, file: &mut File) -> Result<Contents, KeyringFileError> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
     file.take(FILE_BYTES_MAX)
         .read_to_end(&mut bytes)
-        .map_err(|error| unreadable(path, error.kind()))?;
+        .map_err(|error| unreadable(path, &error))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| unparsable(None))?;
 
     // The parser's own message quotes the file, so only the place of the error is kept.
@@ -333,7 +333,7 @@ impl Temporary {
         contents: &Contents,
         random: &mut impl RngCore,
     ) -> Result<Self, KeyringFileError> {
-        let failed = |error: std::io::Error| unwritable(target, error.kind());
+        let failed = |error: std::io::Error| unwritable(target, &error);
         let mut name = std::ffi::OsString::from(".");
         name.push(target.file_name().unwrap_or_default());
         name.push(format!(".{:016x}.tmp", random.next_u64()));
@@ -385,7 +385,7 @@ fn sync_directory(path: &Path) -> Result<(), KeyringFileError> {
     };
     File::open(directory)
         .and_then(|directory| directory.sync_all())
-        .map_err(|error| unwritable(path, error.kind()))
+        .map_err(|error| unwritable(path, &error))
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ pub mod daemon;
 pub mod demo;
 pub mod domain;
 pub mod engine;
+pub mod file_fault;
 pub mod ids;
 pub mod intake;
 pub mod keyring;

@@ -36,6 +36,7 @@ use exit::{Exit, Failure};
 use output::Format;
 use session::Session;
 
+use crate::file_fault::{self, FileFault};
 use crate::telemetry::logs::Finish;
 
 /// Anonymizes and deletes survey participants on time, for every tenant, exactly once.
@@ -136,6 +137,23 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Below this the runtime itself does not come up, and says so with a panic.
+const OPEN_FILES_MIN: u64 = 64;
+
+fn require_open_files() -> Result<(), Failure> {
+    let few = match file_fault::open_files_max() {
+        Ok(limit) => limit.filter(|limit| *limit < OPEN_FILES_MIN),
+        Err(error) => FileFault::from(&error).is_limit().then_some(0),
+    };
+    match few {
+        None => Ok(()),
+        Some(_) => Err(Failure::usage(format_args!(
+            "the limit of open files is below {OPEN_FILES_MIN}; raise it (LimitNOFILE= in the unit, \
+             `ulimit -n` in a shell)"
+        ))),
+    }
+}
+
 fn start(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failure> {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
@@ -153,6 +171,7 @@ fn start(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failure> {
             return Ok(Exit::Done);
         }
     };
+    require_open_files()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -160,7 +179,7 @@ fn start(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failure> {
         .map_err(|error| {
             Failure::failed(format_args!(
                 "cannot start the asynchronous runtime: {}",
-                error.kind()
+                FileFault::from(&error)
             ))
         })?;
     let _log = Finish;

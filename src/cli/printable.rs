@@ -42,7 +42,7 @@ mod tests {
             ("a\u{2028}b\tc\u{a0}", "a\\u{2028}b\\u{9}c\\u{a0}"),
             ("del\u{7f}", "del\\u{7f}"),
         ] {
-            assert_eq!(super::printable(text), printed, "{text:?}");
+            assert_eq!(printable(text), printed, "{text:?}");
         }
     }
 }

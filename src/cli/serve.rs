@@ -3,15 +3,15 @@
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
-
 use crate::config::Config;
+use crate::daemon::listener;
 use crate::daemon::service::{self, Parts, ServeError};
 use crate::daemon::wakeup::Source;
 use crate::domain::gap::GAP;
 use crate::engine::error::{failure_classes, retry_classes};
 use crate::engine::stage::Stage;
 use crate::engine::throttle::Reason;
+use crate::file_fault::FileFault;
 use crate::keyring;
 use crate::telemetry::logs::{self, LogLevelSetter};
 use crate::telemetry::metrics::{self, Labels};
@@ -46,11 +46,11 @@ async fn serve_logged(
     // Before anything else: what cannot be used now will not be usable in a minute either.
     keyring::load(&config.suppression.keyring_file)?;
     let listen = config.http.listen;
-    let listener = TcpListener::bind(listen).await.map_err(|error| {
+    let listener = listener::bind(listen).map_err(|error| {
+        let fault = FileFault::from(&error);
         Failure::usage(format_args!(
-            "cannot listen on {listen} ({}); set [http] listen to an address of this machine and a \
-             port that is free",
-            error.kind()
+            "cannot listen on {listen} ({fault}); {}",
+            fault.advice("set [http] listen to an address of this machine and a port that is free")
         ))
     })?;
     let scrape = metrics::install(&Labels {

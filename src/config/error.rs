@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use crate::domain::zone::ZoneError;
+use crate::file_fault::FileFault;
 
 /// Where a setting comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,13 @@ impl Origin {
     }
 }
 
+fn raise_limit(fault: FileFault) -> String {
+    match fault.advice("") {
+        "" => String::new(),
+        advice => format!("; {advice}"),
+    }
+}
+
 /// The environment variable of a key: `schedule.hour` is `RETENTIOND__SCHEDULE__HOUR`.
 pub(crate) fn variable(key: &str) -> String {
     format!("RETENTIOND__{}", key.replace('.', "__").to_uppercase())
@@ -37,14 +45,14 @@ pub(crate) fn variable(key: &str) -> String {
 #[non_exhaustive]
 pub enum ConfigError {
     /// A named file, or one found by the search, cannot be read.
-    #[error("cannot read the {what} {}: {kind}", path.display())]
+    #[error("cannot read the {what} {}: {fault}{}", path.display(), raise_limit(*fault))]
     Unreadable {
         /// What the file is for.
         what: &'static str,
         /// Which file.
         path: PathBuf,
-        /// Why, in the operating system's class of errors.
-        kind: std::io::ErrorKind,
+        /// Why.
+        fault: FileFault,
     },
 
     /// A file is not TOML. The parser's own message would quote the line.

@@ -96,7 +96,7 @@ fn unreadable(what: &'static str, path: &Path, error: &std::io::Error) -> Config
     ConfigError::Unreadable {
         what,
         path: path.to_path_buf(),
-        kind: error.kind(),
+        fault: error.into(),
     }
 }
 

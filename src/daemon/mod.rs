@@ -19,6 +19,7 @@
 mod audit;
 pub mod health;
 mod http;
+pub mod listener;
 mod look;
 mod notify;
 mod probe;

@@ -1,8 +1,18 @@
 //! What the service manager is told (sd_notify(3)). Without one, nothing is sent anywhere.
 
+use std::env;
+use std::fmt::Write as _;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::Once;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
+
+/// Where the manager listens: a path, or after an `@` the name of an abstract socket.
+const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 
 /// How often the watchdog wants to hear from the loop; unset = never.
 pub(super) fn watchdog_interval() -> Option<Duration> {
@@ -38,6 +48,35 @@ pub(super) fn status(text: &str) {
 }
 
 fn send(states: &[NotifyState<'_>]) {
-    // The manager restarts what it does not hear from; there is nobody else to tell.
-    let _ = sd_notify::notify(states);
+    static SAID: Once = Once::new();
+    if let Err(error) = try_send(states) {
+        // The manager restarts what it does not hear from, and this is the only trace of why.
+        let reason = error.kind();
+        SAID.call_once(|| {
+            tracing::warn!(
+                event = "manager_not_reached",
+                "the service manager cannot be told anything ({reason}), and may restart the service because \
+                 of that; see NOTIFY_SOCKET"
+            );
+        });
+    }
+}
+
+fn try_send(states: &[NotifyState<'_>]) -> io::Result<()> {
+    let socket = env::var_os(NOTIFY_SOCKET);
+    let Some(name) = socket
+        .as_ref()
+        .and_then(|name| name.as_bytes().strip_prefix(b"@"))
+    else {
+        return sd_notify::notify(states);
+    };
+    // The library takes it for a file of that name.
+    let mut message = String::new();
+    for state in states {
+        // A String takes everything.
+        let _ = writeln!(message, "{state}");
+    }
+    let address = SocketAddr::from_abstract_name(name)?;
+    UnixDatagram::unbound()?.send_to_addr(message.as_bytes(), &address)?;
+    Ok(())
 }

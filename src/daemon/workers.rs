@@ -20,7 +20,8 @@ use crate::engine::Engine;
 use crate::engine::due::Candidate;
 use crate::engine::error::PANIC;
 use crate::engine::pass;
-use crate::engine::report::Outcome;
+use crate::engine::report::{Outcome, PassEntry};
+use crate::engine::tally::Tally;
 use crate::ids::TenantId;
 use crate::telemetry::metrics;
 
@@ -39,7 +40,9 @@ pub(super) struct Workers {
     wave: CancellationToken,
     /// No new wave before then.
     paused_until: Option<Instant>,
-    tasks: JoinSet<Outcome>,
+    tasks: JoinSet<PassEntry>,
+    /// Of whoever ended since nobody was in hand.
+    tally: Tally,
     /// Whose run each task is, for one that breaks cannot say so itself.
     in_hand: HashMap<Id, TenantId>,
     line: VecDeque<Candidate>,
@@ -55,6 +58,7 @@ impl Workers {
             engine,
             paused_until: None,
             tasks: JoinSet::new(),
+            tally: Tally::default(),
             in_hand: HashMap::new(),
             line: VecDeque::new(),
             held_back: HashMap::new(),
@@ -137,7 +141,7 @@ impl Workers {
             let tenant = candidate.tenant;
             let task = self
                 .tasks
-                .spawn(async move { pass::attend(&engine, candidate).await.outcome });
+                .spawn(async move { pass::attend(&engine, candidate).await });
             self.in_hand.insert(task.id(), tenant);
         }
     }
@@ -145,7 +149,10 @@ impl Workers {
     /// Waits for the next run to end; `None` at once if none is in hand.
     pub(super) async fn next_ended(&mut self) -> Option<Outcome> {
         let (id, outcome) = match self.tasks.join_next_with_id().await? {
-            Ok(ended) => ended,
+            Ok((id, entry)) => {
+                self.tally.add(&entry);
+                (id, entry.outcome)
+            }
             // `attend` catches panics of the run itself.
             Err(error) => {
                 metrics::failed(PANIC);
@@ -167,6 +174,9 @@ impl Workers {
             }
         }
         self.start_some();
+        if self.in_hand.is_empty() {
+            self.tally.tell();
+        }
         Some(outcome)
     }
 

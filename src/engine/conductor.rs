@@ -10,6 +10,7 @@ use crate::domain::subject::CHILD_TABLES;
 use crate::store::StoreError;
 use crate::store::requirements::Requirement;
 use crate::store::runs::{self, End};
+use crate::telemetry::logs::info_if;
 use crate::telemetry::metrics;
 
 use super::batch::{ClaimedRun, cutoffs_in_force};
@@ -43,18 +44,6 @@ pub async fn drive(engine: &Engine, run: &ClaimedRun) -> Driven {
     let started = Instant::now();
     let _in_progress = metrics::InProgress::begin();
     metrics::progressed(engine.clock.now());
-    tracing::info!(
-        event = "tenant_run_started",
-        tenant = run.slug,
-        period = %run.period,
-        run_id = %run.lease.run_id,
-        policy_version = run.policy_version,
-        anonymize_cutoff = time(run.pinned.anonymize),
-        purge_cutoff = time(run.pinned.purge),
-        tzdata_release = %run.zone.release(),
-        attempt = run.attempts,
-        "tenant-run started"
-    );
     let mut counts = Counts::default();
     let (undated, error) = match stages(engine, run, &mut counts).await {
         Ok(undated) => {
@@ -65,7 +54,8 @@ pub async fn drive(engine: &Engine, run: &ClaimedRun) -> Driven {
     };
     let duration_seconds = started.elapsed().as_secs_f64();
     match &error {
-        None => tracing::info!(
+        None => info_if!(
+            is_worth_a_line(run, &counts) || undated > 0,
             event = "tenant_run_completed",
             tenant = run.slug,
             period = %run.period,
@@ -92,13 +82,35 @@ pub async fn drive(engine: &Engine, run: &ClaimedRun) -> Driven {
     }
 }
 
+/// Whether something was done, or went wrong before: a line for each tenant without work would hide the others.
+fn is_worth_a_line(run: &ClaimedRun, counts: &Counts) -> bool {
+    run.attempts > 1 || *counts != Counts::default()
+}
+
+fn tell_started(run: &ClaimedRun, has_work: bool) {
+    info_if!(
+        has_work || run.attempts > 1,
+        event = "tenant_run_started",
+        tenant = run.slug,
+        period = %run.period,
+        run_id = %run.lease.run_id,
+        policy_version = run.policy_version,
+        anonymize_cutoff = time(run.pinned.anonymize),
+        purge_cutoff = time(run.pinned.purge),
+        tzdata_release = %run.zone.release(),
+        attempt = run.attempts,
+        "tenant-run started"
+    );
+}
+
 /// All stages, until nothing is left to do. Returns how many participants are undated.
 async fn stages(
     engine: &Engine,
     run: &ClaimedRun,
     counts: &mut Counts,
 ) -> Result<u64, EngineError> {
-    let mut left = expect(engine, run).await?;
+    let (mut left, has_work) = expect(engine, run).await?;
+    tell_started(run, has_work);
     let mut refused = RefusedRows::default();
     let mut rows = 0;
     for _ in 0..ROUNDS_MAX {
@@ -113,7 +125,8 @@ async fn stages(
             *counts += done;
             ended?;
             metrics::progressed(engine.clock.now());
-            tracing::info!(
+            info_if!(
+                done != Counts::default(),
                 event = "stage_completed",
                 tenant = run.slug,
                 period = %run.period,

@@ -22,11 +22,12 @@ use super::turns::Rank;
 pub(super) async fn expect(
     engine: &Engine,
     run: &ClaimedRun,
-) -> Result<metrics::Left, EngineError> {
+) -> Result<(metrics::Left, bool), EngineError> {
     // A claim of another process may have been in the way of the record.
     let count = (|| count_and_record(engine, run))
         .retry(engine.retry.backoff())
         .when(EngineError::may_pass);
+    let mut is_counted = true;
     let [to_anonymize, to_purge] = match with_heartbeat(engine, run, count).await {
         Ok(counts) => counts,
         Err(EngineError::Store(error)) => {
@@ -39,15 +40,17 @@ pub(super) async fn expect(
                 code = error.code(),
                 "how much there is to do could not be counted, and the run goes on: {error}"
             );
+            is_counted = false;
             [0; 2]
         }
         Err(error) => return Err(error),
     };
     engine.progress.expect_participants(to_anonymize + to_purge);
-    Ok(metrics::Left::begin([
+    let left = metrics::Left::begin([
         (Stage::Anonymize.name(), to_anonymize),
         (Stage::Purge.name(), to_purge),
-    ]))
+    ]);
+    Ok((left, !is_counted || to_anonymize + to_purge > 0))
 }
 
 async fn count_and_record(engine: &Engine, run: &ClaimedRun) -> Result<[u64; 2], EngineError> {

@@ -41,6 +41,7 @@ mod settled;
 pub mod stage;
 mod stream;
 pub mod survey;
+pub mod tally;
 pub mod throttle;
 pub mod turns;
 pub mod verify;

@@ -26,6 +26,7 @@ use super::due::{Candidate, Scope, UnknownTenants, look};
 use super::error::{EngineError, PANIC};
 use super::report::{Outcome, PassEntry, TenantReport};
 use super::settled::settled;
+use super::tally::Tally;
 
 /// Runs whatever is owed within `scope` and returns an entry for each tenant, by slug.
 ///
@@ -81,6 +82,11 @@ pub async fn run(
         engine.progress.tenant_done();
     }
     entries.sort_by(|a, b| a.report.tenant.cmp(&b.report.tenant));
+    let mut tally = Tally::default();
+    for entry in &entries {
+        tally.add(entry);
+    }
+    tally.tell();
     Ok(Ok(entries))
 }
 

@@ -1,11 +1,12 @@
 //! What can be wrong with a keyring file, in words for whoever has to put it right.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use crate::domain::suppression::KeyringError;
+use crate::file_fault::FileFault;
 
 /// The only version of the format so far.
 pub(super) const FORMAT_VERSION: u32 = 1;
@@ -28,8 +29,8 @@ pub enum KeyringFileError {
         "the keyring {path} is not a regular file; correct suppression.keyring_file to name one"
     )]
     NotAFile { path: PathBuf },
-    #[error("cannot read the keyring file {path} ({kind}); let the service's user read it")]
-    Unreadable { path: PathBuf, kind: ErrorKind },
+    #[error("cannot read the keyring file {path} ({fault}); {}", fault.advice("let the service's user read it"))]
+    Unreadable { path: PathBuf, fault: FileFault },
     #[error(
         "the keyring file {path} has mode {mode:04o}, so that others can reach the keys; run `chmod 0600` on it, and rotate the keys if somebody may have read them"
     )]
@@ -70,9 +71,10 @@ pub enum KeyringFileError {
     #[error("somebody else is rotating the keys of {path}; run `retentiond keys check` first")]
     Busy { path: PathBuf },
     #[error(
-        "cannot write the keyring file {path} ({kind}); its directory must exist, be writable and have room"
+        "cannot write the keyring file {path} ({fault}); {}",
+        fault.advice("its directory must exist, be writable and have room")
     )]
-    Unwritable { path: PathBuf, kind: ErrorKind },
+    Unwritable { path: PathBuf, fault: FileFault },
 }
 
 fn at_line(line: Option<usize>) -> String {
@@ -80,17 +82,20 @@ fn at_line(line: Option<usize>) -> String {
         .unwrap_or_default()
 }
 
-pub(super) fn unreadable(path: &Path, kind: ErrorKind) -> KeyringFileError {
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> KeyringFileError {
     let path = path.into();
-    match kind {
+    match error.kind() {
         ErrorKind::NotFound => KeyringFileError::Missing { path },
-        kind => KeyringFileError::Unreadable { path, kind },
+        _ => KeyringFileError::Unreadable {
+            path,
+            fault: error.into(),
+        },
     }
 }
 
-pub(super) fn unwritable(path: &Path, kind: ErrorKind) -> KeyringFileError {
+pub(super) fn unwritable(path: &Path, error: &io::Error) -> KeyringFileError {
     KeyringFileError::Unwritable {
         path: path.into(),
-        kind,
+        fault: error.into(),
     }
 }

@@ -8,6 +8,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::file_fault;
+
 use super::error::{ErrorClass, StoreError};
 
 /// How much room is asked for, to find out whether there is any: more than SQLite's first page.
@@ -115,6 +117,17 @@ pub(super) fn why_not_made(kind: ErrorKind, file: &Path) -> Option<StoreError> {
 
 /// What is wrong with the files, as far as opening them shows.
 fn fault(file: &Path, is_read_only: bool) -> Option<(ErrorClass, String)> {
+    // SQLite says of it no more than that it cannot open something.
+    if let Some(limit) = file_fault::likely_limit() {
+        return Some((
+            ErrorClass::Unavailable,
+            format!(
+                "{} cannot be opened ({limit}); {}",
+                file.display(),
+                limit.advice("")
+            ),
+        ));
+    }
     let folder = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -114,6 +114,20 @@ impl Drop for Finish {
     }
 }
 
+/// An event at level `info` if the first argument is true, else at `debug`: what happens to each of very many,
+/// and is worth a line only now and then.
+macro_rules! info_if {
+    ($is_telling:expr, $($event:tt)+) => {
+        if $is_telling {
+            tracing::info!($($event)+)
+        } else {
+            tracing::debug!($($event)+)
+        }
+    };
+}
+
+pub(crate) use info_if;
+
 /// Starts the log as it is without a configuration, for whoever has to say that it cannot be read.
 ///
 /// # Errors

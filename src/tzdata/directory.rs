@@ -97,9 +97,9 @@ impl Directory {
                 place: self.place(),
                 near: None,
             },
-            kind => ZoneFault::Unreadable {
+            _ => ZoneFault::Unreadable {
                 place: self.place(),
-                kind,
+                fault: (&error).into(),
             },
         })
     }

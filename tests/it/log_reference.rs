@@ -10,7 +10,17 @@ use std::path::{Path, PathBuf};
 /// Fields by event.
 type Reference = BTreeMap<String, BTreeSet<String>>;
 
-const MACROS: [&str; 5] = ["error!(", "warn!(", "info!(", "debug!(", "trace!("];
+const MACROS: [&str; 6] = [
+    "error!(",
+    "warn!(",
+    "info!(",
+    "debug!(",
+    "trace!(",
+    CONDITIONAL,
+];
+
+/// Begins with its condition.
+const CONDITIONAL: &str = "info_if!(";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -111,7 +121,14 @@ fn events_of(text: &str, path: &Path, reference: &mut Reference) {
             if !is_whole_word {
                 continue;
             }
-            let parts = split(arguments(&text[position + name.len()..]));
+            let mut parts = split(arguments(&text[position + name.len()..]));
+            if name == CONDITIONAL {
+                parts.remove(0);
+            }
+            if parts.iter().any(|part| part.starts_with('$')) {
+                // The macro that begins with a condition is made here.
+                continue;
+            }
             let mut events = Vec::new();
             let mut fields = BTreeSet::new();
             for part in parts.iter().filter(|part| !part.starts_with('"')) {

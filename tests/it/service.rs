@@ -1,5 +1,6 @@
 //! The real daemon, as a service manager, an SRE and the platform see it.
 
+mod http;
 mod life;
 mod log;
 mod metrics;

@@ -1,8 +1,8 @@
 //! Why a time zone cannot be had. What it means is always the same: nothing is reckoned by it.
 
-use std::io;
-
 use thiserror::Error;
+
+use crate::file_fault::FileFault;
 
 use super::super::shown;
 use super::tzif::Flaw;
@@ -26,12 +26,12 @@ pub enum ZoneFault {
         near: Option<String>,
     },
     /// The zone's file is there, and cannot be read.
-    #[error("its file in {place} cannot be read ({kind}); install tzdata anew")]
+    #[error("its file in {place} cannot be read ({fault}); {}", fault.advice("install tzdata anew"))]
     Unreadable {
         /// The database.
         place: String,
-        /// The operating system's class of the error.
-        kind: io::ErrorKind,
+        /// Why.
+        fault: FileFault,
     },
     /// The zone's file holds something else than a zone's rules.
     #[error("its file in {place} cannot be used: {flaw}; install tzdata anew")]

@@ -1,8 +1,9 @@
 //! From start to end: what the service manager hears, signals, reload, and what keeps it from starting.
 
 use std::fs;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 use std::time::Duration;
 
@@ -27,11 +28,42 @@ async fn the_service_manager_hears_ready_watchdog_reloading_and_stopping_in_orde
     let binary = world.binary();
     let path = binary.directory().join("notify");
     let socket = UnixDatagram::bind(&path).expect("a socket for notifications");
+    hears_in_order(&binary, &socket, path.to_str().expect("UTF-8")).await;
+}
+
+/// As a container's manager gives it.
+#[tokio::test]
+async fn a_service_manager_at_an_abstract_socket_hears_the_same() {
+    let world = world(scratch(Backend::Sqlite).await).await;
+    let name = format!("retentiond-test-{}", uuid::Uuid::new_v4());
+    let address = SocketAddr::from_abstract_name(&name).expect("a name");
+    let socket = UnixDatagram::bind_addr(&address).expect("a socket for notifications");
+    let binary = world.binary();
+    hears_in_order(&binary, &socket, &format!("@{name}")).await;
+    assert!(!binary.directory().join(format!("@{name}")).exists());
+}
+
+#[tokio::test]
+async fn a_service_manager_that_cannot_be_reached_is_told_of_once() {
+    let world = world(scratch(Backend::Sqlite).await).await;
+    let serving = world
+        .binary()
+        .env("NOTIFY_SOCKET", "/nowhere/notify")
+        .serve();
+    serving.wait_ready(LONG).await;
+    wait_event(&serving, "manager_not_reached", 1).await;
+    let (status, log) = serving.terminate(LONG).await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert_eq!(log.matches("manager_not_reached").count(), 1, "{log}");
+}
+
+async fn hears_in_order(binary: &Binary, socket: &UnixDatagram, name: &str) {
     socket
         .set_nonblocking(true)
         .expect("a socket that does not wait");
     let binary = binary
-        .env("NOTIFY_SOCKET", path.to_str().expect("UTF-8"))
+        .beside()
+        .env("NOTIFY_SOCKET", name)
         .env("WATCHDOG_USEC", "400000");
     let serving = binary.serve();
     serving.wait_ready(LONG).await;
@@ -40,7 +72,7 @@ async fn the_service_manager_hears_ready_watchdog_reloading_and_stopping_in_orde
     let mut hear_until = async |wanted: &str, from: usize| -> usize {
         let mut place = None;
         let in_time = holds_within(LONG, async || {
-            messages.extend(heard(&socket));
+            messages.extend(heard(socket));
             place = messages[from..].iter().position(|text| text == wanted);
             place.is_some()
         })

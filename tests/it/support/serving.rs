@@ -116,6 +116,11 @@ impl Serving {
         self.child.id()
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Begins to read its stderr.
     pub fn read(&mut self, stderr: impl Read + Send + 'static) {
         let log = Arc::clone(&self.log);
