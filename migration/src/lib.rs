@@ -1,6 +1,7 @@
 //! The schema of `retentiond`, for PostgreSQL, MariaDB and SQLite.
 //!
-//! One migration a file; [`Migrator`] lists them in order. The migrator itself takes no lock:
+//! Each step of a migration goes through `steps::Steps`, so that a migration that was interrupted can
+//! be taken up again. One migration a file; [`Migrator`] lists them in order. The migrator itself takes no lock:
 //! whoever calls it must see to it that only one process migrates at a time (the service's
 //! `store::schema` does).
 
@@ -18,6 +19,7 @@ mod m20261127_000006_index_queued_invitations;
 mod m20261128_000007_record_zone_rules;
 mod m20261128_000010_record_undated_and_refused;
 mod m20261128_000011_record_server_and_orphans;
+mod steps;
 
 /// All migrations, oldest first.
 #[derive(Debug)]

@@ -9,6 +9,7 @@
 use sea_orm_migration::prelude::*;
 
 use crate::columns::{Columns, to_participant, to_tenant};
+use crate::steps::Steps;
 
 /// See the module.
 #[derive(DeriveMigrationName)]
@@ -18,10 +19,11 @@ pub(crate) struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let columns = Columns::of(manager);
-        manager.create_table(tenant(columns)).await?;
-        manager.create_table(policy(columns)).await?;
-        manager.create_table(upload(columns)).await?;
-        manager
+        let steps = Steps::of(manager);
+        steps.create_table(tenant(columns)).await?;
+        steps.create_table(policy(columns)).await?;
+        steps.create_table(upload(columns)).await?;
+        steps
             .create_index(
                 Index::create()
                     .name("upload_content")
@@ -31,7 +33,7 @@ impl MigrationTrait for Migration {
                     .take(),
             )
             .await?;
-        manager.create_table(participant(columns)).await?;
+        steps.create_table(participant(columns)).await?;
         for (name, last) in [
             ("participant_added_at", &["added_at", "id"][..]),
             ("participant_upload", &["upload_id"][..]),
@@ -41,7 +43,7 @@ impl MigrationTrait for Migration {
             for column in last {
                 index.col(*column);
             }
-            manager.create_index(index).await?;
+            steps.create_index(index).await?;
         }
         if columns.is_postgres() {
             // Room on every page for the new version of an anonymized row (HOT updates).
@@ -50,10 +52,10 @@ impl MigrationTrait for Migration {
                 .execute_unprepared("ALTER TABLE participant SET (fillfactor = 70)")
                 .await?;
         }
-        manager.create_table(participant_metadata(columns)).await?;
-        manager.create_table(answer(columns)).await?;
-        manager.create_table(conversation_message(columns)).await?;
-        manager.create_table(invitation(columns)).await
+        steps.create_table(participant_metadata(columns)).await?;
+        steps.create_table(answer(columns)).await?;
+        steps.create_table(conversation_message(columns)).await?;
+        steps.create_table(invitation(columns)).await
     }
 }
 

@@ -7,6 +7,7 @@
 use sea_orm_migration::prelude::*;
 
 use crate::columns::{Columns, to_tenant};
+use crate::steps::Steps;
 
 /// See the module.
 #[derive(DeriveMigrationName)]
@@ -16,11 +17,12 @@ pub(crate) struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let columns = Columns::of(manager);
-        manager.create_table(suppression_key(columns)).await?;
-        manager.create_table(suppression(columns)).await?;
-        manager.create_table(tenant_run(columns)).await?;
-        manager.create_table(run_lease(columns)).await?;
-        manager.create_table(run_batch(columns)).await
+        let steps = Steps::of(manager);
+        steps.create_table(suppression_key(columns)).await?;
+        steps.create_table(suppression(columns)).await?;
+        steps.create_table(tenant_run(columns)).await?;
+        steps.create_table(run_lease(columns)).await?;
+        steps.create_table(run_batch(columns)).await
     }
 }
 

@@ -3,6 +3,8 @@
 
 use sea_orm_migration::prelude::*;
 
+use crate::steps::Steps;
+
 /// See the module.
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -16,6 +18,6 @@ impl MigrationTrait for Migration {
             .col("period")
             .col("state")
             .take();
-        manager.create_index(index).await
+        Steps::of(manager).create_index(index).await
     }
 }

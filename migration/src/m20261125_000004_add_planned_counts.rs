@@ -2,6 +2,8 @@
 
 use sea_orm_migration::prelude::*;
 
+use crate::steps::Steps;
+
 /// See the module.
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -9,13 +11,10 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let steps = Steps::of(manager);
         for column in ["anonymize_planned", "purge_planned"] {
-            // One at a time: SQLite takes no more.
-            let add = Table::alter()
-                .table("tenant_run")
-                .add_column(ColumnDef::new(column).big_integer().null())
-                .take();
-            manager.alter_table(add).await?;
+            let column = ColumnDef::new(column).big_integer().null().take();
+            steps.add_column("tenant_run", column).await?;
         }
         Ok(())
     }

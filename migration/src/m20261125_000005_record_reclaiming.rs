@@ -4,6 +4,7 @@
 use sea_orm_migration::prelude::*;
 
 use crate::columns::Columns;
+use crate::steps::Steps;
 
 /// See the module.
 #[derive(DeriveMigrationName)]
@@ -13,7 +14,6 @@ pub(crate) struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let column = Columns::of(manager).timestamp_null("reclaimed_at");
-        let table = Table::alter().table("tenant_run").add_column(column).take();
-        manager.alter_table(table).await
+        Steps::of(manager).add_column("tenant_run", column).await
     }
 }

@@ -3,6 +3,8 @@
 
 use sea_orm_migration::prelude::*;
 
+use crate::steps::Steps;
+
 /// See the module.
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -10,9 +12,10 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let mut column = ColumnDef::new("tzdata_release");
-        column.string_len(32).null();
-        let table = Table::alter().table("tenant_run").add_column(column).take();
-        manager.alter_table(table).await
+        let column = ColumnDef::new("tzdata_release")
+            .string_len(32)
+            .null()
+            .take();
+        Steps::of(manager).add_column("tenant_run", column).await
     }
 }

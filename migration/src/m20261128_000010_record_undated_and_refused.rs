@@ -3,6 +3,7 @@
 use sea_orm_migration::prelude::*;
 
 use crate::columns::Columns;
+use crate::steps::Steps;
 
 /// See the module.
 #[derive(DeriveMigrationName)]
@@ -19,10 +20,9 @@ impl MigrationTrait for Migration {
             columns.string_null("failure_constraint", 64),
             ColumnDef::new("failure_rows").big_integer().null().take(),
         ];
+        let steps = Steps::of(manager);
         for column in added {
-            // One at a time: SQLite takes no more.
-            let add = Table::alter().table("tenant_run").add_column(column).take();
-            manager.alter_table(add).await?;
+            steps.add_column("tenant_run", column).await?;
         }
         Ok(())
     }

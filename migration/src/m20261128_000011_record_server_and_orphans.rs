@@ -5,6 +5,7 @@
 use sea_orm_migration::prelude::*;
 
 use crate::columns::Columns;
+use crate::steps::Steps;
 
 /// See the module.
 #[derive(DeriveMigrationName)]
@@ -13,14 +14,12 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let added = [
+        let steps = Steps::of(manager);
+        for column in [
             Columns::of(manager).string_null("server", 255),
             ColumnDef::new("orphans").big_integer().null().take(),
-        ];
-        for column in added {
-            // One at a time: SQLite takes no more.
-            let add = Table::alter().table("tenant_run").add_column(column).take();
-            manager.alter_table(add).await?;
+        ] {
+            steps.add_column("tenant_run", column).await?;
         }
         Ok(())
     }

@@ -278,7 +278,7 @@ impl Setting<'_> {
             None => Ok(None),
             Some(Scalar::Text(text)) => match DatabaseUrl::parse(text) {
                 Ok(url) => Ok(Some(url)),
-                Err(error) => Err(self.refused(error.found(), FORMS)),
+                Err(error) => Err(self.refused(error.found(), error.allowed(FORMS))),
             },
             Some(_) => Err(self.refused("not a text", FORMS)),
         }
@@ -299,7 +299,7 @@ impl Setting<'_> {
             Some(_) => Err(UrlError::Unreadable),
         };
         urls.map(Some)
-            .map_err(|error| self.refused(error.found_in_list(), LIST_FORMS))
+            .map_err(|error| self.refused(error.found_in_list(), error.allowed(LIST_FORMS)))
     }
 }
 

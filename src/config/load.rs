@@ -257,7 +257,7 @@ fn url_from(file: &Path) -> Result<DatabaseUrl, ConfigError> {
     DatabaseUrl::parse(text.trim()).map_err(|error| ConfigError::Value {
         setting: format!("the content of {}", file.display()),
         found: error.found(),
-        allowed: FORMS.to_owned(),
+        allowed: error.allowed(FORMS),
     })
 }
 
@@ -268,6 +268,6 @@ fn urls_from(file: &Path) -> Result<Vec<DatabaseUrl>, ConfigError> {
     DatabaseUrl::parse_list(&text).map_err(|error| ConfigError::Value {
         setting: format!("the content of {}", file.display()),
         found: error.found_in_list(),
-        allowed: LIST_FORMS.to_owned(),
+        allowed: error.allowed(LIST_FORMS),
     })
 }

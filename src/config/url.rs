@@ -10,6 +10,14 @@ use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, Serializer};
 
+mod encoding;
+mod parameters;
+#[cfg(test)]
+mod tests;
+
+use encoding::not_encoded;
+pub use parameters::ParameterError;
+
 /// Parameters whose values say nothing secret; all others are left out when a URL is shown.
 const PARAMETERS_SHOWN: &[&str] = &["mode", "sslmode", "ssl-mode", "statement-cache-capacity"];
 
@@ -23,39 +31,56 @@ pub(super) const LIST_FORMS: &str = "a list of mysql://USER:PASSWORD@HOST:PORT/D
      text with spaces between, with special characters percent-encoded (# as %23, ? as %3F, / as \
      %2F, @ as %40, % as %25)";
 
-/// Parameters of a server's URL whose values may hold an `@`.
-const PARAMETERS_WITH_AT: &[&str] = &["user", "password", "host", "options", "dbname"];
-
-/// Why a text is no URL that can be used. Holds nothing of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a text is no URL that can be used. Holds nothing of it but a parameter's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UrlError {
     /// sqlx cannot read it, and its messages quote the URL.
     Unreadable,
     /// A character that ends a part of a URL, or begins an encoded one, stands where it is none.
     NotEncoded(char),
+    /// More than one host, of which sqlx would make one name.
+    SeveralHosts,
+    /// A parameter that sqlx would not read, or one without its companion.
+    Parameter(ParameterError),
 }
 
 impl UrlError {
     /// What was found where a list is wanted, for an error message.
     #[must_use]
-    pub(super) fn found_in_list(self) -> String {
+    pub(super) fn found_in_list(&self) -> String {
         match self {
             Self::Unreadable => "no list of database URLs that can be read".to_owned(),
-            Self::NotEncoded(_) => format!("a list that holds {}", self.found()),
+            _ => format!("a list that holds {}", self.found()),
         }
     }
 
     /// What was found, for an error message.
     #[must_use]
-    pub(super) fn found(self) -> String {
+    pub(super) fn found(&self) -> String {
         match self {
             Self::Unreadable => "no database URL that can be read".to_owned(),
             Self::NotEncoded(character) => {
                 format!("a database URL with a `{character}` that is not percent-encoded")
             }
+            Self::SeveralHosts => "a database URL with several hosts".to_owned(),
+            Self::Parameter(error) => format!("a database URL with {}", error.found()),
+        }
+    }
+
+    /// What may stand there instead: `forms`, unless more is known.
+    #[must_use]
+    pub(super) fn allowed(&self, forms: &str) -> String {
+        match self {
+            Self::Unreadable | Self::NotEncoded(_) => forms.to_owned(),
+            Self::SeveralHosts => ONE_HOST.to_owned(),
+            Self::Parameter(error) => error.allowed(),
         }
     }
 }
+
+/// What to do about several hosts.
+const ONE_HOST: &str = "one host that follows the primary (the writer endpoint of your provider, \
+     HAProxy, or a virtual address)";
 
 /// A database URL that sqlx can read.
 ///
@@ -81,6 +106,10 @@ impl DatabaseUrl {
         if is_server && let Some(character) = not_encoded(&url) {
             return Err(UrlError::NotEncoded(character));
         }
+        if is_server && names_several_hosts(&url) {
+            return Err(UrlError::SeveralHosts);
+        }
+        parameters::check(scheme, &url).map_err(UrlError::Parameter)?;
         let readable = match scheme {
             "postgres" | "postgresql" => readable_by::<PgConnectOptions>(&url),
             "mysql" => readable_by::<MySqlConnectOptions>(&url),
@@ -137,6 +166,16 @@ impl DatabaseUrl {
         (file.as_os_str() != ":memory:").then_some((file, is_read_only))
     }
 
+    /// The files for TLS that it names, each with its parameter.
+    #[must_use]
+    pub fn tls_files(&self) -> Vec<(&'static str, PathBuf)> {
+        if self.is_sqlite() {
+            return Vec::new();
+        }
+        let (_, parameters) = self.expose().split_once('?').unwrap_or_default();
+        parameters::tls_files(parameters)
+    }
+
     /// A SQLite file that is not there: opening it would create it, which looking must not do.
     #[must_use]
     pub fn names_missing_file(&self) -> bool {
@@ -164,49 +203,20 @@ impl DatabaseUrl {
     }
 }
 
-/// The character of a server's URL that should have been percent-encoded, if one is found.
-fn not_encoded(url: &str) -> Option<char> {
-    let (_, rest) = url.split_once("://")?;
-    // A database's URL has no fragment.
-    if rest.contains('#') {
-        return Some('#');
-    }
-    let (place, parameters) = match rest.split_once('?') {
-        Some((place, parameters)) => (place, Some(parameters)),
-        None => (rest, None),
-    };
+/// libpq's form of a failover, which sqlx does not know.
+fn names_several_hosts(url: &str) -> bool {
+    let (_, rest) = url.split_once("://").unwrap_or_default();
+    let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     let authority = place.split('/').next().unwrap_or(place);
-    // The one that ends user and password is the only one that may stand there.
-    if authority.matches('@').count() > 1 {
-        return Some('@');
-    }
-    if place.len() > authority.len() && place[authority.len()..].contains('@') {
-        // Of a password with a `/`, or of the database's name.
-        return Some(if authority.contains('@') { '@' } else { '/' });
-    }
-    let with_at = parameters
-        .into_iter()
-        .flat_map(|parameters| parameters.split('&'))
-        .filter(|parameter| parameter.contains('@'));
-    for parameter in with_at {
-        let name = parameter.split_once('=').map_or("", |(name, _)| name);
-        let names_database = place.len() > authority.len() + 1 || place.is_empty();
-        // A `/` after it looks like a host and a database: that is the end of a password with a `?`.
-        let looks_like_host = parameter
-            .rsplit('@')
-            .next()
-            .is_some_and(|end| end.contains('/'));
-        if !PARAMETERS_WITH_AT.contains(&name)
-            || !names_database
-            || (looks_like_host && name != "host")
-        {
-            return Some('?');
-        }
-    }
-    let mut encoded = rest.split('%').skip(1);
-    let is_encoded =
-        |part: &str| part.len() >= 2 && part.bytes().take(2).all(|b| b.is_ascii_hexdigit());
-    (!encoded.all(is_encoded)).then_some('%')
+    let hosts = authority.rsplit('@').next().unwrap_or(authority);
+    let in_parameters = parameters
+        .split('&')
+        .filter_map(|parameter| parameter.split_once('='))
+        .any(|(name, value)| {
+            matches!(name, "host" | "hostaddr" | "port")
+                && (value.contains(',') || value.to_ascii_lowercase().contains("%2c"))
+        });
+    hosts.contains(',') || in_parameters
 }
 
 fn readable_by<O: ConnectOptions>(url: &str) -> bool {
@@ -264,149 +274,5 @@ impl Eq for DatabaseUrl {}
 impl Serialize for DatabaseUrl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_url_is_shown_without_its_secrets() {
-        for (url, shown) in [
-            (
-                "postgres://ann:hunter2@db.internal:5432/platform",
-                "postgres://db.internal:5432/platform",
-            ),
-            (
-                "postgres://ann:hunter2@db/platform?sslmode=require&password=hunter2&sslpassword=hunter2",
-                "postgres://db/platform?sslmode=require",
-            ),
-            (
-                "mariadb://ann:hunter2@[::1]/platform",
-                "mysql://[::1]/platform",
-            ),
-            (
-                "mysql://ann:hunt%40er2@db/platform?ssl-mode=REQUIRED",
-                "mysql://db/platform?ssl-mode=REQUIRED",
-            ),
-            (
-                "sqlite://retentiond.db?mode=rwc",
-                "sqlite://retentiond.db?mode=rwc",
-            ),
-            ("sqlite:///var/lib/a@b.db", "sqlite:///var/lib/a@b.db"),
-            ("sqlite::memory:", "sqlite::memory:"),
-            (
-                "postgres:///platform?host=/run/postgresql&user=ann&password=hunter2",
-                "postgres:///platform",
-            ),
-        ] {
-            let parsed = DatabaseUrl::parse(url).unwrap_or_else(|_| panic!("{url} is a URL"));
-            assert_eq!(parsed.to_string(), shown, "{url}");
-            assert_eq!(format!("{parsed:?}"), format!("DatabaseUrl({shown})"));
-            assert_eq!(serde_json::to_value(&parsed).unwrap(), shown);
-        }
-    }
-
-    #[test]
-    fn a_password_that_was_not_encoded_shows_in_no_part() {
-        for (url, expected) in [
-            (
-                "mysql://ann:hunter2@hunter3@db/platform",
-                "mysql://db/platform",
-            ),
-            (
-                "mysql://ann:hunter2/hunter3@db/platform",
-                "mysql://db/platform",
-            ),
-            (
-                "mysql://ann:hunter2#hunter3@db/platform",
-                "mysql://db/platform",
-            ),
-            ("mysql://ann:hunter2?hunter3@db/platform", "mysql://***"),
-            (
-                "mysql://ann:hunter2?mode=hunter3&x@db/platform",
-                "mysql://***",
-            ),
-            (
-                "mysql://db/platform?user=ann&password=hunter2@hunter3",
-                "mysql://***",
-            ),
-        ] {
-            // Whether or not it can be used.
-            let shown = DatabaseUrl(SecretString::from(url)).to_string();
-            assert_eq!(shown, expected, "{url}");
-        }
-    }
-
-    #[test]
-    fn d10_what_is_not_percent_encoded_is_refused_and_named() {
-        for (url, character) in [
-            ("postgres://u:p@ss#word@h/d", '#'),
-            ("postgres://u:pass#word@h/d", '#'),
-            ("postgres://u#x:pass@h/d", '#'),
-            ("mysql://u:12#3@h/d", '#'),
-            ("postgres://h/d#x", '#'),
-            ("postgres://u:p@ss@h/d", '@'),
-            ("mysql://u@x:pass@h/d", '@'),
-            ("postgres://u:12/3@h/d", '/'),
-            ("postgres://u/x:3@h/d", '/'),
-            ("postgres://u:p@s/s@h/d", '@'),
-            ("postgres://u:12?3@h/d", '?'),
-            ("postgres://u:12?x=3@h/d", '?'),
-            ("postgres://u:12?password=3@h/d", '?'),
-            ("postgres://u@x?3@h/d", '?'),
-            ("postgres://u:12/x?password=3@h/d", '?'),
-            ("postgres://u:50%@h/d", '%'),
-            ("mysql://u:50%zz@h/d", '%'),
-            ("mariadb://u:a%2@h/d", '%'),
-        ] {
-            let error = DatabaseUrl::parse(url).expect_err(url);
-            assert_eq!(error, UrlError::NotEncoded(character), "{url}");
-            let shown = error.found();
-            assert!(!shown.contains("word") && !shown.contains("ss"), "{shown}");
-        }
-        for url in [
-            "postgres://u:p%40ss%23word%2F%3F%25@h/d",
-            "postgres://h/d",
-            "postgres://u@h",
-            "postgres://u:p@[::1]:5432/d?sslmode=require",
-            "postgres:///d?host=/run/postgresql&user=a@b&password=p@ss",
-            "postgres://h:5432/d?user=ann&password=p@ss",
-            "mysql://u:p@h:3306/d?ssl-mode=REQUIRED",
-            "sqlite:///var/lib/a@b.db",
-        ] {
-            assert!(DatabaseUrl::parse(url).is_ok(), "{url}");
-        }
-    }
-
-    #[test]
-    fn only_a_sqlite_file_can_be_missing() {
-        for (url, missing) in [
-            ("postgres://db/platform", false),
-            ("mysql://db/platform", false),
-            ("sqlite://no/such.db?mode=rwc", true),
-            ("sqlite://Cargo.toml?mode=ro", false),
-        ] {
-            let parsed = DatabaseUrl::parse(url).unwrap_or_else(|_| panic!("{url} is a URL"));
-            assert_eq!(parsed.names_missing_file(), missing, "{url}");
-        }
-    }
-
-    #[test]
-    fn a_url_that_sqlx_could_not_read_is_refused() {
-        for url in [
-            "",
-            "postgres",
-            "oracle://db/platform",
-            "postgres://db:port/platform",
-            "postgres://db:99999/platform",
-            "sqlite://my data.db",
-            "sqlite://x.db?mode=sometimes",
-            "postgres://db/platform?sslmode=sometimes",
-            "/var/lib/retentiond.db",
-        ] {
-            assert_eq!(DatabaseUrl::parse(url), Err(UrlError::Unreadable), "{url}");
-        }
     }
 }

@@ -139,6 +139,10 @@ pub(super) fn report(health: &Health, problem: Option<&LookError>) {
 fn is_of_the_server(class: ErrorClass) -> bool {
     matches!(
         class,
-        ErrorClass::Unavailable | ErrorClass::Deadline | ErrorClass::Address | ErrorClass::ReadOnly
+        ErrorClass::Unavailable
+            | ErrorClass::Deadline
+            | ErrorClass::Address
+            | ErrorClass::ReadOnly
+            | ErrorClass::Settings
     )
 }

@@ -20,6 +20,7 @@ use super::error::{ErrorClass, StoreError};
 use super::mariadb_session;
 use super::misses::Misses;
 use super::sqlite_files::{self, SqliteFile};
+use super::tls_files;
 use super::transaction::{Transaction, watched, within};
 
 /// A pool of connections to one database; cheap to clone.
@@ -127,7 +128,7 @@ pub async fn connect(
             Err(error) => {
                 return Err(match sqlite_file(config) {
                     Some(file) => file.explain_opening(error),
-                    None => error,
+                    None => tls_files::explain(&config.url, error),
                 });
             }
         }

@@ -6,10 +6,12 @@
 
 use std::fmt;
 
-use sea_orm::sqlx::mysql::MySqlDatabaseError;
-use sea_orm::{DbErr, RuntimeErr, sqlx};
+use sea_orm::DbErr;
 
+mod advice;
+mod classify;
 mod constraint;
+mod tls;
 
 /// What kind of thing went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +38,8 @@ pub enum ErrorClass {
     Constraint,
     /// The database does not exist, or the URL is no URL.
     Address,
+    /// A setting of the server, or of what stands before it, refuses our statements to everybody.
+    Settings,
     /// Anything else; a mistake of ours until shown otherwise.
     Internal,
 }
@@ -57,7 +61,7 @@ pub enum Disposition {
 
 impl ErrorClass {
     /// All classes.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Unavailable,
         Self::Deadline,
         Self::Conflict,
@@ -69,6 +73,7 @@ impl ErrorClass {
         Self::Schema,
         Self::Constraint,
         Self::Address,
+        Self::Settings,
         Self::Internal,
     ];
 
@@ -87,6 +92,7 @@ impl ErrorClass {
             Self::Schema => "schema",
             Self::Constraint => "constraint",
             Self::Address => "database_address",
+            Self::Settings => "database_settings",
             Self::Internal => "internal",
         }
     }
@@ -101,7 +107,7 @@ impl ErrorClass {
             Self::Permission | Self::Schema | Self::Constraint | Self::Internal => {
                 Disposition::SkipTenant
             }
-            Self::DiskFull | Self::Address | Self::ReadOnly => Disposition::Stop,
+            Self::DiskFull | Self::Address | Self::ReadOnly | Self::Settings => Disposition::Stop,
         }
     }
 
@@ -150,6 +156,10 @@ impl ErrorClass {
             Self::Address => {
                 "[database] url is not a database that can be opened; it looks like \
                  postgres://USER@HOST/NAME, mysql://USER@HOST/NAME or sqlite://FILE?mode=rwc"
+            }
+            Self::Settings => {
+                "a setting of the server refuses what retentiond sends; see \"Databases\" in \
+                 docs/operating.md"
             }
             Self::Internal => {
                 "the database refused a statement; this is a mistake in retentiond, please report \
@@ -230,17 +240,17 @@ impl StoreError {
     /// Classifies `error`, which happened while `doing`.
     #[must_use]
     pub fn from_db(error: &DbErr, doing: &'static str) -> Self {
-        let (class, code) = classify(error);
-        let constraint = match class {
+        let found = classify::classify(error);
+        let constraint = match found.class {
             ErrorClass::Constraint => constraint::name_in(error),
             _ => None,
         };
         Self {
-            class,
-            code,
+            class: found.class,
+            code: found.code,
             constraint,
             doing,
-            advice: None,
+            advice: found.advice.map(str::to_owned),
         }
     }
 }
@@ -258,151 +268,3 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
-
-fn classify(error: &DbErr) -> (ErrorClass, Option<String>) {
-    match error {
-        DbErr::Conn(RuntimeErr::SqlxError(error))
-        | DbErr::Exec(RuntimeErr::SqlxError(error))
-        | DbErr::Query(RuntimeErr::SqlxError(error)) => classify_sqlx(error),
-        DbErr::ConnectionAcquire(_) => (ErrorClass::Unavailable, None),
-        DbErr::Conn(RuntimeErr::Internal(_)) => (ErrorClass::Address, None),
-        // A value that does not decode: somebody else's table.
-        DbErr::Type(_) | DbErr::TryIntoErr { .. } | DbErr::Json(_) => (ErrorClass::Schema, None),
-        _ => (ErrorClass::Internal, None),
-    }
-}
-
-fn classify_sqlx(error: &sqlx::Error) -> (ErrorClass, Option<String>) {
-    match error {
-        sqlx::Error::Database(error) => {
-            if let Some(error) = error.try_downcast_ref::<MySqlDatabaseError>() {
-                return (mariadb(error.number()), Some(error.number().to_string()));
-            }
-            let code = error.code().unwrap_or_default().into_owned();
-            let class = if code.len() == 5 {
-                postgres(&code)
-            } else {
-                sqlite(&code, error.message())
-            };
-            (class, Some(code))
-        }
-        sqlx::Error::Configuration(_) => (ErrorClass::Address, None),
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => (ErrorClass::Unavailable, None),
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => {
-            (ErrorClass::Schema, None)
-        }
-        _ => (ErrorClass::Internal, None),
-    }
-}
-
-/// SQLSTATE of PostgreSQL; its documentation, appendix A.
-fn postgres(code: &str) -> ErrorClass {
-    match code {
-        "40001" | "40P01" => ErrorClass::Conflict,
-        "55P03" => ErrorClass::LockTimeout,
-        "57014" => ErrorClass::StatementTimeout,
-        "25006" => ErrorClass::ReadOnly,
-        "42501" | "28000" | "28P01" => ErrorClass::Permission,
-        "3D000" => ErrorClass::Address,
-        "53100" => ErrorClass::DiskFull,
-        // Idle in transaction for too long: we were paused; the connection is gone.
-        "25P03" | "53300" => ErrorClass::Unavailable,
-        _ if code.starts_with("08") || code.starts_with("57P") => ErrorClass::Unavailable,
-        // A trigger of the platform's: what it raises (P0001 and its like), what it makes of a row that we
-        // are writing (27000), and what fails within it.
-        "27000" => ErrorClass::Constraint,
-        _ if ["09", "22", "23", "38", "39", "44", "P0"].contains(&&code[..2]) => {
-            ErrorClass::Constraint
-        }
-        "42P01" | "42703" | "42883" | "42804" | "3F000" => ErrorClass::Schema,
-        _ => ErrorClass::Internal,
-    }
-}
-
-/// Error numbers of MariaDB; its documentation, "MariaDB error codes".
-fn mariadb(number: u16) -> ErrorClass {
-    match number {
-        1213 | 1020 => ErrorClass::Conflict,
-        1205 => ErrorClass::LockTimeout,
-        1969 | 3024 => ErrorClass::StatementTimeout,
-        1290 | 1792 | 1836 => ErrorClass::ReadOnly,
-        1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1698 => ErrorClass::Permission,
-        1049 => ErrorClass::Address,
-        1021 | 1114 => ErrorClass::DiskFull,
-        // A Galera node that lost its cluster: 1047 to every statement, and 1180 to a COMMIT that it
-        // was about to replicate, which the others may or may not have seen.
-        1047 | 1180 => ErrorClass::Unavailable,
-        1040 | 1053 | 1077 | 1079 | 1158..=1161 | 1203 | 1927 | 2006 | 2013 | 4031 => {
-            ErrorClass::Unavailable
-        }
-        1048 | 1062 | 1216 | 1217 | 1264 | 1265 | 1292 | 1366 | 1406 | 1451 | 1452 | 1557
-        | 1761 | 1762 | 4025 => ErrorClass::Constraint,
-        // A trigger of the platform's: what it raises (SIGNAL), and what fails within it.
-        1242 | 1365 | 1442 | 1644 | 1690 => ErrorClass::Constraint,
-        1054 | 1146 => ErrorClass::Schema,
-        _ => ErrorClass::Internal,
-    }
-}
-
-/// Result codes of SQLite, extended ones included; <https://www.sqlite.org/rescode.html>.
-///
-/// Of the message, which may hold a value, only how it begins is looked at, where the code does not tell.
-fn sqlite(code: &str, message: &str) -> ErrorClass {
-    let code: u32 = code.parse().unwrap_or_default();
-    match code & 0xff {
-        // 15, "locking protocol": somebody stands still while they recover the write-ahead log.
-        5 | 6 | 15 => ErrorClass::LockTimeout,
-        8 => ErrorClass::ReadOnly,
-        // SQLITE_IOERR_SHMSIZE: no room to make the file of shared memory as large as it must be.
-        10 if code >> 8 == 19 => ErrorClass::DiskFull,
-        10 => ErrorClass::Unavailable,
-        13 => ErrorClass::DiskFull,
-        3 | 23 => ErrorClass::Permission,
-        14 | 26 => ErrorClass::Address,
-        11 | 17 => ErrorClass::Schema,
-        18..=20 => ErrorClass::Constraint,
-        // Plain "SQL error": a missing table or column, or what failed within a trigger.
-        1 if message.starts_with("no such") || message.contains("has no column") => {
-            ErrorClass::Schema
-        }
-        1 => ErrorClass::Constraint,
-        _ => ErrorClass::Internal,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `WSREP has not yet prepared node for application use`, and `Got error … during COMMIT`.
-    #[test]
-    fn a_galera_node_without_its_cluster_is_unavailable_and_leaves_a_commit_unknown() {
-        for number in [1047, 1180] {
-            assert_eq!(mariadb(number), ErrorClass::Unavailable, "{number}");
-        }
-    }
-
-    #[test]
-    fn a_full_disk_is_told_from_a_file_that_cannot_be_reached() {
-        for (code, class) in [
-            ("13", ErrorClass::DiskFull),
-            ("4874", ErrorClass::DiskFull),
-            ("266", ErrorClass::Unavailable),
-            ("8", ErrorClass::ReadOnly),
-            ("1032", ErrorClass::ReadOnly),
-            ("14", ErrorClass::Address),
-        ] {
-            assert_eq!(sqlite(code, ""), class, "{code}");
-        }
-    }
-
-    #[test]
-    fn a_transaction_that_fails_galeras_certification_is_tried_again_whole() {
-        assert_eq!(mariadb(1213).disposition(), Disposition::Retry);
-    }
-}

@@ -28,6 +28,7 @@ pub mod standing;
 mod statement;
 pub mod suppressions;
 pub mod tenants;
+mod tls_files;
 mod transaction;
 
 pub use connect::{Database, connect};

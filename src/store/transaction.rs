@@ -260,8 +260,10 @@ pub(super) async fn watched<T>(
         unanswered.answered();
     }
     // A server that takes no writes any more: the primary may be another one by now, of the same name. All
-    // connections are replaced when they come back, and the name is looked up anew.
-    if matches!(&result, Err(error) if error.class() == ErrorClass::ReadOnly) {
+    // connections are replaced when they come back, and the name is looked up anew. So they are where a setting
+    // of the server is wrong: once it is set right, that holds for new sessions.
+    let of_the_server = [ErrorClass::ReadOnly, ErrorClass::Settings];
+    if matches!(&result, Err(error) if of_the_server.contains(&error.class())) {
         misses.record();
     }
     result

@@ -103,6 +103,34 @@ fn a_url_that_is_none() {
     }
 }
 
+/// C11: sqlx ignores a parameter that it does not know, and takes several hosts for one.
+#[test]
+fn a_url_with_what_nobody_would_read() {
+    for (rest, why) in [
+        (
+            "postgres://ann:{}@db/platform?sslmod=verify-full",
+            "`sslmod`",
+        ),
+        ("mysql://ann:{}@db/platform?useSSL=true", "`ssl-mode`"),
+        ("postgres://db/platform?user=ann&password=x&{}=y", "%26"),
+        ("postgres://ann:{}@h1,h2/platform", "writer endpoint"),
+        (
+            "postgres://ann:{}@h1:5432,h2:5432/platform?target_session_attrs=read-write",
+            "writer endpoint",
+        ),
+        (
+            "postgres://ann:{}@h1/platform?target_session_attrs=read-write",
+            "writer endpoint",
+        ),
+    ] {
+        let binary = on(&rest.replace("{}", PASSWORD));
+        check_all(&binary, 2, why);
+        let checked = binary.run(&["config", "check"]).expect_code(2);
+        in_our_words(&checked);
+        assert!(checked.stderr.contains(why), "{checked:?}");
+    }
+}
+
 #[test]
 fn a_port_where_nobody_listens() {
     // Free a moment ago, and of those that a system does not hand out again soon.

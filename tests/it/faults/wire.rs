@@ -32,7 +32,7 @@ impl fmt::Display for Point {
             let separator = if number > 0 { "+" } else { "" };
             match trigger {
                 Trigger::Number(number) => write!(formatter, "{separator}{fault:?}/{number}")?,
-                Trigger::Text(text, nth) => {
+                Trigger::Text(text, nth) | Trigger::Since(text, nth) => {
                     write!(formatter, "{separator}{fault:?}/{text}/{nth}")?;
                 }
             }

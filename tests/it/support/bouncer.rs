@@ -24,6 +24,15 @@ pub struct Bouncer {
 impl Bouncer {
     /// `server` is the URL of a database behind it; it leads to all the others of that server, too.
     pub async fn start(server: &str) -> Self {
+        Self::start_with(
+            server,
+            "server_reset_query = DEALLOCATE ALL\nserver_reset_query_always = 1\n",
+        )
+        .await
+    }
+
+    /// With these settings instead of those of the recipe that are about prepared statements.
+    pub async fn start_with(server: &str, prepared: &str) -> Self {
         let (user, rest) = server
             .strip_prefix("postgres://")
             .and_then(|rest| rest.split_once(':'))
@@ -43,8 +52,7 @@ impl Bouncer {
             "[databases]\n* = host={host} port={port}\n[pgbouncer]\n\
              listen_addr = 127.0.0.1\nlisten_port = {}\nunix_socket_dir =\nauth_type = trust\n\
              auth_file = {}\npool_mode = transaction\ndefault_pool_size = 5\n\
-             ignore_startup_parameters = extra_float_digits\n\
-             server_reset_query = DEALLOCATE ALL\nserver_reset_query_always = 1\n",
+             ignore_startup_parameters = extra_float_digits\n{prepared}",
             listen.port(),
             users.display()
         );
@@ -69,9 +77,14 @@ impl Bouncer {
 
     /// The URL of a database of the server, by way of this bouncer.
     pub fn url(&self, database: &str) -> String {
+        format!("{}?statement-cache-capacity=0", self.plain_url(database))
+    }
+
+    /// The same, with nothing of the recipe in it.
+    pub fn plain_url(&self, database: &str) -> String {
         let (user, rest) = database.rsplit_once('@').expect("a user");
         let (_, name) = rest.split_once('/').expect("a database");
-        format!("{user}@{}/{name}?statement-cache-capacity=0", self.listen)
+        format!("{user}@{}/{name}", self.listen)
     }
 
     pub fn log(&self) -> String {

@@ -3,6 +3,7 @@
 pub mod binary;
 pub mod bouncer;
 pub mod campaign;
+pub mod certificates;
 pub mod crowd;
 pub mod database;
 pub mod faked_time;

@@ -56,6 +56,8 @@ pub enum Trigger {
     Number(usize),
     /// The n-th that has exactly this text, from 1.
     Text(&'static str, usize),
+    /// The n-th since the first that begins like this, which is the first, from 1.
+    Since(&'static str, usize),
 }
 
 /// A request as it was seen.
@@ -197,6 +199,11 @@ impl Shared {
         let hit = |trigger: Trigger| match trigger {
             Trigger::Number(number) => number == last + 1,
             Trigger::Text(wanted, nth) => wanted == text && nth == same_text,
+            Trigger::Since(beginning, nth) => {
+                let mut texts = state.seen.iter().map(|seen| &seen.text);
+                let first = texts.position(|text| text.starts_with(beginning));
+                first.is_some_and(|first| first + nth == last + 1)
+            }
         };
         let (_, fault) = *state.faults.iter().find(|(trigger, _)| hit(*trigger))?;
         state.struck.push((fault, Instant::now()));
