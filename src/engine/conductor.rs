@@ -179,7 +179,7 @@ async fn leftover(
     let transaction = engine.database.begin_read("recounting").await?;
     let tenant = run.lease.tenant;
     // In the snapshot that decides: rows that are hidden now would not be counted either.
-    require(&transaction, &Requirement::TO_CLAIM).await?;
+    require(&transaction, &Requirement::TO_DECIDE).await?;
     let (now, cutoffs) = cutoffs_in_force(engine, run, &transaction).await?;
     let uploads = refused.of(Stage::Uploads);
     let mut rows = recount::empty_uploads_besides(&transaction, tenant, uploads).await?;
