@@ -243,6 +243,12 @@ async fn after_a_switchover_the_old_primary_is_left_for_the_new_one() {
     let binary = world.binary();
     let serving = on(&binary, &redirected(world.scratch.url(), front).1).serve();
     serving.wait_ready(LONG).await;
+    let system = format!("127.0.0.1:{}/", old.address().port());
+    assert!(
+        serving.log().contains(&system),
+        "which server it is: {}",
+        serving.log()
+    );
 
     // The standby must have all before it is promoted.
     somebody_due(&world, "first").await;

@@ -82,6 +82,11 @@ impl Daemon {
 
     fn adopt(&mut self, config: Config, engine: Engine, why: Opening) {
         let is_reload = why == Opening::Reload;
+        tracing::info!(
+            event = "database_opened",
+            server = engine.database.server(),
+            "the database is open"
+        );
         let engine = Arc::new(engine);
         self.pauses = probe::pauses();
         self.stop_pauses = probe::pauses();
