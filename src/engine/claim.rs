@@ -19,7 +19,7 @@ use crate::store::runs::End;
 use crate::store::{Disposition, StoreError, Transaction, policies, runs, tenants};
 
 use super::batch::ClaimedRun;
-use super::context::{Engine, database_now};
+use super::context::{Engine, database_now, require};
 use super::due::Candidate;
 use super::error::EngineError;
 use super::failure::failure_of;
@@ -150,9 +150,7 @@ async fn claim_in(
     candidate: &Candidate,
     transaction: &Transaction,
 ) -> Result<Attempt, EngineError> {
-    if let Some(unmet) = engine.database.unmet_to_claim(transaction).await? {
-        return Err(EngineError::Unmet(unmet));
-    }
+    require(transaction, &Requirement::TO_CLAIM).await?;
     let (host, database) = (engine.clock.now(), database_now(transaction).await?);
     let now = engine.now(host, database)?;
     let latest = host.max(database);

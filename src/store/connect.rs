@@ -19,7 +19,6 @@ use super::dialect::Dialect;
 use super::error::{ErrorClass, StoreError};
 use super::mariadb_session;
 use super::misses::Misses;
-use super::requirements::Met;
 use super::sqlite_files::{self, SqliteFile};
 use super::tls_files;
 use super::transaction::{Transaction, watched, within};
@@ -36,7 +35,6 @@ pub struct Database {
     /// The server that answered when the pool was opened, as it names itself.
     server: Arc<str>,
     replication_source: ReplicationSource,
-    met: Met,
     /// SQLite's.
     file: Option<Arc<SqliteFile>>,
 }
@@ -151,7 +149,6 @@ pub async fn connect(
         misses,
         server: Arc::default(),
         replication_source: config.replication_source,
-        met: Met::default(),
         file: sqlite_file(config).map(|file| Arc::new(file.opened())),
     };
     database.server = database.look_at_server().await?.into();
@@ -225,10 +222,6 @@ impl Database {
     #[must_use]
     pub fn server(&self) -> &str {
         &self.server
-    }
-
-    pub(super) fn met(&self) -> &Met {
-        &self.met
     }
 
     pub(super) fn replication_source(&self) -> ReplicationSource {

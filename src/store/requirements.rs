@@ -7,8 +7,6 @@
 //! and a query for each database that can fail it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use sea_orm::FromQueryResult;
 
@@ -363,44 +361,7 @@ pub async fn unmet_of(
     }))
 }
 
-/// How long claims go by what one of them found. The question costs as much as the rest of a claim, and of
-/// tens of thousands of tenants most have nothing to do; what must be so of a batch is asked in the batch.
-const MET_FOR: Duration = Duration::from_secs(1);
-
-/// When claims on one database last found everything as it must be; clones share it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Met(Arc<Mutex<Option<Instant>>>);
-
-impl Met {
-    fn set(&self, at: Option<Instant>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = at;
-    }
-
-    fn is_recent(&self) -> bool {
-        let at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        at.is_some_and(|at| at.elapsed() < MET_FOR)
-    }
-}
-
 impl Database {
-    /// The first requirement that keeps a run from being claimed, asked in the transaction of the claim at most
-    /// every second.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
-    pub async fn unmet_to_claim(
-        &self,
-        transaction: &Transaction,
-    ) -> Result<Option<Unmet>, StoreError> {
-        if self.met().is_recent() {
-            return Ok(None);
-        }
-        let unmet = unmet_of(transaction, &Requirement::TO_CLAIM).await?;
-        self.met().set(unmet.is_none().then(Instant::now));
-        Ok(unmet)
-    }
-
     /// The first of the requirements that is not met, if one is not.
     ///
     /// # Errors
@@ -419,9 +380,6 @@ impl Database {
             unmet = replication::mariadb_source(&transaction).await?;
         }
         transaction.rollback().await?;
-        if unmet.is_some() {
-            self.met().set(None);
-        }
         if matches!(&unmet, Some(unmet) if unmet.requirement == Requirement::Writable) {
             // The primary may be another server by now, of the same name.
             self.misses().record();
