@@ -2,8 +2,9 @@
 //!
 //! Each of these, unmet, lets a run end well that was none: rows that the role does not see are not counted
 //! either, a foreign key that is not in force leaves children behind, a versioned table keeps what was
-//! deleted. So all of them are asked for, in one statement: at start, at each look, at each claim, and once
-//! more in the transaction that decides whether a run is completed. To add one is a line in [`Requirement`]
+//! deleted. So all of them are asked for, in one statement: at start, at each look and at each claim; and of
+//! those that matter there, once more in the transaction of a batch and in the one that decides whether a run is
+//! completed. To add one is a line in [`Requirement`]
 //! and a query for each database that can fail it.
 
 use std::fmt;
