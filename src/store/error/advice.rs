@@ -9,8 +9,8 @@ pub(super) fn mariadb(number: u16) -> Option<&'static str> {
         1050 => A_TABLE_OF_THAT_NAME,
         // Also where a server, or a user, is for encrypted connections only.
         1045 => {
-            "the database refused access; check the user and password of [database] url, and whether the \
-             server lets this user in without TLS"
+            "the database refused access; check the user and password of [database] url, its rights \
+             against docs/operating.md, and whether the server lets this user in without TLS"
         }
         1104 => {
             "max_join_size of the MariaDB server refuses a statement that reads many rows; allow \
