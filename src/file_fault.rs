@@ -8,6 +8,10 @@ use std::io::{self, ErrorKind};
 /// numbers are the same on every architecture of Linux).
 const TOO_MANY_OPEN: [i32; 2] = [24, 23];
 
+/// What the limit means and what helps, in a sentence of its own.
+pub const LIMIT_REACHED: &str = "too many files are open; raise the limit of open files (LimitNOFILE= in the unit, \
+     `ulimit -n` in a shell)";
+
 /// Why an operation on a file failed. Holds neither its name nor anything of what is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileFault {

@@ -88,7 +88,11 @@ impl Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::usage(error)
+        match error {
+            // Nothing is wrong with the configuration, and it may pass: `serve` is started again.
+            ConfigError::Unreadable { fault, .. } if fault.is_limit() => Self::failed(error),
+            error => Self::usage(error),
+        }
     }
 }
 
@@ -97,6 +101,8 @@ impl From<KeyringFileError> for Failure {
         match error {
             // A keyring is never overwritten: recognition would be lost with it.
             KeyringFileError::AlreadyExists { .. } => Self::refused(error),
+            // As of the configuration.
+            KeyringFileError::Unreadable { fault, .. } if fault.is_limit() => Self::failed(error),
             error => Self::usage(error),
         }
     }

@@ -137,7 +137,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Below this the runtime itself does not come up, and says so with a panic.
+/// Below this the runtime itself does not come up, and says so with a panic. So it is if whoever started
+/// us left hardly any over.
 const OPEN_FILES_MIN: u64 = 64;
 
 fn require_open_files() -> Result<(), Failure> {
@@ -146,6 +147,9 @@ fn require_open_files() -> Result<(), Failure> {
         Err(error) => FileFault::from(&error).is_limit().then_some(0),
     };
     match few {
+        None if file_fault::likely_limit().is_some() => {
+            Err(Failure::failed(file_fault::LIMIT_REACHED))
+        }
         None => Ok(()),
         Some(_) => Err(Failure::usage(format_args!(
             "the limit of open files is below {OPEN_FILES_MIN}; raise it (LimitNOFILE= in the unit, \

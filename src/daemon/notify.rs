@@ -1,18 +1,10 @@
 //! What the service manager is told (sd_notify(3)). Without one, nothing is sent anywhere.
 
-use std::env;
-use std::fmt::Write as _;
 use std::io;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::Once;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-
-/// Where the manager listens: a path, or after an `@` the name of an abstract socket.
-const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 
 /// How often the watchdog wants to hear from the loop; unset = never.
 pub(super) fn watchdog_interval() -> Option<Duration> {
@@ -63,20 +55,40 @@ fn send(states: &[NotifyState<'_>]) {
 }
 
 fn try_send(states: &[NotifyState<'_>]) -> io::Result<()> {
-    let socket = env::var_os(NOTIFY_SOCKET);
-    let Some(name) = socket
-        .as_ref()
-        .and_then(|name| name.as_bytes().strip_prefix(b"@"))
-    else {
-        return sd_notify::notify(states);
-    };
-    // The library takes it for a file of that name.
-    let mut message = String::new();
-    for state in states {
-        // A String takes everything.
-        let _ = writeln!(message, "{state}");
+    #[cfg(target_os = "linux")]
+    if let Some(name) = abstract_socket::name() {
+        return abstract_socket::send(&name, states);
     }
-    let address = SocketAddr::from_abstract_name(name)?;
-    UnixDatagram::unbound()?.send_to_addr(message.as_bytes(), &address)?;
-    Ok(())
+    sd_notify::notify(states)
+}
+
+/// A socket that is no file: `NOTIFY_SOCKET` is `@` and its name. The library takes it for a file of that
+/// name. Only Linux has such sockets.
+#[cfg(target_os = "linux")]
+mod abstract_socket {
+    use std::env;
+    use std::fmt::Write as _;
+    use std::io;
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+    use sd_notify::NotifyState;
+
+    /// The name, without the `@`.
+    pub(super) fn name() -> Option<Vec<u8>> {
+        let socket = env::var_os("NOTIFY_SOCKET")?;
+        socket.as_bytes().strip_prefix(b"@").map(<[u8]>::to_vec)
+    }
+
+    pub(super) fn send(name: &[u8], states: &[NotifyState<'_>]) -> io::Result<()> {
+        let mut message = String::new();
+        for state in states {
+            // A String takes everything.
+            let _ = writeln!(message, "{state}");
+        }
+        let address = SocketAddr::from_abstract_name(name)?;
+        UnixDatagram::unbound()?.send_to_addr(message.as_bytes(), &address)?;
+        Ok(())
+    }
 }

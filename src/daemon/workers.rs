@@ -156,6 +156,7 @@ impl Workers {
             // `attend` catches panics of the run itself.
             Err(error) => {
                 metrics::failed(PANIC);
+                self.tally.add_broken();
                 (error.id(), broken())
             }
         };

@@ -24,7 +24,8 @@ impl Tally {
         match entry.outcome {
             Outcome::Done => {
                 self.completed += 1;
-                self.without_work += u64::from(report.anonymized + report.purged == 0);
+                let done = report.anonymized + report.purged + report.uploads_removed;
+                self.without_work += u64::from(done == 0);
             }
             Outcome::Failed { .. } | Outcome::Refused { .. } => self.failed += 1,
             Outcome::AlreadyCompleted
@@ -33,6 +34,12 @@ impl Tally {
             | Outcome::Superseded
             | Outcome::Stopped => {}
         }
+    }
+
+    /// Adds a tenant of whose run no more is known than that a defect ended it.
+    pub fn add_broken(&mut self) {
+        self.tenants += 1;
+        self.failed += 1;
     }
 
     /// Says what there was, and begins anew. Nobody was attended to: nothing to say.

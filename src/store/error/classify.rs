@@ -3,6 +3,8 @@
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
+use crate::file_fault::{self, FileFault};
+
 use super::{ErrorClass, advice, tls};
 
 /// What is known of an error.
@@ -69,7 +71,7 @@ fn classify_sqlx(error: &sqlx::Error) -> Classified {
         // A certificate is renewed, and a file put where it belongs, while the service runs: it
         // goes on trying, as with a server that cannot be reached.
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Classified {
-            advice: tls::advice(error),
+            advice: tls::advice(error).or_else(|| limit_of_open_files(error)),
             ..ErrorClass::Unavailable.into()
         },
         sqlx::Error::Protocol(_)
@@ -81,6 +83,16 @@ fn classify_sqlx(error: &sqlx::Error) -> Classified {
         }
         _ => ErrorClass::Internal.into(),
     }
+}
+
+/// What helps where a connection could not be made because too many files are open. To look up a name takes a
+/// file, too, and the error of that does not say what was missing.
+fn limit_of_open_files(error: &sqlx::Error) -> Option<&'static str> {
+    let sqlx::Error::Io(error) = error else {
+        return None;
+    };
+    let is_met = FileFault::from(error).is_limit() || file_fault::likely_limit().is_some();
+    is_met.then_some(file_fault::LIMIT_REACHED)
 }
 
 /// SQLSTATE of PostgreSQL; its documentation, appendix A.
@@ -197,5 +209,20 @@ mod tests {
     #[test]
     fn a_transaction_that_fails_galeras_certification_is_tried_again_whole() {
         assert_eq!(mariadb(1213).disposition(), Disposition::Retry);
+    }
+
+    #[test]
+    fn a_connection_that_the_limit_of_open_files_forbids_is_told_so() {
+        let error = |number| sqlx::Error::Io(std::io::Error::from_raw_os_error(number));
+        let (limit, refused) = (classify_sqlx(&error(24)), classify_sqlx(&error(111)));
+        for found in [&limit, &refused] {
+            assert_eq!(found.class, ErrorClass::Unavailable);
+        }
+        assert!(
+            limit
+                .advice
+                .is_some_and(|advice| advice.contains("ulimit -n"))
+        );
+        assert_eq!(refused.advice, None);
     }
 }
