@@ -85,7 +85,7 @@ on_every_database! {
         let shown = world.binary().run(&["runs", "show", &run.id.to_string(), "--output", "json"]);
         assert_eq!(json(&shown.expect_code(0).stdout)["tzdata_release"], "2025b");
         let shown = world.binary().run(&["runs", "show", &run.id.to_string()]).expect_code(0);
-        assert!(shown.stdout.contains("by tzdata         2025b"), "{}", shown.stdout);
+        assert!(shown.stdout.contains("by tzdata          2025b"), "{}", shown.stdout);
     }
 
     /// They are 8 hours ahead, so it begins earlier: the run spares whoever the new rules spare (P10).
