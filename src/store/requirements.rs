@@ -76,7 +76,12 @@ impl Requirement {
 
     /// Those that are asked in the snapshot that decides whether a run is completed: rows that are hidden, or
     /// that a statement leaves out, are not counted. (Each batch that deletes has asked for the keys.)
-    pub const TO_DECIDE: [Self; 2] = [Self::AllRowsVisible, Self::SessionSettings];
+    pub const TO_DECIDE: [Self; 4] = [
+        Self::SameFile,
+        Self::AllRowsVisible,
+        Self::NoSystemVersioning,
+        Self::SessionSettings,
+    ];
 
     /// Those that make a server one to write on: asked before a pass.
     pub const TO_WRITE: [Self; 4] = [

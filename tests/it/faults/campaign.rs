@@ -16,7 +16,7 @@ use crate::support::campaign::{is_long, report, seed_or};
 
 /// Worlds that are attacked at the same time. More than the machine has cores: most of the time is
 /// spent waiting for leases to expire.
-const LANES: usize = 6;
+const LANES: usize = 4;
 
 /// So many points must come about on each database, in each run of the tests.
 const POINTS_MIN: usize = 300;
