@@ -21,6 +21,12 @@ impl MigrationTrait for Migration {
         ] {
             steps.add_column("tenant_run", column).await?;
         }
-        Ok(())
+        // Recorded by the class of the last failure until now; they have to be counted again.
+        let count = Query::update()
+            .table("tenant_run")
+            .value("orphans", 0)
+            .and_where(Expr::col("failure_class").eq("orphans"))
+            .take();
+        steps.update(count).await
     }
 }

@@ -61,6 +61,11 @@ impl<'a> Steps<'a> {
         self.manager.alter_table(add).await
     }
 
+    /// Changes rows. Done again, it must come to the same.
+    pub(crate) async fn update(&self, update: UpdateStatement) -> Result<(), DbErr> {
+        self.manager.execute(update).await
+    }
+
     /// What we made before has exactly the columns that we are about to make: later migrations have not
     /// been here yet.
     async fn refuse_a_table_of_others(&self, table: &TableCreateStatement) -> Result<(), DbErr> {

@@ -4,7 +4,7 @@
 use crate::domain::zone::ZoneFault;
 use crate::engine::error::{KEYRING, PANIC, TIME_ZONE};
 use crate::engine::survey::{Survey, survey};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, orphans};
 use crate::store::ErrorClass;
 use crate::store::keys::{self, KeyCheckError};
 use crate::store::requirements::Requirement;
@@ -64,6 +64,7 @@ pub(super) async fn look(engine: &Engine) -> Result<Survey, LookError> {
         })?;
     let unmet = engine.database.unmet_of(&Requirement::ALL).await;
     if let Some(unmet) = unmet.map_err(|error| LookError::Engine(error.into()))? {
+        orphans::suspect(engine, &unmet).await;
         return Err(LookError::Engine(EngineError::Unmet(unmet)));
     }
     keys::check(&engine.database, &engine.keyring)

@@ -182,7 +182,7 @@ async fn claim_in(
     if run.state == RunState::Completed.name() {
         return Ok(Attempt::of(Claim::AlreadyCompleted(Box::new(run))));
     }
-    let orphans = record_gaps(engine, transaction, candidate, zone).await?;
+    record_gaps(engine, transaction, candidate, zone).await?;
     let superseded =
         runs::supersede_before(transaction, candidate.tenant, candidate.period).await?;
     let set_aside = runs::set_aside_future(transaction, candidate.tenant, latest).await?;
@@ -224,7 +224,6 @@ async fn claim_in(
         ruling.number,
         cutoffs,
         zone.release(),
-        orphans,
     )
     .await?;
     let run = runs::find(transaction, candidate.tenant, candidate.period)
@@ -242,9 +241,7 @@ async fn claim_in(
             purge: run.purge_cutoff,
         },
         attempts: run.attempts,
-        may_have_orphans: run.orphans.is_some()
-            // As an earlier version of the service recorded it.
-            || run.failure_class.as_deref() == Some("orphans"),
+        may_have_orphans: run.orphans.is_some(),
         lease,
     };
     Ok(ended(Claim::Claimed(Box::new(claimed))))
@@ -304,20 +301,18 @@ async fn ensure_run(
 }
 
 /// S2: months between the tenant's last recorded run and this one, in which nobody ran, are
-/// recorded as superseded. A new tenant has none. Returns what the last run knew of rows without their
-/// participant, if it was not completed: a month that begins must not forget them.
+/// recorded as superseded. A new tenant has none.
 async fn record_gaps(
     engine: &Engine,
     transaction: &Transaction,
     candidate: &Candidate,
     zone: &Zone,
-) -> Result<Option<i64>, EngineError> {
-    let last = runs::newest_before(transaction, candidate.tenant, candidate.period).await?;
-    let Some((last, Ok(period))) = last.map(|run| (run.orphans, run.period.parse::<Period>()))
-    else {
-        return Ok(None);
+) -> Result<(), EngineError> {
+    let last = runs::newest_period_before(transaction, candidate.tenant, candidate.period).await?;
+    let Some(last) = last else {
+        return Ok(());
     };
-    let mut missed = period.next();
+    let mut missed = last.next();
     while missed < candidate.period {
         let due_at = due_instant(missed, zone, engine.schedule_hour);
         runs::create(
@@ -331,7 +326,7 @@ async fn record_gaps(
         .await?;
         missed = missed.next();
     }
-    Ok(last)
+    Ok(())
 }
 
 /// S4: records that the candidate's run failed before it could be claimed (its zone or its policy

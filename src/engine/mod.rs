@@ -27,6 +27,7 @@ mod failure;
 mod gap;
 mod heartbeat;
 pub mod open;
+pub mod orphans;
 pub mod overdue;
 pub mod pace;
 mod page;

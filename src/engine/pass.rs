@@ -24,6 +24,7 @@ use super::conductor::{Driven, drive, end_early};
 use super::context::Engine;
 use super::due::{Candidate, Scope, UnknownTenants, look};
 use super::error::{EngineError, PANIC};
+use super::orphans;
 use super::report::{Outcome, PassEntry, TenantReport};
 use super::settled::settled;
 use super::tally::Tally;
@@ -101,7 +102,11 @@ async fn look_at_runs(
     if let Some(unmet) = engine.database.unmet_of(&Requirement::TO_WRITE).await? {
         return Err(EngineError::Unmet(unmet));
     }
-    let candidates = match look(engine, scope).await? {
+    let looked = look(engine, scope).await;
+    if let Err(EngineError::Unmet(unmet)) = &looked {
+        orphans::suspect(engine, unmet).await;
+    }
+    let candidates = match looked? {
         Ok(candidates) => candidates,
         Err(unknown) => return Ok(Err(unknown)),
     };

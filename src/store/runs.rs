@@ -253,24 +253,45 @@ pub async fn set_aside_future(
     Ok(set_aside)
 }
 
-/// The run of the newest period before `period` for which the tenant has one, whatever its state.
+/// The newest period before `period` for which the tenant has a run, whatever its state.
 ///
 /// # Errors
 ///
 /// The database's.
-pub async fn newest_before(
+pub async fn newest_period_before(
     transaction: &Transaction,
     tenant: TenantId,
     period: Period,
-) -> Result<Option<tenant_run::Model>, StoreError> {
+) -> Result<Option<Period>, StoreError> {
     let query = tenant_run::Entity::find()
         .filter(tenant_run::Column::TenantId.eq(tenant.0))
         .filter(tenant_run::Column::Period.lt(period.to_string()))
         .order_by_desc(tenant_run::Column::Period);
-    transaction.run(query.one(transaction.orm())).await
+    let run = transaction.run(query.one(transaction.orm())).await?;
+    Ok(run.and_then(|run| run.period.parse().ok()))
 }
 
-/// Makes the run of a tenant for a period, unless there is one: at most one ever.
+/// Has every run that is not completed, and the next one of every tenant, count rows without their participant
+/// before it is completed: a foreign key was found not in force, and others may have deleted participants
+/// meanwhile. Returns how many records say so from now on.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn suspect_orphans(transaction: &Transaction) -> Result<u64, StoreError> {
+    transaction
+        .execute(
+            "UPDATE tenant_run SET orphans = 0 WHERE orphans IS NULL AND period >= \
+             COALESCE((SELECT done.period FROM (SELECT tenant_id, MAX(period) AS period FROM tenant_run \
+             WHERE state = 'completed' GROUP BY tenant_id) AS done \
+             WHERE done.tenant_id = tenant_run.tenant_id), '')",
+            &[],
+        )
+        .await
+}
+
+/// Makes the run of a tenant for a period, unless there is one: at most one ever. It goes on with what the
+/// tenant's run before knew of rows without their participant; one that is completed has counted none.
 ///
 /// # Errors
 ///
@@ -283,21 +304,20 @@ pub async fn create(
     due_at: DateTime<Utc>,
     state: RunState,
 ) -> Result<(), StoreError> {
-    let sql = match transaction.dialect() {
-        Dialect::MariaDb => {
-            "INSERT INTO tenant_run (tenant_id, id, period, state, due_at) \
-             VALUES (:tenant, :id, :period, :state, :due_at) \
-             ON DUPLICATE KEY UPDATE period = period"
-        }
-        _ => {
-            "INSERT INTO tenant_run (tenant_id, id, period, state, due_at) \
-             VALUES (:tenant, :id, :period, :state, :due_at) \
-             ON CONFLICT (tenant_id, period) DO NOTHING"
-        }
+    let unless_there = match transaction.dialect() {
+        Dialect::MariaDb => "ON DUPLICATE KEY UPDATE period = period",
+        _ => "ON CONFLICT (tenant_id, period) DO NOTHING",
     };
+    // A table of its own, because MariaDB does not read the one that it writes.
+    let sql = format!(
+        "INSERT INTO tenant_run (tenant_id, id, period, state, due_at, orphans) \
+         VALUES (:tenant, :id, :period, :state, :due_at, (SELECT earlier.orphans FROM \
+         (SELECT orphans FROM tenant_run WHERE tenant_id = :tenant AND period < :period \
+         ORDER BY period DESC LIMIT 1) AS earlier)) {unless_there}"
+    );
     transaction
         .execute(
-            sql,
+            &sql,
             &[
                 ("tenant", tenant.0.into()),
                 ("id", id.into()),
@@ -311,8 +331,7 @@ pub async fn create(
 }
 
 /// Marks a run as running, pins its policy version and cutoffs unless they are, with the release of the
-/// time-zone rules that they were reckoned by, counts the attempt, and records on which server. `orphans` is
-/// what the tenant's run before left to be counted, as in the run's own record.
+/// time-zone rules that they were reckoned by, counts the attempt, and records on which server.
 ///
 /// # Errors
 ///
@@ -324,7 +343,6 @@ pub async fn start(
     policy_version: i32,
     cutoffs: Cutoffs,
     tzdata_release: &Release,
-    orphans: Option<i64>,
 ) -> Result<(), StoreError> {
     let (now, server) = (transaction.dialect().now(), transaction.dialect().server());
     // What is pinned stays pinned: the four columns are written while the version is unset only.
@@ -335,8 +353,7 @@ pub async fn start(
          purge_cutoff = CASE WHEN policy_version IS NULL THEN :purge ELSE purge_cutoff END, \
          tzdata_release = CASE WHEN policy_version IS NULL THEN :release ELSE tzdata_release END, \
          policy_version = COALESCE(policy_version, :version), \
-         attempts = attempts + 1, server = {server}, \
-         orphans = COALESCE(orphans, :orphans), started_at = COALESCE(started_at, {now}), \
+         attempts = attempts + 1, server = {server}, started_at = COALESCE(started_at, {now}), \
          finished_at = NULL, retry_at = NULL \
          WHERE tenant_id = :tenant AND id = :run"
     );
@@ -348,7 +365,6 @@ pub async fn start(
                 ("anonymize", cutoffs.anonymize.into()),
                 ("purge", cutoffs.purge.into()),
                 ("release", tzdata_release.name().into()),
-                ("orphans", orphans.into()),
                 ("tenant", tenant.0.into()),
                 ("run", run_id.into()),
             ],

@@ -5,6 +5,8 @@ use retentiond::engine::claim::{Claim, claim};
 use retentiond::engine::conductor::drive;
 use retentiond::engine::due::{Scope, look};
 use retentiond::engine::report::Outcome;
+use retentiond::engine::{EngineError, pass};
+use retentiond::ids::TenantId;
 use retentiond::store::requirements::{self, Requirement};
 
 use crate::support::{Backend, CHILDREN, Person, Scratch, World, scratch};
@@ -120,7 +122,7 @@ on_every_database! {
         let world = example(scratch).await;
         world.run().await;
         // As an earlier attempt may have left it: the record says orphans, and there are some.
-        world.sql("UPDATE tenant_run SET state = 'failed', failure_class = 'orphans'").await;
+        world.sql("UPDATE tenant_run SET state = 'failed', failure_class = 'orphans', orphans = 1").await;
         for statement in an_orphan(world.scratch.backend()) {
             world.sql(statement).await;
         }
@@ -146,6 +148,37 @@ on_every_database! {
         assert!(matches!(entries[0].outcome, Outcome::Done), "{entries:?}");
         let kept = "SELECT COUNT(*) FROM tenant_run WHERE state = 'completed' AND orphans IS NULL";
         assert_eq!(world.number(kept).await, 1);
+    }
+
+    async fn a_month_that_cannot_begin_forgets_no_orphans(scratch: Scratch) {
+        let mut world = example(scratch).await;
+        world.run().await;
+        world.sql("UPDATE tenant_run SET state = 'failed', failure_class = 'orphans', orphans = 7").await;
+        for statement in an_orphan(world.scratch.backend()) {
+            world.sql(statement).await;
+        }
+        world.set_clock("2024-05-02T00:00:00Z");
+        world.sql("UPDATE tenant SET time_zone = 'Nowhere/At_All'").await;
+        world.run().await;
+        let of_may = "SELECT COUNT(*) FROM tenant_run WHERE period = '2024-05' AND orphans = 7";
+        assert_eq!(world.number(of_may).await, 1, "what the gauge shows");
+        world.sql("UPDATE tenant SET time_zone = 'Europe/Brussels'").await;
+        world.set_clock("2024-06-02T00:00:00Z");
+        let entries = world.run().await;
+        assert!(
+            matches!(entries[0].outcome, Outcome::Failed { failure_class: "orphans", .. }),
+            "{entries:?}"
+        );
+    }
+
+    async fn a_refused_look_has_the_next_runs_count_orphans(scratch: Scratch) {
+        let backend = scratch.backend();
+        let world = example(scratch).await;
+        world.run_and_prove().await;
+        world.sql(without_the_key(backend)).await;
+        let refused = pass::run(&world.engine, &Scope::default()).await;
+        assert!(matches!(refused, Err(EngineError::Unmet(_))), "{refused:?}");
+        assert_eq!(world.number("SELECT COUNT(*) FROM tenant_run WHERE orphans = 0").await, 1);
     }
 
     /// While the key was not in force, others may have deleted participants without their children.
@@ -181,6 +214,52 @@ on_every_database! {
         let entries = world.run().await;
         assert!(matches!(entries[0].outcome, Outcome::Done), "{entries:?}");
     }
+}
+
+/// The key was off and on again, and no run was in hand: the next month counts. (A key that is put back on SQLite
+/// leaves no orphan: the table is made anew.)
+async fn the_month_after_a_refusal_finds_who_was_left_behind(backend: Backend) {
+    let mut world = example(scratch(backend).await).await;
+    world.run_and_prove().await;
+    let person = Person {
+        added_at: "2024-03-15T12:00:00Z",
+        email: None,
+        unsubscribed_at: None,
+    };
+    world.person(TenantId(1), person).await;
+    world.sql(without_the_key(backend)).await;
+    let refused = pass::run(&world.engine, &Scope::default()).await;
+    assert!(matches!(refused, Err(EngineError::Unmet(_))), "{refused:?}");
+    world.sql("DELETE FROM participant").await;
+    world.sql(with_the_key_unchecked(backend)).await;
+    assert!(are_enforced(&world).await);
+    world.set_clock("2024-05-02T00:00:00Z");
+    let entries = world.run().await;
+    assert!(
+        matches!(
+            entries[0].outcome,
+            Outcome::Failed {
+                failure_class: "orphans",
+                ..
+            }
+        ),
+        "{entries:?}"
+    );
+    world.sql("DELETE FROM answer").await;
+    let entries = world.run().await;
+    assert!(matches!(entries[0].outcome, Outcome::Done), "{entries:?}");
+    let told = "SELECT COUNT(*) FROM tenant_run WHERE period = '2024-05' AND orphans IS NULL";
+    assert_eq!(world.number(told).await, 1, "and then it is over");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_month_after_a_refusal_finds_who_was_left_behind_postgres() {
+    the_month_after_a_refusal_finds_who_was_left_behind(Backend::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_month_after_a_refusal_finds_who_was_left_behind_mariadb() {
+    the_month_after_a_refusal_finds_who_was_left_behind(Backend::MariaDb).await;
 }
 
 #[tokio::test]
