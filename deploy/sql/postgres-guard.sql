@@ -18,7 +18,8 @@
 --
 -- So whatever this role writes into its records or adds as a policy, it anonymizes nobody before a
 -- month has passed since they were added, and deletes nobody before a year has, less those 26 hours.
--- Everybody else (the platform, the owner) works as before, and so do all commands of retentiond, with
+-- It binds retentiond_run and every role that has its rights as a member, so make neither the owner nor the
+-- platform one. Everybody else (the platform, the owner) works as before, and so do all commands of retentiond, with
 -- two exceptions that PostgreSQL makes for tables with row-level security and roles that are neither
 -- owner nor BYPASSRLS: COPY participant FROM is refused (insert instead), and pg_dump stops (give the
 -- role that dumps BYPASSRLS, or dump as the owner). See to the dump before you install this.
@@ -93,8 +94,9 @@ $guard$;
 DROP TRIGGER IF EXISTS retentiond_guard_fields ON public.participant;
 CREATE TRIGGER retentiond_guard_fields
     BEFORE UPDATE OF first_name, last_name, email, phone, customer_id, anonymized_at ON public.participant
-    -- Also for a role that logs in as a member of retentiond_run, and has its rights.
-    FOR EACH ROW WHEN (pg_has_role(current_user, 'retentiond_run', 'USAGE'))
+    -- Also for a role that logs in as a member of retentiond_run, and has its rights. (Where there is no such
+    -- role any more, to_regrole is NULL, and nobody is bound.)
+    FOR EACH ROW WHEN (pg_has_role(current_user, to_regrole('retentiond_run')::oid, 'USAGE'))
     EXECUTE FUNCTION public.retentiond_guard_fields();
 
 RESET search_path;

@@ -16,6 +16,8 @@ pub struct DatabasePlace {
     port: u16,
     /// The database, or the file.
     name: Option<PathBuf>,
+    /// PostgreSQL's `options`, which may name another schema of it.
+    options: Option<String>,
 }
 
 impl DatabaseUrl {
@@ -28,9 +30,10 @@ impl DatabaseUrl {
                 host: String::new(),
                 port: 0,
                 name: self.sqlite_file().map(|(file, _)| file),
+                options: None,
             });
         }
-        let (kind, host, socket, port, name) = if self.is_mariadb() {
+        let (kind, host, socket, port, name, sent) = if self.is_mariadb() {
             let options = self.expose().parse::<MySqlConnectOptions>().ok()?;
             (
                 "mysql",
@@ -38,6 +41,7 @@ impl DatabaseUrl {
                 options.get_socket().cloned(),
                 options.get_port(),
                 options.get_database().map(PathBuf::from),
+                None,
             )
         } else {
             let options = self.expose().parse::<PgConnectOptions>().ok()?;
@@ -46,7 +50,12 @@ impl DatabaseUrl {
                 options.get_host().to_owned(),
                 options.get_socket().cloned(),
                 options.get_port(),
-                options.get_database().map(PathBuf::from),
+                // Where none is named, it is the one of the user's name.
+                options
+                    .get_database()
+                    .or_else(|| Some(options.get_username()))
+                    .map(PathBuf::from),
+                options.get_options().map(str::to_owned),
             )
         };
         Some(DatabasePlace {
@@ -54,6 +63,7 @@ impl DatabaseUrl {
             host: socket.map_or(host, |socket| socket.display().to_string()),
             port,
             name,
+            options: sent,
         })
     }
 }
@@ -82,6 +92,15 @@ mod tests {
         ] {
             assert_ne!(place(other), before, "{other}");
         }
+        assert_ne!(place("postgres://ann@db"), place("postgres://bob@db"));
+        assert_eq!(
+            place("postgres://ann:old@db"),
+            place("postgres://ann:new@db/ann")
+        );
+        assert_ne!(
+            place("postgres://db/platform?options=-csearch_path%3Dother"),
+            before
+        );
         let file = place("sqlite://retentiond.db?mode=rwc");
         assert_eq!(place("sqlite://retentiond.db"), file);
         assert_ne!(place("sqlite://other.db?mode=rwc"), file);

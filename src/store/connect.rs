@@ -68,6 +68,8 @@ pub async fn connect(
 ) -> Result<Database, StoreError> {
     const DOING: &str = "cannot open the database";
     make_private_file(config)?;
+    // Before it is opened: what replaces it meanwhile is another one.
+    let file = sqlite_file(config).map(|file| Arc::new(file.identified()));
     let misses = Misses::default();
     let (postgres_misses, mariadb_misses) = (misses.clone(), misses.clone());
     let mut options = ConnectOptions::new(config.url.expose().to_owned());
@@ -126,7 +128,7 @@ pub async fn connect(
             }
             Ok(pool) => break pool,
             Err(error) => {
-                return Err(match sqlite_file(config) {
+                return Err(match file {
                     Some(file) => file.explain_opening(error),
                     None => tls_files::explain(&config.url, error),
                 });
@@ -149,7 +151,7 @@ pub async fn connect(
         misses,
         server: Arc::default(),
         replication_source: config.replication_source,
-        file: sqlite_file(config).map(|file| Arc::new(file.opened())),
+        file,
     };
     database.server = database.look_at_server().await?.into();
     Ok(database)

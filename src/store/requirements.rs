@@ -130,11 +130,11 @@ impl Requirement {
                     .to_owned(),
             ),
             // Our own sessions, of whatever process: a role sees those of its own name. One that began to wait
-            // a moment ago is an ordinary commit.
+            // a moment ago is an ordinary commit; and of what is no COMMIT the time is that of its work, too.
             (Self::CommitsAcknowledged, Dialect::Postgres) => (
                 "COUNT(*)::text",
                 format!(
-                    "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = CURRENT_USER \
+                    "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND upper(query) = 'COMMIT' AND usename = CURRENT_USER \
                      AND datname = current_database() \
                      AND state_change < clock_timestamp() - make_interval(secs => {COMMIT_WAIT_MAX_SECONDS}) \
                      HAVING COUNT(*) > 0"

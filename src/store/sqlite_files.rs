@@ -21,7 +21,7 @@ pub(super) struct SqliteFile {
     pub(super) path: PathBuf,
     /// The URL asks for no more than to read.
     pub(super) is_read_only: bool,
-    /// Device and inode of the file that was opened.
+    /// Device and inode of the file that is opened.
     opened: Option<(u64, u64)>,
 }
 
@@ -35,8 +35,8 @@ impl SqliteFile {
         }
     }
 
-    /// The same, after it has been opened.
-    pub(super) fn opened(self) -> Self {
+    /// The same, with what tells it from another file of that name.
+    pub(super) fn identified(self) -> Self {
         let opened = identity(&self.path);
         Self { opened, ..self }
     }

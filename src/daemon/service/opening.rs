@@ -166,11 +166,6 @@ impl Daemon {
         if self.opening.is_none()
             && let Some(config) = self.with_new_password()
         {
-            tracing::info!(
-                event = "password_reread",
-                "the server refused the password, and another one is configured by now: opening the database \
-                 with that"
-            );
             self.open(Opening::Password, config);
         }
     }
@@ -182,6 +177,11 @@ impl Daemon {
         if url == *before || url.place() != before.place() {
             return None;
         }
+        tracing::info!(
+            event = "password_reread",
+            "the server refused the password, and another one is configured by now: opening the database with \
+             that"
+        );
         let mut config = self.config.clone();
         config.database.url = url;
         Some(config)

@@ -276,6 +276,12 @@ async fn a_statement_without_its_predicate_reaches_nobody_too_early_under_the_gu
     .await;
     assert_eq!(super::count(&as_owner, "participant").await, 3);
 
+    // Nor does it keep anybody from their work where its role is not there.
+    roles.rename_service(true).await;
+    let corrected = ["UPDATE participant SET email = 'newer@example.org'".to_owned()];
+    execute(&as_owner, &corrected).await;
+    roles.rename_service(false).await;
+
     as_service.close().await.expect("a connection closes");
     as_owner.close().await.expect("a connection closes");
     roles.remove(&database).await;

@@ -114,6 +114,16 @@ impl Roles {
         roles
     }
 
+    /// PostgreSQL: takes the name away from the service's role, as a dump does that comes to another server, and
+    /// gives it back.
+    pub(super) async fn rename_service(&self, is_away: bool) {
+        let name = &self.service.name;
+        let (from, to) = (name.clone(), format!("{name}_away"));
+        let (from, to) = if is_away { (from, to) } else { (to, from) };
+        let renamed = format!("ALTER ROLE {from} RENAME TO {to}");
+        execute(&self.administrator, &[renamed]).await;
+    }
+
     /// Gives the service its rights, as the owner; twice, which does no harm.
     pub(super) async fn grant(&self, database: &Scratch, as_owner: &DatabaseConnection) {
         let grants = match database.backend() {
