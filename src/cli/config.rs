@@ -23,6 +23,10 @@ pub enum ConfigCommand {
 pub fn config(session: &Session, command: ConfigCommand) -> Result<Exit, Failure> {
     // Reading it is checking it.
     let config = session.config()?;
+    if let Err(error) = config.require_named_database() {
+        // Systemd may have it as a credential, which is the service's alone.
+        say(&format!("warning: {error}"));
+    }
     match (command, session.format) {
         (ConfigCommand::Check, Format::Table) => output::print_line("ok")?,
         (ConfigCommand::Check, Format::Json) => {

@@ -74,13 +74,15 @@ impl Session {
         })
     }
 
-    /// The effective configuration, if it is one that a service may go by.
+    /// The effective configuration, if it names a database.
     ///
     /// # Errors
     ///
     /// What is wrong, and where.
     pub fn service_config(&self) -> Result<Config, ConfigError> {
-        self.load_config()?.for_service()
+        let config = self.load_config()?;
+        config.require_named_database()?;
+        Ok(config)
     }
 
     /// As [`Session::config`], for whoever goes on without.
@@ -104,6 +106,7 @@ impl Session {
     ///
     /// Exit code 1 or 2.
     pub async fn connect(&self, config: &Config) -> Result<Database, Failure> {
+        config.require_named_database()?;
         Ok(self.open(config).await?)
     }
 
@@ -122,6 +125,7 @@ impl Session {
     ///
     /// Exit code 1, 2 or 4.
     pub async fn database(&self, config: &Config) -> Result<Database, Failure> {
+        config.require_named_database()?;
         Ok(open::open_database(config).await?)
     }
 
@@ -157,6 +161,7 @@ impl Session {
     ///
     /// As [`Session::engine`].
     pub async fn reading_engine(&self, config: &Config) -> Result<Engine, Failure> {
+        config.require_named_database()?;
         Ok(open::open_to_look(
             config,
             self.clock.clone(),

@@ -75,10 +75,10 @@ pub enum ConfigError {
         path: PathBuf,
     },
 
-    /// A service has a configuration, and no database.
+    /// There is a configuration, and no database in it.
     #[error(
-        "{} names no database, and neither does the environment, so the service would begin anew on an empty \
-         one; set [database] url or url_file",
+        "{} names no database, and neither does the environment; set [database] url or url_file (a file of \
+         SQLite must be named, too)",
         path.display()
     )]
     NoDatabase {
@@ -88,8 +88,8 @@ pub enum ConfigError {
 
     /// A reload names something else than the service was started with.
     #[error(
-        "{what} was {from} and is {to} now, which a reload does not take up; if that is right, restart the \
-         service"
+        "{what} was {from} and is {to} now; a reload cannot change this: restart the service if it is \
+         intended"
     )]
     Moved {
         /// What is another one.

@@ -258,18 +258,18 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 }
 
 impl Config {
-    /// Refuses a configuration with which a service would start on a new, empty database although it has one:
-    /// a file that names none is a file that somebody is just writing.
+    /// Refuses the built-in database where there is a configuration: a file that names none is one that
+    /// somebody is just writing, or the URL is a credential that only the service is given.
     ///
     /// # Errors
     ///
     /// [`ConfigError::NoDatabase`].
-    pub fn for_service(self) -> Result<Self, ConfigError> {
+    pub fn require_named_database(&self) -> Result<(), ConfigError> {
         match &self.file {
             Some(path) if self.is_database_default => {
                 Err(ConfigError::NoDatabase { path: path.clone() })
             }
-            _ => Ok(self),
+            _ => Ok(()),
         }
     }
 

@@ -375,17 +375,22 @@ fn a_file_that_somebody_is_writing_is_no_configuration() {
         );
     }
     let named = load("[database]\nurl = \"postgres://db/platform\"\n", &[]).unwrap();
-    assert!(named.clone().for_service().is_ok());
+    assert!(named.require_named_database().is_ok());
     let by_environment = [("RETENTIOND__DATABASE__URL", "postgres://db/platform")];
-    assert!(load("", &by_environment).unwrap().for_service().is_ok());
+    assert!(
+        load("", &by_environment)
+            .unwrap()
+            .require_named_database()
+            .is_ok()
+    );
     assert!(matches!(
         load("[log]\nlevel = \"info\"\n", &[])
             .unwrap()
-            .for_service(),
+            .require_named_database(),
         Err(ConfigError::NoDatabase { .. })
     ));
     assert!(
-        defaults().for_service().is_ok(),
+        defaults().require_named_database().is_ok(),
         "without a file the service may be tried"
     );
     // Whoever reads it again stays where the service is.

@@ -56,7 +56,7 @@ impl Tally {
             failed = told.failed,
             anonymized = told.anonymized,
             purged = told.purged,
-            "nobody is in hand any more"
+            "pass ended: no tenant-run is in progress"
         );
     }
 }

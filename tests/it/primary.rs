@@ -79,13 +79,7 @@ async fn a_running_mariadb_replica_is_refused_unless_it_is_accepted() {
     );
     replica.execute(&[&follow, "START REPLICA"]).await;
     let world = platform(scratch_on(Backend::MariaDb, primary.url()).await).await;
-    let name = world
-        .scratch
-        .url()
-        .rsplit('/')
-        .next()
-        .expect("a name")
-        .to_owned();
+    let name = world.scratch.name().to_owned();
     let query = format!("SELECT COUNT(*) FROM {name}.policy");
     let follows = holds_within(LONG, async || replica.number(&query).await == Some(1));
     assert!(follows.await, "it does not follow: {}", replica.log());
@@ -152,13 +146,7 @@ async fn a_postgres_subscriber_is_refused() {
     let server = OwnPostgres::start(&["wal_level=logical"], Vec::new()).await;
     let world = platform(scratch_on(Backend::Postgres, server.url()).await).await;
     let copied = platform(scratch_on(Backend::Postgres, server.url()).await).await;
-    let source = world
-        .scratch
-        .url()
-        .rsplit('/')
-        .next()
-        .expect("a name")
-        .to_owned();
+    let source = world.scratch.name().to_owned();
     world
         .sql("CREATE PUBLICATION everybody FOR TABLE participant")
         .await;
@@ -263,13 +251,9 @@ async fn after_a_switchover_the_old_primary_is_left_for_the_new_one() {
     name.turn_to(Some(new.address()));
     new.promote();
     // By itself, and well before a connection's half hour is over.
-    let there = new.url().replace(
-        "/postgres",
-        &format!(
-            "/{}",
-            world.scratch.url().rsplit('/').next().expect("a name")
-        ),
-    );
+    let there = new
+        .url()
+        .replace("/postgres", &format!("/{}", world.scratch.name()));
     let db = connect(&there).await;
     let gone = holds_within(LONG, async || counted(&db).await == 0);
     assert!(gone.await, "{}", serving.log());

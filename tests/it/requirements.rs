@@ -101,13 +101,7 @@ async fn count(world: &World, table: &str) -> i64 {
 
 async fn tried(way: &Way) {
     let (world, role) = platform(way.backend).await;
-    let database = world
-        .scratch
-        .url()
-        .rsplit('/')
-        .next()
-        .expect("a name")
-        .to_owned();
+    let database = world.scratch.name().to_owned();
     let named = |text: &str| text.replace("DATABASE DATABASE", &format!("DATABASE {database}"));
     world.sql(&named(way.done)).await;
     let mut binary = world.binary();

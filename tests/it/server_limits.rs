@@ -63,7 +63,7 @@ const ALL: &[&[&str]] = &[&["migrate", "status"], &["verify"], &["run"]];
 async fn a_user_with_a_limit_is_told_which_and_how_to_raise_it() {
     let server = OwnMariadb::start().await;
     let world = platform(Backend::MariaDb, Some(&server)).await;
-    let name = world.scratch.url().rsplit('/').next().expect("a name");
+    let name = world.scratch.name();
     let create = format!("CREATE USER limited@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'");
     let grant = format!("GRANT ALL ON {name}.* TO limited@'127.0.0.1'");
     server.execute(&[&create, &grant]).await;
@@ -220,10 +220,7 @@ async fn settings_that_we_change_for_our_sessions_hold_nothing_up() {
     binary.run(&set).expect_code(0);
     binary.run(&["run"]).expect_code(0);
     binary.run(&["verify"]).expect_code(0);
-    let left = format!(
-        "{}.participant",
-        database.url().rsplit('/').next().expect("a name")
-    );
+    let left = format!("{}.participant", database.name());
     // The session of the test has these settings, too.
     let counting = format!("SET STATEMENT sql_big_selects = 1 FOR SELECT COUNT(*) FROM {left}");
     let left = server.number(&counting).await;

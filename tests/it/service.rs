@@ -12,6 +12,7 @@ mod throttle;
 mod tzdata;
 mod work;
 
+use std::fs;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -20,7 +21,7 @@ use retentiond::clock::{Clock, SystemClock};
 use retentiond::ids::TenantId;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use crate::support::{Person, Scratch, Serving, World, holds_within};
+use crate::support::{Binary, Person, Scratch, Serving, World, holds_within};
 
 /// Longer than anything takes on a machine that is busy with other tests.
 const LONG: Duration = Duration::from_secs(60);
@@ -83,4 +84,12 @@ async fn wait_completed(world: &World, tenant: TenantId, serving: &Serving) {
 async fn wait_event(serving: &Serving, event: &str, times: usize) {
     let in_time = holds_within(LONG, async || serving.events(event) >= times).await;
     assert!(in_time, "no {event}: {}", serving.log());
+}
+
+/// A binary with a keyring that the world's database knows, and without a URL in its environment.
+fn unconfigured(from: &Binary) -> Binary {
+    let binary = Binary::new();
+    let name = "retentiond.keyring";
+    fs::copy(from.directory().join(name), binary.directory().join(name)).expect("a keyring");
+    binary
 }

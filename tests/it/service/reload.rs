@@ -4,15 +4,7 @@ use std::fs;
 
 use crate::support::{Backend, Binary, holds_within, scratch};
 
-use super::{LONG, is_completed, tenant, wait_completed, wait_event, world};
-
-/// Without a URL in its environment.
-fn unconfigured(from: &Binary) -> Binary {
-    let binary = Binary::new();
-    let name = "retentiond.keyring";
-    fs::copy(from.directory().join(name), binary.directory().join(name)).expect("a keyring");
-    binary
-}
+use super::{LONG, is_completed, tenant, unconfigured, wait_completed, wait_event, world};
 
 #[tokio::test]
 async fn a_reload_takes_no_empty_file_no_missing_database_and_no_other_one() {
@@ -31,8 +23,8 @@ async fn a_reload_takes_no_empty_file_no_missing_database_and_no_other_one() {
         (Some(""), "is empty"),
         (Some("\n \n"), "is empty"),
         (Some("[engine]\nworkers = 2\n"), "names no database"),
-        (Some(another.as_str()), "which a reload does not take up"),
-        (None, "which a reload does not take up"),
+        (Some(another.as_str()), "a reload cannot change this"),
+        (None, "a reload cannot change this"),
     ];
     for (number, (text, sentence)) in bad.iter().enumerate() {
         match text {
@@ -96,10 +88,21 @@ async fn it_does_not_start_on_a_new_database_because_the_file_names_none() {
             log.contains("service_refused") && log.contains(sentence),
             "{log}"
         );
-        let ran = binary.run(&["run"]).expect_code(2);
-        assert!(ran.stderr.contains(sentence), "{}", ran.stderr);
+        for command in [
+            &["run"][..],
+            &["verify"],
+            &["plan"],
+            &["migrate", "up"],
+            &["tenant", "list"],
+        ] {
+            let ran = binary.run(command).expect_code(2);
+            assert!(ran.stderr.contains(sentence), "{command:?}: {}", ran.stderr);
+        }
     }
     assert!(!binary.directory().join("retentiond.db").exists());
+    // Whoever only reads it is told, for the URL may be a credential of the service's.
+    let checked = binary.run(&["config", "check"]).expect_code(0);
+    assert!(checked.stderr.contains("warning: ") && checked.stderr.contains("names no database"));
     // Without a file, the service may be tried.
     fs::remove_file(&file).expect("a file");
     binary.run(&["migrate", "up"]).expect_code(0);

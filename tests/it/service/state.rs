@@ -8,7 +8,7 @@ use crate::support::way::{Way, redirected};
 use crate::support::{Backend, Binary, Scratch, free_port, holds_within, scratch};
 use chrono::TimeDelta;
 
-use super::{LONG, is_completed, runs, tenant, wait_completed, wait_event, world};
+use super::{LONG, is_completed, runs, tenant, unconfigured, wait_completed, wait_event, world};
 
 /// Longer than a test may take: nothing that happens in it is the sweep's doing.
 const NO_SWEEP: &str = "[schedule]\nsweep_interval = \"1day\"\n";
@@ -16,14 +16,6 @@ const NO_SWEEP: &str = "[schedule]\nsweep_interval = \"1day\"\n";
 fn configure(binary: &Binary, url: &str, more: &str) {
     let settings = format!("[database]\nurl = \"{url}\"\n{more}");
     fs::write(binary.directory().join("retentiond.toml"), settings).expect("a configuration");
-}
-
-/// A binary with a keyring that the world's database knows, and without a URL in its environment.
-fn unconfigured(from: &Binary) -> Binary {
-    let binary = Binary::new();
-    let name = "retentiond.keyring";
-    fs::copy(from.directory().join(name), binary.directory().join(name)).expect("a keyring");
-    binary
 }
 
 #[tokio::test]

@@ -93,6 +93,11 @@ impl Scratch {
         self.backend
     }
 
+    /// The database's name on its server.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// For the service's configuration, or for a connection of the test's own.
     pub fn url(&self) -> &str {
         &self.url
