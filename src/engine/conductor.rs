@@ -109,15 +109,27 @@ async fn stages(
     run: &ClaimedRun,
     counts: &mut Counts,
 ) -> Result<u64, EngineError> {
-    let (mut left, has_work) = expect(engine, run).await?;
-    tell_started(run, has_work);
+    let expected = expect(engine, run).await?;
+    tell_started(run, expected.has_work());
+    let mut left = expected.left();
     let mut refused = RefusedRows::default();
     let mut rows = 0;
-    for _ in 0..ROUNDS_MAX {
+    for round in 0..ROUNDS_MAX {
         for stage in Stage::ALL {
+            // Another round is for what nobody expected.
+            let may_find = round > 0 || expected.may_find(stage, counts.purged);
             let started = Instant::now();
             let mut done = Counts::default();
-            let mut ended = run_stage(engine, run, stage, &mut left, &mut refused, &mut done).await;
+            let mut ended = run_stage(
+                engine,
+                run,
+                stage,
+                may_find,
+                &mut left,
+                &mut refused,
+                &mut done,
+            )
+            .await;
             if ended.is_ok() && stage == Stage::Purge {
                 ended = anonymize_undeletable(engine, run, &mut left, &refused, &mut done).await;
             }

@@ -1,5 +1,5 @@
-//! How much a run has to do, for whoever watches it. Nothing depends on it: each batch selects for
-//! itself.
+//! How much a run has to do, for people who watch it, and to spare a stage that has nothing to do a pass over
+//! its rows. What is erased does not depend on it: each batch selects for itself.
 
 use backon::Retryable;
 
@@ -14,22 +14,54 @@ use super::recount;
 use super::stage::Stage;
 use super::turns::Rank;
 
+/// What a run has to do, as counted before its first batch.
+#[derive(Debug)]
+pub(super) struct Expected {
+    /// Rows of each of [`Stage::ALL`]; `None` = they could not be counted.
+    rows: Option<[u64; 3]>,
+}
+
+impl Expected {
+    /// Whether `stage` may find rows, after this run has deleted `purged` participants: uploads may be left
+    /// empty by that.
+    pub(super) fn may_find(&self, stage: Stage, purged: u64) -> bool {
+        let Some([anonymize, purge, uploads]) = self.rows else {
+            return true;
+        };
+        match stage {
+            Stage::Anonymize => anonymize > 0,
+            Stage::Purge => purge > 0,
+            Stage::Uploads => uploads > 0 || purged > 0,
+        }
+    }
+
+    /// Whether there is something to do, as far as is known.
+    pub(super) fn has_work(&self) -> bool {
+        Stage::ALL.into_iter().any(|stage| self.may_find(stage, 0))
+    }
+
+    /// For the gauge of what is left.
+    pub(super) fn left(&self) -> metrics::Left {
+        let [anonymize, purge, _] = self.rows.unwrap_or_default();
+        metrics::Left::begin([
+            (Stage::Anonymize.name(), anonymize),
+            (Stage::Purge.name(), purge),
+        ])
+    }
+}
+
 /// Counts what there is to do and records it. What cannot be counted is unknown, and the run goes on.
 ///
 /// # Errors
 ///
 /// What ends the run in any case: a lease that was lost, a request to stop, a wrong clock.
-pub(super) async fn expect(
-    engine: &Engine,
-    run: &ClaimedRun,
-) -> Result<(metrics::Left, bool), EngineError> {
+pub(super) async fn expect(engine: &Engine, run: &ClaimedRun) -> Result<Expected, EngineError> {
     // A claim of another process may have been in the way of the record.
     let count = (|| count_and_record(engine, run))
         .retry(engine.retry.backoff())
         .when(EngineError::may_pass);
-    let mut is_counted = true;
-    let [to_anonymize, to_purge] = match with_heartbeat(engine, run, count).await {
-        Ok(counts) => counts,
+    let rows = match with_heartbeat(engine, run, count).await {
+        Ok(rows) => Some(rows),
         Err(EngineError::Store(error)) => {
             tracing::warn!(
                 event = "run_not_counted",
@@ -40,42 +72,31 @@ pub(super) async fn expect(
                 code = error.code(),
                 "how much there is to do could not be counted, and the run goes on: {error}"
             );
-            is_counted = false;
-            [0; 2]
+            None
         }
         Err(error) => return Err(error),
     };
-    engine.progress.expect_participants(to_anonymize + to_purge);
-    let left = metrics::Left::begin([
-        (Stage::Anonymize.name(), to_anonymize),
-        (Stage::Purge.name(), to_purge),
-    ]);
-    Ok((left, !is_counted || to_anonymize + to_purge > 0))
+    if let Some([anonymize, purge, _]) = rows {
+        engine.progress.expect_participants(anonymize + purge);
+    }
+    Ok(Expected { rows })
 }
 
-async fn count_and_record(engine: &Engine, run: &ClaimedRun) -> Result<[u64; 2], EngineError> {
+async fn count_and_record(engine: &Engine, run: &ClaimedRun) -> Result<[u64; 3], EngineError> {
     let _turn = engine.turns.take(Rank::First).await;
     let lease = &run.lease;
     let transaction = engine.database.begin_read("counting what to do").await?;
     let (_, cutoffs) = cutoffs_in_force(engine, run, &transaction).await?;
-    let mut found = [0; 2];
-    for (found, stage) in found.iter_mut().zip(Stage::OF_PARTICIPANTS) {
-        *found = recount::eligible(&transaction, lease.tenant, stage, cutoffs).await?;
-    }
+    let [anonymize, purge] = Stage::OF_PARTICIPANTS;
+    let anonymize = recount::eligible(&transaction, lease.tenant, anonymize, cutoffs).await?;
+    let purge = recount::eligible(&transaction, lease.tenant, purge, cutoffs).await?;
+    let uploads = recount::empty_uploads(&transaction, lease.tenant).await?;
     transaction.rollback().await?;
     let transaction = engine.database.begin("recording what to do").await?;
     if !lease.fence(&transaction).await? {
         return Err(EngineError::LeaseLost);
     }
-    let [to_anonymize, to_purge] = found;
-    runs::set_planned(
-        &transaction,
-        lease.tenant,
-        lease.run_id,
-        to_anonymize,
-        to_purge,
-    )
-    .await?;
+    runs::set_planned(&transaction, lease.tenant, lease.run_id, anonymize, purge).await?;
     transaction.commit().await?;
-    Ok(found)
+    Ok([anonymize, purge, uploads])
 }

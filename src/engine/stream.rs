@@ -25,7 +25,8 @@ use super::turns::Rank;
 /// early, `left` what is still to be done, and `refused` gets the rows that the database refuses.
 ///
 /// A stage ends when pages that skip locked rows come back empty *and* one pass that waits for
-/// locks, from the start, finds nothing: a short page is not the end.
+/// locks, from the start, finds nothing: a short page is not the end. With `may_find` false, because a
+/// count has found nothing, that last pass comes at once.
 ///
 /// # Errors
 ///
@@ -34,6 +35,7 @@ pub(super) async fn run_stage(
     engine: &Engine,
     run: &ClaimedRun,
     stage: Stage,
+    may_find: bool,
     left: &mut metrics::Left,
     refused: &mut RefusedRows,
     total: &mut Counts,
@@ -44,8 +46,12 @@ pub(super) async fn run_stage(
         Ok(engine.turns.take(Rank::First).await)
     })
     .await?;
-    let mut after = with_heartbeat(engine, run, resume_after(engine, run, stage)).await?;
-    let mut skip_locked = true;
+    let mut after = if may_find {
+        with_heartbeat(engine, run, resume_after(engine, run, stage)).await?
+    } else {
+        None
+    };
+    let mut skip_locked = may_find;
     let mut gate = Gate::new(engine, run, stage);
     loop {
         if engine.stop.is_cancelled() {
@@ -204,7 +210,8 @@ async fn resume_after(
     run: &ClaimedRun,
     stage: Stage,
 ) -> Result<Option<Cursor>, EngineError> {
-    if stage == Stage::Uploads {
+    // Only an earlier attempt can have left a cursor.
+    if stage == Stage::Uploads || run.attempts == 1 {
         return Ok(None);
     }
     let read = || async {
