@@ -43,8 +43,22 @@ const MODE_KEPT: u32 = 0o640;
 /// Reads the keyring at `path`.
 ///
 /// # Errors
-/// If it is missing, open to others, or not a whole and consistent keyring.
+/// If it is missing, open to others, or not a whole and consistent keyring, or if the active key is not random.
 pub fn load(path: &Path) -> Result<Keyring, KeyringFileError> {
+    let (mut file, _) = open(path)?;
+    let contents = read(path, &mut file)?;
+    let mut active = contents.keys.iter().filter(|key| key.id == contents.active);
+    if active.any(|key| key.secret.is_patterned()) {
+        return Err(KeyringFileError::PatternedKey { path: path.into() });
+    }
+    contents.into_keyring(path)
+}
+
+/// Reads the keyring at `path` in order to rotate it: that mends an active key that is not random.
+///
+/// # Errors
+/// As [`load`], but for the last.
+pub fn load_to_rotate(path: &Path) -> Result<Keyring, KeyringFileError> {
     let (mut file, _) = open(path)?;
     read(path, &mut file)?.into_keyring(path)
 }

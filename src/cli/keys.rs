@@ -107,7 +107,7 @@ async fn check(session: &Session, config: &Config) -> Result<Exit, Failure> {
 
 async fn rotate(session: &Session, config: &Config) -> Result<Exit, Failure> {
     let path = &config.suppression.keyring_file;
-    let keyring = keyring::load(path)?;
+    let keyring = keyring::load_to_rotate(path)?;
     let database = match existing(session, config).await {
         Ok(database) => database,
         Err(error) => {

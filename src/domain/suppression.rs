@@ -36,6 +36,9 @@ use crate::ids::TenantId;
 /// itself takes any key, even an empty one.
 pub const MASTER_KEY_BYTES_MIN: usize = 32;
 
+/// Fewer different bytes than this has no random key of [`MASTER_KEY_BYTES_MIN`] bytes.
+const DISTINCT_BYTES_MIN: usize = 12;
+
 /// Longest key id accepted, in characters.
 const KEY_ID_CHARS_MAX: usize = 64;
 
@@ -112,6 +115,20 @@ impl MasterKey {
             return Err(KeyringError::KeyTooShort { bytes });
         }
         Ok(Self(secret))
+    }
+
+    /// Whether the key is one that somebody typed or a program filled in, and so one that can be guessed: the
+    /// same bytes over and over, or each as far from the one before. Of 2^80 random keys not one looks so.
+    #[must_use]
+    pub fn is_patterned(&self) -> bool {
+        let mut seen = [false; 256];
+        self.0
+            .iter()
+            .for_each(|byte| seen[usize::from(*byte)] = true);
+        let distinct = seen.iter().filter(|seen| **seen).count();
+        let mut steps = self.0.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]));
+        let first = steps.next();
+        distinct < DISTINCT_BYTES_MIN || steps.all(|step| Some(step) == first)
     }
 
     /// The secret, for writing it to the keyring file.

@@ -32,7 +32,7 @@ pub enum KeyringFileError {
     #[error("cannot read the keyring file {path} ({fault}); {}", fault.advice("let the service's user read it"))]
     Unreadable { path: PathBuf, fault: FileFault },
     #[error(
-        "the keyring file {path} has mode {mode:04o}, so that others can reach the keys; run `chmod 0600` on it, and rotate the keys if somebody may have read them"
+        "the keyring file {path} has mode {mode:04o}, so that others can reach the keys; run `chmod 0600` on it, and rotate the keys if somebody may have read them (addresses whose hashes were made before stay guessable for that person)"
     )]
     TooOpen { path: PathBuf, mode: u32 },
     #[error(
@@ -56,6 +56,10 @@ pub enum KeyringFileError {
         number: usize,
         reason: KeyringError,
     },
+    #[error(
+        "the active key in the keyring file {path} is not random, so anybody can guess addresses from their hashes; run `retentiond keys rotate`, which makes a random key and keeps this one for look-ups"
+    )]
+    PatternedKey { path: PathBuf },
     #[error(
         "the secret of key number {number} in the keyring file {path} is not hexadecimal; restore the file from a backup"
     )]

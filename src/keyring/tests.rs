@@ -268,3 +268,29 @@ fn u09_two_rotations_at_a_time_lose_no_key() {
     drop(holder);
     assert!(rotate(&path, &mut random(), now()).is_ok());
 }
+
+#[test]
+fn u08_an_active_key_that_is_not_random_is_refused_and_a_rotation_mends_it() {
+    let (_directory, path) = place();
+    for secret in ["00".repeat(32), "c0ffee00".repeat(8)] {
+        write(
+            &path,
+            &format!("version = 1\nactive = \"k1\"\n{}", entry("k1", &secret)),
+        );
+        let error = load(&path).unwrap_err();
+        assert_eq!(error, KeyringFileError::PatternedKey { path: path.clone() });
+        assert!(
+            error.to_string().contains("retentiond keys rotate"),
+            "{error}"
+        );
+
+        let old = load_to_rotate(&path).unwrap();
+        let id = rotate(&path, &mut random(), now()).unwrap();
+        let keyring = load(&path).unwrap();
+        assert_eq!(keyring.active_id(), &id);
+        // Hashes that were made with it are found as before.
+        let k1 = "k1".parse().unwrap();
+        assert!(keyring.check_value(&k1).is_some());
+        assert_eq!(keyring.check_value(&k1), old.check_value(&k1));
+    }
+}

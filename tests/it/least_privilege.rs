@@ -21,7 +21,7 @@ use retentiond::store::{self, policies, suppressions, tenants};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use uuid::Uuid;
 
-use crate::support::{Backend, Binary, Scratch, scratch};
+use crate::support::{Backend, Binary, Scratch, master_key, scratch};
 
 mod guard;
 mod people;
@@ -85,7 +85,7 @@ async fn count(connection: &DatabaseConnection, table: &str) -> i64 {
 /// The commands that erase, count and show, through the real binary.
 fn run_the_commands(url: &str) -> Binary {
     let binary = Binary::new().env("RETENTIOND__DATABASE__URL", url);
-    let secret = "5a".repeat(32);
+    let secret = hex::encode(master_key(90));
     std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)

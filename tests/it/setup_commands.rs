@@ -10,7 +10,7 @@ use retentiond::store::schema;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::Value;
 
-use crate::support::{Backend, Binary, Person, Scratch, World, scratch};
+use crate::support::{Backend, Binary, Person, Scratch, World, master_key, scratch};
 
 const NOW: &str = "2024-04-02T00:00:00Z";
 
@@ -18,13 +18,13 @@ fn keyring_of(binary: &Binary) -> PathBuf {
     binary.directory().join("retentiond.keyring")
 }
 
-/// A keyring file with these keys, each of one byte over and over; the first one is active.
-fn write_keyring(path: &Path, keys: &[(&str, &str)]) {
+/// A keyring file with these keys, each made of a number; the first one is active.
+fn write_keyring(path: &Path, keys: &[(&str, u8)]) {
     let mut text = format!("version = 1\nactive = \"{}\"\n", keys[0].0);
-    for (id, byte) in keys {
+    for (id, number) in keys {
         text.push_str(&format!(
             "\n[[key]]\nid = \"{id}\"\ncreated_at = \"2024-01-01T00:00:00Z\"\nsecret = \"{}\"\n",
-            byte.repeat(32)
+            hex::encode(master_key(*number))
         ));
     }
     fs::write(path, text).expect("a keyring file");
@@ -110,15 +110,21 @@ on_every_database! {
             .expect("a keyring file");
         set_mode(&file, 0o600);
         refuses(&world, &binary, 2, "at least 32").await;
-        write_keyring(&file, &[("k1", "07")]);
+        write_keyring(&file, &[("k1", 7)]);
         for mode in [0o644, 0o660] {
             set_mode(&file, mode);
             refuses(&world, &binary, 2, "so that others can reach the keys").await;
         }
+        // One that anybody can guess; a rotation would mend it.
+        let text = fs::read_to_string(&file).expect("the keyring");
+        let zeros = text.replace(&hex::encode(master_key(7)), &"0".repeat(64));
+        fs::write(&file, zeros).expect("a keyring file");
+        set_mode(&file, 0o600);
+        refuses(&world, &binary, 2, "run `retentiond keys rotate`").await;
         // Another key of the same name, and one that the database never saw.
-        write_keyring(&file, &[("k1", "08")]);
+        write_keyring(&file, &[("k1", 8)]);
         refuses(&world, &binary, 4, "is not the key of that name").await;
-        write_keyring(&file, &[("k2", "08")]);
+        write_keyring(&file, &[("k2", 8)]);
         refuses(&world, &binary, 4, "none of the keyring's keys").await;
         binary.run(&["keys", "check"]).expect_code(4);
     }
@@ -136,14 +142,14 @@ on_every_database! {
         let world = overdue(scratch).await;
         let binary = world.binary();
         let file = keyring_of(&binary);
-        write_keyring(&file, &[("k1", "07"), ("k2", "09")]);
+        write_keyring(&file, &[("k1", 7), ("k2", 9)]);
         binary.run(&RUN).expect_code(0);
         // Both are known now; k1 is in use.
-        write_keyring(&file, &[("k2", "09")]);
+        write_keyring(&file, &[("k2", 9)]);
         refuses(&world, &binary, 4, "lacks key k1").await;
         binary.run(&["keys", "check"]).expect_code(4);
         // A key that nothing refers to may go.
-        write_keyring(&file, &[("k1", "07")]);
+        write_keyring(&file, &[("k1", 7)]);
         binary.run(&["keys", "check"]).expect_code(0);
     }
 
@@ -171,7 +177,7 @@ on_every_database! {
         }
         binary.run(&RUN).expect_code(0);
         // Back to the keyring from before: it is refused only once something refers to the new key.
-        write_keyring(&keyring_of(&binary), &[("k1", "07")]);
+        write_keyring(&keyring_of(&binary), &[("k1", 7)]);
         binary.run(&["keys", "check"]).expect_code(0);
     }
 

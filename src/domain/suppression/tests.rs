@@ -1,3 +1,6 @@
+use rand::rngs::StdRng;
+use rand::{RngCore, SeedableRng};
+
 use super::*;
 use crate::domain::email_value::EmailValue;
 
@@ -227,5 +230,30 @@ fn u12_hashes_of_the_version_before_are_found_by_the_text_they_were_made_from() 
                     && hex::encode(hash.hmac) == stored
             });
         assert!(found, "{text:?}");
+    }
+}
+
+#[test]
+fn a_key_that_a_person_typed_or_a_program_filled_in_is_told_from_a_random_one() {
+    let key = |bytes: Vec<u8>| MasterKey::new(Zeroizing::new(bytes)).unwrap();
+    let alternating = b"\xde\xad\xbe\xef".repeat(8);
+    let counted_down: Vec<u8> = (0..=255).rev().collect();
+    for patterned in [
+        vec![0; 32],
+        vec![0xff; 64],
+        (0..32).collect(),
+        (0..64).map(|number: u8| number.wrapping_mul(3)).collect(),
+        counted_down,
+        alternating,
+        b"0123456789 0123456789 0123456789".to_vec(),
+    ] {
+        let shown = format!("{patterned:?}");
+        assert!(key(patterned).is_patterned(), "{shown}");
+    }
+    let mut random = StdRng::seed_from_u64(1);
+    for _ in 0..10_000 {
+        let mut bytes = vec![0; 32];
+        random.fill_bytes(&mut bytes);
+        assert!(!key(bytes).is_patterned());
     }
 }

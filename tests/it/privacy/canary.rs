@@ -6,7 +6,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 use super::records::dump;
-use crate::support::{Backend, Binary, Finished, Person, World};
+use crate::support::{Backend, Binary, Finished, Person, World, master_key};
 
 /// Stands in every personal value of these tests, and nowhere else.
 pub const MARKER: &str = "zq7marker";
@@ -28,7 +28,7 @@ impl Heard {
             MARKER.to_owned(),
             hex(MARKER),
             // The keyring of every test's world.
-            "07".repeat(16),
+            hex::encode(&master_key(7)[..16]),
         ];
         needles.extend(password(world.scratch.url()));
         Self {
@@ -196,7 +196,7 @@ on_every_database! {
         let mut heard = Heard::new(&world);
         heard.hear_records(&world).await;
         assert!(!heard.hits().is_empty());
-        for leak in ["a zQ7MARKER b", "\\x7a71376d61726b6572", &"07".repeat(32)] {
+        for leak in ["a zQ7MARKER b", "\\x7a71376d61726b6572", &hex::encode(master_key(7))] {
             let mut heard = Heard::new(&world);
             heard.add("somebody", leak);
             assert_eq!(heard.hits().len(), 1, "{leak}");

@@ -3,7 +3,7 @@
 
 use super::canary::{ADDRESS, Heard, marked_people, read, talkative, write};
 use crate::support::campaign::report;
-use crate::support::{Scratch, World};
+use crate::support::{Scratch, World, master_key};
 
 /// What a tenant may upload: all of it is somebody's, and some of it is nothing at all.
 fn upload() -> Vec<u8> {
@@ -225,13 +225,13 @@ async fn e10_secrets_that_are_malformed_are_not_shown() {
         "version = 1\nactive = \"k1\"\n[[key]]\nid = \"k1\"\nsecret = \"zq7marker\"\n".to_owned(),
         format!(
             "version = 1\nactive = \"k1\"\n[[key]]\nid = \"k1\"\ncreated_at = \"zq7marker\"\nsecret = \"{}\"\n",
-            "07".repeat(32)
+            hex::encode(master_key(7))
         ),
         format!(
             "version = 1\nactive = \"k2\"\n[[key]]\nsecret = \"{}\"\n",
-            "07".repeat(40)
+            hex::encode(master_key(7)).repeat(2)
         ),
-        format!("secret = \"{}\n", "07".repeat(32)),
+        format!("secret = \"{}\n", hex::encode(master_key(7))),
     ] {
         let binary = talkative(&world);
         write(&binary, "retentiond.keyring", &keyring);

@@ -19,12 +19,12 @@ pub mod way;
 pub mod world;
 pub mod zone_files;
 
-pub use binary::{Binary, Finished};
+pub use binary::{Binary, Finished, NOBODY};
 pub use crowd::Crowd;
 pub use database::{Backend, Scratch, scratch};
 pub use serving::{Serving, free_port, holds_within};
 pub use snapshot::Snapshot;
-pub use world::{CHILDREN, Person, World, at};
+pub use world::{CHILDREN, Person, World, at, master_key};
 
 /// Turns one test body into three tests, `name::postgres`, `name::mariadb` and `name::sqlite`,
 /// each with a scratch database of its own.

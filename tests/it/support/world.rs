@@ -122,7 +122,7 @@ impl World {
         let text = format!(
             "version = 1\nactive = \"k1\"\n\n[[key]]\nid = \"k1\"\ncreated_at = \
              \"2024-01-01T00:00:00Z\"\nsecret = \"{}\"\n",
-            "07".repeat(32)
+            hex::encode(master_key(7))
         );
         std::fs::write(&file, text).expect("a keyring file");
         std::fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("its mode");
@@ -354,8 +354,17 @@ pub fn database_config_at(url: &str) -> DatabaseConfig {
         .database
 }
 
-/// A keyring in memory; the same byte makes the same key.
-pub fn keyring(id: &str, byte: u8) -> Keyring {
-    let key = MasterKey::new(vec![byte; 32].into()).expect("a key that is long enough");
+/// A master key that passes for a random one; the same number makes the same key.
+pub fn master_key(number: u8) -> [u8; 32] {
+    std::array::from_fn(|place| {
+        let place = u8::try_from(place).expect("32 places");
+        (place ^ number).wrapping_mul(place.wrapping_mul(58) | 1)
+    })
+}
+
+/// A keyring in memory; the same number makes the same key.
+pub fn keyring(id: &str, number: u8) -> Keyring {
+    let key =
+        MasterKey::new(master_key(number).to_vec().into()).expect("a key that is long enough");
     Keyring::new((id.parse().expect("a key id"), key), Vec::new()).expect("a keyring")
 }
