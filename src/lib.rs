@@ -23,6 +23,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod core_dump;
 pub mod daemon;
 pub mod demo;
 pub mod domain;

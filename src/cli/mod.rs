@@ -36,6 +36,7 @@ use exit::{Exit, Failure};
 use output::Format;
 use session::Session;
 
+use crate::core_dump;
 use crate::file_fault::{self, FileFault};
 use crate::telemetry::logs::Finish;
 
@@ -124,7 +125,14 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    let forbidden = core_dump::forbid();
     crate::telemetry::logs::install_panic_hook();
+    if let Err(error) = forbidden {
+        run::say(&format!(
+            "warning: the operating system still allows a core dump of this process, which would hold the keys \
+             ({error}); set the limit to 0 (LimitCORE= in the unit, `ulimit -c 0` in a shell)"
+        ));
+    }
     match start(std::env::args_os()) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {

@@ -8,6 +8,9 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use sea_orm::sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
+use tokio::sync::OnceCell;
+
 use crate::file_fault;
 
 use super::error::{ErrorClass, StoreError};
@@ -39,6 +42,44 @@ impl SqliteFile {
     pub(super) fn identified(self) -> Self {
         let opened = identity(&self.path);
         Self { opened, ..self }
+    }
+
+    /// Lets SQLite write its temporary files beside the database: `VACUUM` makes a copy of all of it, and the
+    /// folder for everybody's temporary files may be on another disk, which nobody thinks of as one with personal
+    /// data. They have mode 0600 and no name for longer than it takes to open them.
+    ///
+    /// It is a setting of the whole process that must not change once a connection works, so the first
+    /// database decides. Where the folder cannot be written, SQLite takes the usual one.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub(super) async fn keep_temporary_files_beside(&self) -> Result<(), StoreError> {
+        static CHOSEN: OnceCell<()> = OnceCell::const_new();
+        let parent = self.path.parent().filter(|parent| parent.as_os_str() != "");
+        let folder = fs::canonicalize(parent.unwrap_or(Path::new("."))).unwrap_or_default();
+        let Some(folder) = folder.to_str().filter(|folder| !folder.is_empty()) else {
+            return Ok(());
+        };
+        let sql = format!(
+            "PRAGMA temp_store_directory = '{}'",
+            folder.replace('\'', "''")
+        );
+        let choose = async {
+            let mut connection = SqliteConnection::connect("sqlite::memory:").await?;
+            connection.execute(AssertSqlSafe(sql)).await?;
+            connection.close().await
+        };
+        CHOSEN
+            .get_or_try_init(|| choose)
+            .await
+            .map(|_| ())
+            .map_err(|_| {
+                StoreError::new(
+                    ErrorClass::Internal,
+                    "choosing the folder of temporary files",
+                )
+            })
     }
 
     /// Whether another file has this name now, or none. Connections that are open go on in the one that was

@@ -7,10 +7,7 @@ use std::process::Command;
 
 use sea_orm::{ConnectionTrait, Database};
 
-use crate::support::{Backend, Binary, Finished, scratch};
-
-/// Nobody in particular: the tests may run as root, whom no mode keeps out.
-const NOBODY: u32 = 65_534;
+use crate::support::{Backend, Binary, Finished, NOBODY, scratch};
 
 #[tokio::test]
 async fn d10_a_postgres_database_that_is_not_utf8_is_refused() {

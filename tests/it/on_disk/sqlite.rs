@@ -1,7 +1,8 @@
 //! SQLite: the database's file, and what stands beside it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 use sea_orm::ConnectionTrait;
 
@@ -112,4 +113,62 @@ async fn a_rewrite_removes_what_another_program_left_in_sqlite() {
     assert_eq!(search(&world, KEPT).total(), expected(size).1);
     let again = run(&world, "rewrite");
     assert!(!again.contains("\"event\":\"reclaim"), "done once: {again}");
+}
+
+/// `VACUUM` copies all people. The copy stands beside the database, where nobody else may read, and nowhere else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_copy_that_a_vacuum_makes_stands_beside_the_database() {
+    let world = World::new(scratch(Backend::Sqlite).await, NOW).await;
+    let size = Size {
+        each: 20,
+        text_max: 5_000,
+    };
+    populate(&world, world.engine.database.pool(), size, seed_or(1)).await;
+    let database = files(world.scratch.url()).swap_remove(0);
+    let beside = database.parent().and_then(Path::to_str).expect("a folder");
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let program = env!("CARGO_BIN_EXE_retentiond");
+    let binary = world.binary();
+    let done = binary
+        .command_of(
+            Path::new("strace"),
+            &[
+                "-f",
+                "-qq",
+                "-e",
+                "trace=openat",
+                "-o",
+                "calls",
+                program,
+                "run",
+                "--period",
+                PERIOD,
+            ],
+        )
+        .env("PATH", env::var_os("PATH").unwrap_or_default())
+        .env("TMPDIR", elsewhere.path())
+        .env("SQLITE_TMPDIR", elsewhere.path())
+        .env("RETENTIOND__DATABASE__RECLAIM", "vacuum")
+        .output()
+        .expect("strace; on Debian or Ubuntu: apt-get install strace");
+    let log = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{log}");
+    assert!(log.contains("\"event\":\"reclaimed\""), "{log}");
+    let calls = fs::read_to_string(binary.directory().join("calls")).expect("what it opened");
+    let copies: Vec<&str> = calls
+        .lines()
+        .filter(|call| call.contains("etilqs_"))
+        .collect();
+    assert!(!copies.is_empty(), "no copy was seen: {calls}");
+    for copy in copies {
+        assert!(copy.contains(&format!("\"{beside}/etilqs_")), "{copy}");
+        assert!(
+            copy.contains("O_CREAT") && copy.contains(", 0600)"),
+            "{copy}"
+        );
+    }
+    let left = fs::read_dir(beside).expect("a folder");
+    for name in left.map(|entry| entry.expect("an entry").file_name()) {
+        assert!(!name.to_string_lossy().contains("etilqs"), "{name:?}");
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::support::{Backend, Binary, Scratch, World, holds_within, scratch};
+use crate::support::{Backend, Binary, NOBODY, Scratch, World, holds_within, master_key, scratch};
 
 use super::{LONG, is_completed, runs, tenant, wait_completed, wait_event, world};
 
@@ -216,7 +217,7 @@ async fn u08_with_a_keyring_that_is_none_or_not_the_databases_it_does_not_start(
 
     let another = fs::read_to_string(&keyring)
         .expect("a keyring")
-        .replace("07", "08");
+        .replace(&hex::encode(master_key(7)), &hex::encode(master_key(8)));
     fs::write(&keyring, another).expect("another keyring");
     let (status, log) = binary.serve().wait(LONG).await;
     assert_eq!(status.code(), Some(4), "{log}");
@@ -290,4 +291,56 @@ async fn a_grace_period_that_is_too_short_is_no_success() {
     // The lease of the one that was broken off lasts a minute; `run` would say so.
     assert_eq!(runs(&world, acme).await[0].state, "running");
     drop(serving);
+}
+
+/// A core file would hold the keys.
+#[tokio::test]
+async fn a_process_that_is_aborted_leaves_no_core_file() {
+    let world = world(scratch(Backend::Sqlite).await).await;
+    let binary = world.binary();
+    let serving = binary.serve();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", serving.pid())).expect("its limits");
+    let limit = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max core file size"))
+        .expect("a limit of core files");
+    let limit: Vec<&str> = limit.split_whitespace().take(2).collect();
+    assert_eq!(limit, ["0", "0"], "{limits}");
+    serving.signal("ABRT");
+    let (status, log) = serving.wait(LONG).await;
+    assert_eq!(status.signal(), Some(6), "{log}");
+    assert!(!status.core_dumped(), "{log}");
+    let names = fs::read_dir(binary.directory()).expect("its directory");
+    for name in names {
+        let name = name.expect("an entry").file_name();
+        assert!(!name.to_string_lossy().starts_with("core"), "{name:?}");
+    }
+}
+
+/// The memory of a process that is not dumpable belongs to root in /proc, whoever it runs as: the kernel hands it to no crash
+/// handler, and its user's other processes cannot read its memory.
+#[tokio::test]
+async fn other_processes_of_its_user_cannot_read_its_memory() {
+    let me = fs::metadata("/proc/self").expect("a process").uid();
+    let world = world(scratch(Backend::Postgres).await).await;
+    let binary = world.binary();
+    let mut serving = if me == 0 {
+        let directory = binary.directory();
+        let names = fs::read_dir(directory).expect("its directory");
+        for entry in names.map(|entry| entry.expect("an entry").path()) {
+            chown(entry, Some(NOBODY), Some(NOBODY)).expect("another owner");
+        }
+        chown(directory, Some(NOBODY), Some(NOBODY)).expect("another owner");
+        binary.run_by(NOBODY).serve()
+    } else {
+        binary.serve()
+    };
+    let of_root = holds_within(LONG, async || {
+        let directory = format!("/proc/{}", serving.pid());
+        let name = fs::read_to_string(format!("{directory}/comm")).expect("its name");
+        let memory = fs::metadata(format!("{directory}/mem")).expect("its memory");
+        name.trim() == "retentiond" && memory.uid() == 0
+    });
+    assert!(of_root.await, "{}", serving.log());
+    assert!(!serving.has_ended(), "{}", serving.log());
 }

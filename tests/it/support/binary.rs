@@ -2,6 +2,7 @@
 //! environment.
 
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -12,6 +13,9 @@ use tempfile::TempDir;
 
 use super::Scratch;
 
+/// The user `nobody`, for whom no file of ours is meant.
+pub const NOBODY: u32 = 65_534;
+
 /// A command that takes longer hangs.
 const RUNTIME_MAX: Duration = Duration::from_secs(120);
 
@@ -20,6 +24,8 @@ pub struct Binary {
     /// Shared with the daemons that were started in it.
     pub(super) directory: Arc<TempDir>,
     environment: Vec<(String, String)>,
+    /// Who the commands run as; `None` = whoever runs the test.
+    user: Option<u32>,
 }
 
 /// How a command ended.
@@ -37,6 +43,7 @@ impl Binary {
         Self {
             directory: Arc::new(tempfile::tempdir().expect("a temporary directory")),
             environment: Vec::new(),
+            user: None,
         }
     }
 
@@ -50,12 +57,19 @@ impl Binary {
         Self {
             directory: Arc::clone(&self.directory),
             environment: self.environment.clone(),
+            user: self.user,
         }
     }
 
     /// Adds a variable to the environment, which is empty otherwise.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Lets the commands run as this user. The test must be root.
+    pub fn run_by(mut self, uid: u32) -> Self {
+        self.user = Some(uid);
         self
     }
 
@@ -77,6 +91,9 @@ impl Binary {
             .current_dir(self.directory())
             .env_clear()
             .envs(self.environment.iter().cloned());
+        if let Some(uid) = self.user {
+            command.uid(uid).gid(uid);
+        }
         command
     }
 
