@@ -150,7 +150,7 @@ async fn claim_in(
     candidate: &Candidate,
     transaction: &Transaction,
 ) -> Result<Attempt, EngineError> {
-    require(transaction, &Requirement::TO_CLAIM).await?;
+    require(transaction, &Requirement::ALL).await?;
     let (host, database) = (engine.clock.now(), database_now(transaction).await?);
     let now = engine.now(host, database)?;
     let latest = host.max(database);

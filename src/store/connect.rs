@@ -229,10 +229,6 @@ impl Database {
         &self.server
     }
 
-    pub(super) fn replication_source(&self) -> ReplicationSource {
-        self.replication_source
-    }
-
     /// How many connections the pool has at most.
     #[must_use]
     pub fn connections_max(&self) -> usize {
@@ -326,6 +322,7 @@ impl Database {
             doing,
             misses,
             self.file.clone(),
+            self.replication_source,
         );
         // Per transaction, because through a transaction pooler the next one may be on another
         // server connection. What changes the meaning of a statement is set here as well, whatever the role

@@ -60,24 +60,14 @@ impl Requirement {
         Self::SessionSettings,
     ];
 
-    /// Those that are asked at each claim: all but the one for which MariaDB takes a statement of its own.
-    pub const TO_CLAIM: [Self; 7] = [
-        Self::Writable,
-        Self::SameFile,
-        Self::CommitsAcknowledged,
-        Self::AllRowsVisible,
-        Self::ForeignKeysInForce,
-        Self::NoSystemVersioning,
-        Self::SessionSettings,
-    ];
-
     /// Those that change from one moment to the next: the daemon's probe asks every few seconds.
     pub const OF_PROBE: [Self; 3] = [Self::Writable, Self::SameFile, Self::CommitsAcknowledged];
 
-    /// Those that are asked in the snapshot that decides whether a run is completed: rows that are hidden, or
-    /// that a statement leaves out, are not counted. (Each batch that deletes has asked for the keys.)
-    pub const TO_DECIDE: [Self; 4] = [
+    /// Those that are asked in the snapshot that decides whether a run is completed: rows that are hidden, that a
+    /// statement leaves out, or that are still there at the server from which this one copies, are not counted. (Each batch that deletes has asked for the keys.)
+    pub const TO_DECIDE: [Self; 5] = [
         Self::SameFile,
+        Self::NoReplicationSource,
         Self::AllRowsVisible,
         Self::NoSystemVersioning,
         Self::SessionSettings,
@@ -345,18 +335,25 @@ pub async fn unmet_of(
             place,
         }));
     }
+    let accepts_source = transaction.replication_source() == ReplicationSource::Accept;
+    let asks_for = |requirement: &&Requirement| {
+        !(accepts_source && **requirement == Requirement::NoReplicationSource)
+    };
     let queries: Vec<String> = asked
         .iter()
+        .filter(asks_for)
         .filter_map(|requirement| requirement.query(transaction.dialect()))
         .collect();
-    if queries.is_empty() {
-        return Ok(None);
-    }
-    let found = transaction
-        .rows::<Row>(&queries.join(" UNION ALL "), &[])
-        .await?;
+    let found = match queries.is_empty() {
+        true => Vec::new(),
+        false => {
+            transaction
+                .rows::<Row>(&queries.join(" UNION ALL "), &[])
+                .await?
+        }
+    };
     // The order of the list, not that of the rows: what is wrong with the server comes first.
-    Ok(asked.iter().find_map(|requirement| {
+    let unmet = asked.iter().find_map(|requirement| {
         let row = found
             .iter()
             .find(|row| row.requirement == requirement.class())?;
@@ -364,7 +361,15 @@ pub async fn unmet_of(
             requirement: *requirement,
             place: row.place.clone(),
         })
-    }))
+    });
+    let asks_for_source = asked
+        .iter()
+        .filter(asks_for)
+        .any(|requirement| *requirement == Requirement::NoReplicationSource);
+    match unmet {
+        None if asks_for_source => replication::mariadb_source(transaction).await,
+        unmet => Ok(unmet),
+    }
 }
 
 impl Database {
@@ -374,17 +379,10 @@ impl Database {
     ///
     /// The database's.
     pub async fn unmet_of(&self, asked: &[Requirement]) -> Result<Option<Unmet>, StoreError> {
-        let mut asked = asked.to_vec();
-        if self.replication_source() == ReplicationSource::Accept {
-            asked.retain(|requirement| *requirement != Requirement::NoReplicationSource);
-        }
         let transaction = self
             .begin_read("asking whether the database is as it must be")
             .await?;
-        let mut unmet = unmet_of(&transaction, &asked).await?;
-        if unmet.is_none() && asked.contains(&Requirement::NoReplicationSource) {
-            unmet = replication::mariadb_source(&transaction).await?;
-        }
+        let unmet = unmet_of(&transaction, asked).await?;
         transaction.rollback().await?;
         if matches!(&unmet, Some(unmet) if unmet.requirement == Requirement::Writable) {
             // The primary may be another server by now, of the same name.

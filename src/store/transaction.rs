@@ -11,6 +11,8 @@ use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, QueryResult, StreamTrait, Value,
 };
 
+use crate::config::ReplicationSource;
+
 use super::dialect::Dialect;
 use super::error::{ErrorClass, StoreError};
 use super::misses::{Misses, Unanswered};
@@ -31,6 +33,7 @@ pub struct Transaction {
     missed: AtomicBool,
     /// SQLite's, for what to say when it cannot be written.
     file: Option<Arc<SqliteFile>>,
+    replication_source: ReplicationSource,
 }
 
 impl Transaction {
@@ -41,6 +44,7 @@ impl Transaction {
         doing: &'static str,
         misses: Misses,
         file: Option<Arc<SqliteFile>>,
+        replication_source: ReplicationSource,
     ) -> Self {
         Self {
             open: Unanswered::new(&misses),
@@ -51,6 +55,7 @@ impl Transaction {
             misses,
             missed: AtomicBool::new(false),
             file,
+            replication_source,
         }
     }
 
@@ -58,6 +63,11 @@ impl Transaction {
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// What is to become of a server that copies its rows from another one.
+    pub(super) fn replication_source(&self) -> ReplicationSource {
+        self.replication_source
     }
 
     /// The file of a SQLite database, if it is not the one any more that was opened.

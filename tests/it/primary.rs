@@ -4,6 +4,9 @@
 use std::fs;
 use std::time::Duration;
 
+use retentiond::engine::claim::{Claim, claim};
+use retentiond::engine::conductor::drive;
+use retentiond::engine::due::{Scope, look};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::Value;
 
@@ -139,6 +142,49 @@ async fn a_running_mariadb_replica_is_refused_unless_it_is_accepted() {
         server.ends_with(&format!(":{}/{name} (server_id 1)", primary.port())),
         "{server}"
     );
+}
+
+/// The roles of two servers may be swapped while a pass is under way: no claim and no end of a run believes in
+/// what the start of the pass found.
+#[tokio::test]
+async fn a_server_that_becomes_a_replica_during_a_run_completes_none() {
+    let server = OwnMariadb::start_with(&["--server-id=1"]).await;
+    let mut world = platform(scratch_on(Backend::MariaDb, server.url()).await).await;
+    somebody_due(&world, "second").await;
+    world.set_clock("2024-04-02T00:00:00Z");
+    let candidates = look(&world.engine, &Scope::default())
+        .await
+        .expect("a look")
+        .expect("tenants");
+    let Claim::Claimed(run) = claim(&world.engine, &candidates[0]).await.expect("a claim") else {
+        panic!("not claimed");
+    };
+    let follow =
+        "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = 1, MASTER_USER = 'root'";
+    server.execute(&[follow]).await;
+
+    let driven = drive(&world.engine, &run).await;
+    let error = driven.error.expect("an error");
+    assert_eq!(error.class(), "replication_source", "{error}");
+    let states = "SELECT COUNT(*) FROM tenant_run WHERE state = 'completed'";
+    assert_eq!(world.number(states).await, 0);
+    let error = claim(&world.engine, &candidates[1])
+        .await
+        .expect_err("refused");
+    assert_eq!(error.class(), "replication_source", "{error}");
+
+    server.execute(&["RESET REPLICA ALL"]).await;
+    let done = world
+        .binary()
+        .run(&["run", "--period", "2024-04"])
+        .expect_code(0);
+    assert!(
+        !done.stderr.contains("replication_source"),
+        "{}",
+        done.stderr
+    );
+    assert_eq!(world.number(states).await, 2);
+    assert_eq!(people(&world).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
