@@ -13,6 +13,7 @@ mod calendar;
 mod completions;
 mod config;
 mod demo;
+mod environment;
 pub mod exit;
 mod import;
 mod keys;
@@ -125,7 +126,7 @@ enum Command {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     crate::telemetry::logs::install_panic_hook();
-    match start(std::env::args_os()) {
+    match environment::leave_behind().and_then(|()| start(std::env::args_os())) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
             if !failure.sentence.is_empty() {

@@ -72,7 +72,7 @@ pub async fn connect(
     let file = sqlite_file(config).map(|file| Arc::new(file.identified()));
     let misses = Misses::default();
     let (postgres_misses, mariadb_misses) = (misses.clone(), misses.clone());
-    let mut options = ConnectOptions::new(config.url.expose().to_owned());
+    let mut options = ConnectOptions::new(config.url.to_connect().as_str());
     options
         .max_connections(config.max_connections)
         .connect_timeout(config.connect_timeout)
