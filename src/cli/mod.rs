@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 mod calendar;
+mod changed;
 mod completions;
 mod config;
 mod demo;

@@ -14,6 +14,7 @@ use crate::engine::report::{Outcome, PassEntry, TenantReport};
 use crate::engine::{Engine, EngineError, pass, plan, reclaim};
 use crate::telemetry::logs;
 
+use super::changed;
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::printable::printable;
@@ -84,6 +85,7 @@ async fn run_logged(
     arguments: RunArguments,
 ) -> Result<Exit, Failure> {
     let mut engine = session.engine(config).await?;
+    changed::log(config, engine.database.server());
     session.tzdata.newest().warn(session.now()?);
     engine.is_gap_confirmed = arguments.after_gap;
     stop_on_signal(&engine);
@@ -109,7 +111,7 @@ async fn run_logged(
         exit = exit.or(Exit::Partly);
     }
     match session.format {
-        Format::Json => output::print_json(&RunDocument { tenants: &entries })?,
+        Format::Json => changed::print_json(config, &RunDocument { tenants: &entries })?,
         Format::Table => print_pass(&entries)?,
     }
     engine.database.close().await;

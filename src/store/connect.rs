@@ -67,6 +67,7 @@ pub async fn connect(
     lease_duration: Duration,
 ) -> Result<Database, StoreError> {
     const DOING: &str = "cannot open the database";
+    sqlite_files::believe(&config.url)?;
     make_private_file(config)?;
     // Before it is opened: what replaces it meanwhile is another one.
     let file = sqlite_file(config).map(|file| Arc::new(file.identified()));
@@ -135,6 +136,8 @@ pub async fn connect(
             }
         }
     };
+    // Where everybody may make files, one may have come before SQLite made its own.
+    sqlite_files::believe(&config.url)?;
     let dialect = Dialect::of(pool.get_database_backend());
     let mut database = Database {
         pool,
