@@ -19,6 +19,8 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::OFlags;
 use thiserror::Error;
 
+use crate::file_fault::FileFault;
+
 /// What a file holds, which decides who may read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
@@ -110,6 +112,15 @@ pub enum Untrusted {
         folder: PathBuf,
         /// Its mode.
         mode: u32,
+    },
+    /// A folder on the way cannot be looked at, though the file can be reached.
+    #[error(
+        "a folder on the way to it cannot be looked at ({fault}), so that nobody knows who may exchange \
+         it; let this user search the folders, or move the file"
+    )]
+    WayUnknown {
+        /// Why.
+        fault: FileFault,
     },
     /// In a folder of everybody's, a file with another name elsewhere: somebody else may have put it there.
     #[error(
@@ -239,7 +250,26 @@ pub fn is_readable_by_all(mode: u32) -> bool {
 ///
 /// [`Refusal`].
 pub fn locate(path: &Path) -> Result<Located, Refusal> {
-    locate_for(path, rustix::process::geteuid().as_raw())
+    let located = locate_for(path, rustix::process::geteuid().as_raw());
+    located.map_err(|refusal| match refusal {
+        Refusal::Io(error) if is_reachable(path, &error) => {
+            let fault = FileFault::from(&error);
+            Untrusted::WayUnknown { fault }.into()
+        }
+        other => other,
+    })
+}
+
+/// Whether somebody who asks for `path` by this name gets there, although a folder above the working directory
+/// could not be looked at.
+fn is_reachable(path: &Path, error: &io::Error) -> bool {
+    if error.kind() == ErrorKind::NotFound {
+        return false;
+    }
+    match fs::metadata(path) {
+        Ok(_) => true,
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    }
 }
 
 fn locate_for(path: &Path, caller: u32) -> Result<Located, Refusal> {

@@ -26,7 +26,7 @@ pub(super) fn tell(config: &Config) {
         Some(file) => format!("configuration {file}"),
         None => "no configuration file".to_owned(),
     };
-    say(&format!("changed: {database} ({by})"));
+    say(&format!("database: {database} ({by})"));
     warn(config);
 }
 
@@ -46,7 +46,6 @@ pub(super) fn log(config: &Config, server: &str) {
         configuration_file = configuration_file(config),
         "the database is open"
     );
-    config.log_warnings();
 }
 
 /// Prints the document of a command that has changed the database.

@@ -69,6 +69,7 @@ pub async fn run(session: &Session, arguments: RunArguments) -> Result<Exit, Fai
     let config = session.config_to_log().map_err(refused)?;
     // Only the first call counts, and this is the only one.
     let _ = logs::init(&config.log, std::io::stderr().is_terminal());
+    config.log_warnings();
     run_logged(session, &config, arguments)
         .await
         .map_err(refused)

@@ -191,6 +191,50 @@ fn whoever_is_not_root_believes_root_and_no_other() {
     assert!(checked.stderr.contains("of user 65534"), "{checked:?}");
 }
 
+/// Whoever is led into a folder, whose way is then closed.
+#[test]
+fn what_cannot_be_judged_is_not_believed() {
+    if !is_root() {
+        return;
+    }
+    let trap = Trap::new();
+    let folder = trap.binary.directory().to_path_buf();
+    let closed = folder.join("closed");
+    let inner = closed.join("inner");
+    fs::create_dir_all(&inner).expect("folders");
+    give(&closed, 1);
+    give(&inner, NOBODY);
+    let script = format!(
+        "cd {0} && /bin/chmod 0700 {1} && exec /usr/bin/setpriv --reuid={NOBODY} --regid={NOBODY} \
+         --clear-groups {2} \"$@\"",
+        inner.display(),
+        closed.display(),
+        env!("CARGO_BIN_EXE_retentiond")
+    );
+    let inside = |arguments: &[&str]| {
+        let mut all = vec!["-c", script.as_str(), "sh"];
+        all.extend(arguments);
+        let binary = Binary::new().env("RETENTIOND__DATABASE__URL", "sqlite://people.db?mode=rwc");
+        let output = binary.command_of(Path::new("/bin/sh"), &all).output();
+        String::from_utf8_lossy(&output.expect("it starts").stderr).into_owned()
+    };
+    // A new database, an old one, a configuration.
+    let part = "a folder on the way to it cannot be looked at (permission denied)";
+    let said = inside(&["migrate", "up"]);
+    assert!(said.contains(part), "{said}");
+    assert!(!inner.join("people.db").exists());
+    fs::write(inner.join("people.db"), "").expect("a file");
+    give(&inner.join("people.db"), NOBODY);
+    let said = inside(&["migrate", "up"]);
+    assert!(said.contains(part), "{said}");
+    fs::write(inner.join("retentiond.toml"), "[log]\n").expect("a file");
+    let said = inside(&["config", "check"]);
+    assert!(
+        said.contains("retentiond.toml") && said.contains(part),
+        "{said}"
+    );
+}
+
 /// As a pod of Kubernetes has them: a ConfigMap and a secret, both behind links that are exchanged as a whole, the
 /// secret for the group of the process.
 #[test]
@@ -430,7 +474,7 @@ on_every_database! {
         write(&csv, "email\nann@example.org\n");
         let configuration = binary.directory().join("retentiond.toml");
         write(&configuration, "[log]\nlevel = 'info'\n");
-        let named = format!("changed: {} (configuration {})\n", place(&database), configuration.display());
+        let named = format!("database: {} (configuration {})\n", place(&database), configuration.display());
         binary.run(&["keys", "generate"]).expect_code(0);
         let told: &[(&[&str], &[u8])] = &[
             (&["migrate", "up"], b""),
