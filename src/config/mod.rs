@@ -285,18 +285,6 @@ impl Config {
         Some(std::path::absolute(file).unwrap_or_else(|_| file.clone()))
     }
 
-    /// Logs what is allowed and lets somebody else in.
-    pub fn log_warnings(&self) {
-        for warning in &self.warnings {
-            tracing::warn!(
-                event = "security_warning",
-                about = warning.about,
-                "{}",
-                warning.sentence
-            );
-        }
-    }
-
     /// Refuses another database, and another file, than before: a reload is for settings, and what names
     /// another database may be a slip.
     ///

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use crate::trusted_file;
 
-use super::DatabaseConfig;
 use super::url::DatabaseUrl;
+use super::{Config, DatabaseConfig};
 
 /// Something that is allowed, and lets somebody else in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,15 @@ impl Warning {
                  the URL into a file of its own and name that with [database] url_file",
                 path.display()
             ),
+        }
+    }
+}
+
+impl Config {
+    /// Logs what is allowed and lets somebody else in.
+    pub fn log_warnings(&self) {
+        for Warning { about, sentence } in &self.warnings {
+            tracing::warn!(event = "security_warning", about, "{sentence}");
         }
     }
 }

@@ -202,7 +202,6 @@ fn what_cannot_be_judged_is_not_believed() {
     let closed = folder.join("closed");
     let inner = closed.join("inner");
     fs::create_dir_all(&inner).expect("folders");
-    give(&closed, 1);
     give(&inner, NOBODY);
     let script = format!(
         "cd {0} && /bin/chmod 0700 {1} && exec /usr/bin/setpriv --reuid={NOBODY} --regid={NOBODY} \
