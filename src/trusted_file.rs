@@ -50,6 +50,40 @@ const LINKS_MAX: u32 = 40;
 
 const ROOT_UID: u32 = 0;
 
+/// Who runs this.
+#[derive(Clone, Copy, Debug)]
+struct Caller {
+    uid: u32,
+    /// A user namespace may not know us. It calls us then by the number that it has for everybody whom it does
+    /// not know, and so every file of theirs would look like ours.
+    is_known: bool,
+}
+
+impl Caller {
+    fn is(self, uid: u32) -> bool {
+        self.is_known && self.uid == uid
+    }
+}
+
+fn caller() -> Caller {
+    let uid = rustix::process::geteuid().as_raw();
+    let is_known =
+        fs::read_to_string("/proc/self/uid_map").map_or(true, |map| is_mapped(&map, uid));
+    Caller { uid, is_known }
+}
+
+/// Whether a user namespace knows a user: each line holds the first number inside, the first one outside, and
+/// how many there are.
+fn is_mapped(map: &str, uid: u32) -> bool {
+    map.lines().any(|line| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u64>);
+        match (numbers.next(), numbers.nth(1)) {
+            (Some(Ok(first)), Some(Ok(count))) => (first..first + count).contains(&u64::from(uid)),
+            _ => false,
+        }
+    })
+}
+
 /// Why a file is not believed: a clause to follow the file's name, with what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -250,7 +284,7 @@ pub fn is_readable_by_all(mode: u32) -> bool {
 ///
 /// [`Refusal`].
 pub fn locate(path: &Path) -> Result<Located, Refusal> {
-    let located = locate_for(path, rustix::process::geteuid().as_raw());
+    let located = locate_for(path, caller());
     located.map_err(|refusal| match refusal {
         Refusal::Io(error) if is_reachable(path, &error) => {
             let fault = FileFault::from(&error);
@@ -272,7 +306,7 @@ fn is_reachable(path: &Path, error: &io::Error) -> bool {
     }
 }
 
-fn locate_for(path: &Path, caller: u32) -> Result<Located, Refusal> {
+fn locate_for(path: &Path, caller: Caller) -> Result<Located, Refusal> {
     let absolute = match path.is_absolute() {
         true => path.to_path_buf(),
         false => std::env::current_dir()?.join(path),
@@ -338,7 +372,7 @@ fn steps(path: &Path) -> impl Iterator<Item = OsString> {
 }
 
 /// Whether everybody may make files in it.
-fn believe_folder(folder: &Path, metadata: &Metadata, caller: u32) -> Result<bool, Untrusted> {
+fn believe_folder(folder: &Path, metadata: &Metadata, caller: Caller) -> Result<bool, Untrusted> {
     believe_owner(folder, metadata, caller)?;
     let mode = metadata.mode() & 0o7777;
     let is_writable = mode & WRITABLE_BY_OTHERS != 0;
@@ -351,13 +385,13 @@ fn believe_folder(folder: &Path, metadata: &Metadata, caller: u32) -> Result<boo
     Ok(is_writable)
 }
 
-fn believe_owner(place: &Path, metadata: &Metadata, caller: u32) -> Result<(), Untrusted> {
+fn believe_owner(place: &Path, metadata: &Metadata, caller: Caller) -> Result<(), Untrusted> {
     match metadata.uid() {
-        uid if uid == ROOT_UID || uid == caller => Ok(()),
+        uid if uid == ROOT_UID || caller.is(uid) => Ok(()),
         uid => Err(Untrusted::WayOwner {
             place: place.to_owned(),
             uid,
-            caller,
+            caller: caller.uid,
         }),
     }
 }
@@ -365,21 +399,24 @@ fn believe_owner(place: &Path, metadata: &Metadata, caller: u32) -> Result<(), U
 impl Located {
     /// Whether the file, of which this is known, is believed.
     fn judge(&self, metadata: &Metadata, content: Content) -> Result<(), Untrusted> {
-        self.judge_for(metadata, content, rustix::process::geteuid().as_raw())
+        self.judge_for(metadata, content, caller())
     }
 
     fn judge_for(
         &self,
         metadata: &Metadata,
         content: Content,
-        caller: u32,
+        caller: Caller,
     ) -> Result<(), Untrusted> {
         if !metadata.is_file() {
             return Err(Untrusted::NotAFile);
         }
         let uid = metadata.uid();
-        if uid != ROOT_UID && uid != caller {
-            return Err(Untrusted::Owner { uid, caller });
+        if uid != ROOT_UID && !caller.is(uid) {
+            return Err(Untrusted::Owner {
+                uid,
+                caller: caller.uid,
+            });
         }
         let mode = metadata.mode() & 0o7777;
         if mode & WRITABLE_BY_OTHERS != 0 {

@@ -141,12 +141,37 @@ fn another_users_process_believes_root_and_itself() {
     let located = locate(&path).unwrap();
     let metadata = located.metadata.as_ref().unwrap();
     let me = metadata.uid();
-    for (caller, good) in [(me, true), (NOBODY, me == 0), (1000, me == 0)] {
+    for (uid, is_known, good) in [
+        (me, true, true),
+        (me, false, me == 0),
+        (NOBODY, true, me == 0),
+        (1000, true, me == 0),
+    ] {
+        let caller = Caller { uid, is_known };
         assert_eq!(
             located.judge_for(metadata, Content::Orders, caller).is_ok(),
             good
         );
     }
+}
+
+#[test]
+fn a_user_whom_a_namespace_does_not_know_owns_nothing() {
+    let of_host = "         0          0 4294967295\n";
+    let of_container = "         0     100000      65536\n     70000       1000          1\n";
+    for (map, uid, known) in [
+        (of_host, 0, true),
+        (of_host, NOBODY, true),
+        (of_container, NOBODY, true),
+        (of_container, 65_536, false),
+        (of_container, 70_000, true),
+        (of_container, 70_001, false),
+        ("", NOBODY, false),
+        ("0 0", 0, false),
+    ] {
+        assert_eq!(is_mapped(map, uid), known, "{map} {uid}");
+    }
+    assert!(caller().is(rustix::process::geteuid().as_raw()));
 }
 
 /// Kubernetes mounts a secret as links into a folder that is exchanged as a whole, in a folder with the

@@ -234,6 +234,39 @@ fn what_cannot_be_judged_is_not_believed() {
     );
 }
 
+/// A user namespace calls everybody whom it does not know nobody, its own process among them.
+#[test]
+fn in_a_user_namespace_a_file_of_whoever_it_does_not_know_is_refused() {
+    let trap = Trap::new();
+    set_mode(&trap.configuration, 0o644);
+    let inside = |arguments: &[&str]| {
+        let mut all = vec!["--user"];
+        all.extend(arguments);
+        all.extend([env!("CARGO_BIN_EXE_retentiond"), "config", "check"]);
+        let output = trap
+            .binary
+            .command_of(Path::new("/usr/bin/unshare"), &all)
+            .output();
+        let output = output.expect("it starts");
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let (code, said) = inside(&[]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("belongs to user 65534"), "{said}");
+    if is_root() {
+        // Root inside is root outside.
+        let (code, said) = inside(&["--map-root-user"]);
+        assert_eq!(code, Some(0), "{said}");
+        give(&trap.configuration, 1);
+        let (code, said) = inside(&["--map-root-user"]);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("belongs to user 65534"), "{said}");
+    }
+}
+
 /// As a pod of Kubernetes has them: a ConfigMap and a secret, both behind links that are exchanged as a whole, the
 /// secret for the group of the process.
 #[test]
