@@ -27,15 +27,12 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::domain::suppression::{KeyId, Keyring, KeyringError, MASTER_KEY_BYTES_MIN, MasterKey};
+use crate::trusted_file::{self, Content, Opened};
 
 mod error;
 
 pub use error::KeyringFileError;
-use error::{FILE_BYTES_MAX, FORMAT_VERSION, unreadable, unwritable};
-
-/// Whoever else may do anything with the file, except for its group reading it: systemd credentials and
-/// Kubernetes secrets show 0440.
-const MODE_FORBIDDEN: u32 = 0o037;
+use error::{FILE_BYTES_MAX, FORMAT_VERSION, not_used, unreadable, unwritable};
 
 /// The widest mode that a rotation takes over from the old file.
 const MODE_KEPT: u32 = 0o640;
@@ -43,7 +40,8 @@ const MODE_KEPT: u32 = 0o640;
 /// Reads the keyring at `path`.
 ///
 /// # Errors
-/// If it is missing, open to others, or not a whole and consistent keyring, or if the active key is not random.
+/// If it is missing, somebody else's or open to others ([`trusted_file`]), or not a whole and consistent keyring, or
+/// if the active key is not random.
 pub fn load(path: &Path) -> Result<Keyring, KeyringFileError> {
     let (mut file, _) = open(path)?;
     let contents = read(path, &mut file)?;
@@ -66,13 +64,14 @@ pub fn load_to_rotate(path: &Path) -> Result<Keyring, KeyringFileError> {
 /// Writes a new keyring with one key to `path`, mode 0600, and gives the key's id.
 ///
 /// # Errors
-/// If there is anything at `path` already, or it cannot be written. Then `path` is as it was, unless only the
+/// If there is anything at `path` already, or it cannot be written, or others may exchange files there. Then `path` is as it was, unless only the
 /// last step failed, which makes sure of the directory entry: a new keyring is there to be checked.
 pub fn generate(
     path: &Path,
     random: &mut impl CryptoRng,
     now: DateTime<Utc>,
 ) -> Result<KeyId, KeyringFileError> {
+    trusted_file::locate(path).map_err(|refusal| not_used(path, refusal, unwritable))?;
     let key = Entry::new(&[], random, now);
     let id = key.id.clone();
     let contents = Contents {
@@ -102,7 +101,9 @@ pub fn rotate(
     now: DateTime<Utc>,
 ) -> Result<KeyId, KeyringFileError> {
     // A link stays a link: what is replaced is the file behind it.
-    let target = fs::canonicalize(path).map_err(|error| unreadable(path, &error))?;
+    let target = trusted_file::locate(path)
+        .map_err(|refusal| not_used(path, refusal, unreadable))?
+        .path;
     let (mut file, metadata) = open(&target)?;
     // Of two rotations at a time, the second would drop the first one's key, which may be in use already.
     file.try_lock().map_err(|error| match error {
@@ -259,27 +260,10 @@ impl RawKey {
     }
 }
 
-/// Opens the file, after making sure that nobody else can reach it.
+/// Opens the file, if nobody else can reach it.
 fn open(path: &Path) -> Result<(File, fs::Metadata), KeyringFileError> {
-    // Looked at before opening, because opening a pipe would wait for its writer; and again when open,
-    // because the file may have been replaced in between.
-    let check = |metadata: std::io::Result<fs::Metadata>| {
-        let metadata = metadata.map_err(|error| unreadable(path, &error))?;
-        if !metadata.is_file() {
-            return Err(KeyringFileError::NotAFile { path: path.into() });
-        }
-        let mode = metadata.mode() & 0o7777;
-        if mode & MODE_FORBIDDEN != 0 {
-            return Err(KeyringFileError::TooOpen {
-                path: path.into(),
-                mode,
-            });
-        }
-        Ok(metadata)
-    };
-    check(fs::metadata(path))?;
-    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    let metadata = check(file.metadata())?;
+    let Opened { file, metadata } = trusted_file::open(path, Content::Secrets)
+        .map_err(|refusal| not_used(path, refusal, unreadable))?;
     Ok((file, metadata))
 }
 

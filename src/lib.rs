@@ -4,6 +4,7 @@
 //! list to its top:
 //!
 //! - [`clock`] and [`ids`]: time, randomness and ids, which everything else takes as parameters.
+//! - [`trusted_file`]: which files are believed.
 //! - [`domain`]: periods, policies, cutoffs, addresses, suppression hashes. Pure; knows no database.
 //! - [`tzdata`]: whose time-zone rules hold, and when they are read.
 //! - [`keyring`]: the file of master keys. Knows no database.
@@ -34,4 +35,5 @@ pub mod intake;
 pub mod keyring;
 pub mod store;
 pub mod telemetry;
+pub mod trusted_file;
 pub mod tzdata;

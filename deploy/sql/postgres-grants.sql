@@ -3,7 +3,7 @@
 --
 -- Run this as the owner of the tables, in their database, after each `retentiond migrate up`:
 --
---     psql -v ON_ERROR_STOP=1 -f postgres-grants.sql 'postgres://retentiond_owner@HOST/platform'
+--     psql -v ON_ERROR_STOP=1 -f postgres-grants.sql 'postgres://retentiond_owner@HOST/platform?sslmode=verify-full'
 --
 -- The role must exist: an administrator says CREATE ROLE retentiond_run LOGIN, and sets its password.
 -- If yours has another name, replace retentiond_run throughout. Running this twice does no harm. If you

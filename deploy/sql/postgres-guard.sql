@@ -26,7 +26,7 @@
 --
 -- Run this as the owner of the tables, after postgres-grants.sql:
 --
---     psql -v ON_ERROR_STOP=1 --single-transaction -f postgres-guard.sql 'postgres://retentiond_owner@HOST/platform'
+--     psql -v ON_ERROR_STOP=1 --single-transaction -f postgres-guard.sql 'postgres://retentiond_owner@HOST/platform?sslmode=verify-full'
 --
 -- Running it twice does no harm. Replace retentiond_run and public throughout, as in the grants. The
 -- guard does not bind a superuser, a role with BYPASSRLS, or the owner, so retentiond must not run as

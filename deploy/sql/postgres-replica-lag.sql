@@ -5,7 +5,7 @@
 -- Run this as an administrator (a superuser, or a member of pg_read_all_stats WITH ADMIN OPTION; the
 -- owner of the tables is neither), once:
 --
---     psql -v ON_ERROR_STOP=1 -f postgres-replica-lag.sql 'postgres://ADMINISTRATOR@HOST/platform'
+--     psql -v ON_ERROR_STOP=1 -f postgres-replica-lag.sql 'postgres://ADMINISTRATOR@HOST/platform?sslmode=verify-full'
 --
 -- The right shows statistics of the whole server, other roles' statements among them; pg_monitor
 -- includes it. If your role has another name, replace retentiond_run.

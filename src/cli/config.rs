@@ -3,8 +3,11 @@
 
 use clap::Subcommand;
 
+use crate::keyring::{self, KeyringFileError};
+use crate::store;
 use crate::tzdata::bundled_release;
 
+use super::changed;
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::run::say;
@@ -27,10 +30,42 @@ pub fn config(session: &Session, command: ConfigCommand) -> Result<Exit, Failure
         // Systemd may have it as a credential, which is the service's alone.
         say(&format!("warning: {error}"));
     }
+    if let ConfigCommand::Check = command {
+        store::believe_files(&config.database.url)?;
+        let keyring_file = &config.suppression.keyring_file;
+        // What else may be wrong with it depends on the database, or it is a credential of the service's alone.
+        if let Err(
+            error @ (KeyringFileError::TooOpen { .. } | KeyringFileError::Untrusted { .. }),
+        ) = keyring::load(keyring_file)
+        {
+            return Err(error.into());
+        }
+    }
+    changed::warn(&config);
+    let warnings: Vec<&str> = config
+        .warnings
+        .iter()
+        .map(|one| one.sentence.as_str())
+        .collect();
+    let named = serde_json::json!({
+        "configuration_file": changed::configuration_file(&config),
+        "database": config.database.url.place(),
+        "warnings": warnings,
+    });
     match (command, session.format) {
-        (ConfigCommand::Check, Format::Table) => output::print_line("ok")?,
+        (ConfigCommand::Check, Format::Table) => {
+            let file = changed::configuration_file(&config);
+            say(&format!(
+                "configuration file: {}; database: {}",
+                file.as_deref().unwrap_or("none"),
+                changed::database(&config)
+            ));
+            output::print_line("ok")?;
+        }
         (ConfigCommand::Check, Format::Json) => {
-            output::print_json(&serde_json::json!({ "ok": true }))?;
+            let mut shown = named;
+            shown["ok"] = true.into();
+            output::print_json(&shown)?;
         }
         (ConfigCommand::Show, Format::Table) => {
             let mut table = output::table(&["setting", "value"]);
@@ -38,6 +73,12 @@ pub fn config(session: &Session, command: ConfigCommand) -> Result<Exit, Failure
                 table.add_row([setting, value.unwrap_or_else(|| "-".to_owned())]);
             }
             output::print(&output::table_text(&table))?;
+            let file = changed::configuration_file(&config);
+            output::print_line(&format!(
+                "configuration file: {}",
+                file.as_deref().unwrap_or("none")
+            ))?;
+            output::print_line(&format!("database: {}", changed::database(&config)))?;
             let rules = session.tzdata.newest();
             output::print_line(&format!(
                 "time-zone rules: tzdata {}, from {}",
@@ -53,6 +94,8 @@ pub fn config(session: &Session, command: ConfigCommand) -> Result<Exit, Failure
         (ConfigCommand::Show, Format::Json) => {
             let rules = session.tzdata.newest();
             let mut shown = config.effective();
+            shown["configuration_file"] = named["configuration_file"].clone();
+            shown["warnings"] = named["warnings"].clone();
             shown["tzdata"] = serde_json::json!({
                 "release": rules.release().name(),
                 "source": rules.source().name(),

@@ -14,6 +14,7 @@ use crate::intake::import::{self, ImportOptions, Imported};
 use crate::intake::mapping::MappingOptions;
 use crate::intake::notes::Noted;
 
+use super::changed;
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::run::say;
@@ -102,8 +103,11 @@ pub async fn import(session: &Session, arguments: ImportArguments) -> Result<Exi
     for warning in warnings::of(&imported.notes) {
         say(&format!("warning: {warning}"));
     }
+    if imported.upload_id.is_some() {
+        changed::tell(&config);
+    }
     match session.format {
-        Format::Json => output::print_json(&document(&tenant.slug, &imported))?,
+        Format::Json => changed::print_json(&config, &document(&tenant.slug, &imported))?,
         Format::Table => print_table(&tenant.slug, &imported)?,
     }
     intake.database.close().await;

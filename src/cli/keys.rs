@@ -8,6 +8,7 @@ use crate::keyring::{self, KeyringFileError};
 use crate::store::keys::{self, KeyCheckError, KeyStatus};
 use crate::store::{Database, ErrorClass, StoreError, schema, suppressions};
 
+use super::changed;
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::run::say;
@@ -124,7 +125,7 @@ async fn rotate(session: &Session, config: &Config) -> Result<Exit, Failure> {
     if let Some(database) = database {
         let keyring = keyring::load(path)?;
         match keys::check_and_register(&database, &keyring, session.now()?).await {
-            Ok(()) => {}
+            Ok(()) => changed::tell(config),
             // The first command that uses the key makes it known all the same.
             Err(KeyCheckError::Store(error)) => say(&format!(
                 "warning: the keys are rotated, but the database does not know the new one yet: \

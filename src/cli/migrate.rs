@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::store::schema::{self, SchemaError, SchemaStatus};
 
+use super::changed;
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::session::Session;
@@ -28,12 +29,13 @@ pub async fn migrate(session: &Session, command: MigrateCommand) -> Result<Exit,
             schema::migrate_up(&database).await?;
             let status = schema::status(&database).await?;
             database.close().await;
-            print_status(session.format, &status)?;
+            changed::tell(&config);
+            print_status(session.format, &status, Some(&config))?;
             Ok(Exit::Done)
         }
         MigrateCommand::Status => {
             let status = status(session, &config).await?;
-            print_status(session.format, &status)?;
+            print_status(session.format, &status, None)?;
             if let Some(newest) = status.unknown.last() {
                 return Err(SchemaError::Ahead {
                     newest: newest.clone(),
@@ -71,7 +73,12 @@ struct MigrationDocument<'a> {
     state: &'static str,
 }
 
-fn print_status(format: Format, status: &SchemaStatus) -> Result<(), Failure> {
+/// `changed` is the configuration of a command that may have changed the schema.
+fn print_status(
+    format: Format,
+    status: &SchemaStatus,
+    changed: Option<&Config>,
+) -> Result<(), Failure> {
     let in_state = |names: &'_ [String], state| -> Vec<(String, &'static str)> {
         names.iter().map(|name| (name.clone(), state)).collect()
     };
@@ -85,12 +92,18 @@ fn print_status(format: Format, status: &SchemaStatus) -> Result<(), Failure> {
     migrations.extend(in_state(&status.pending, "pending"));
     migrations.extend(in_state(&status.unknown, "unknown"));
     match format {
-        Format::Json => output::print_json(&StatusDocument {
-            migrations: migrations
-                .iter()
-                .map(|(name, state)| MigrationDocument { name, state })
-                .collect(),
-        }),
+        Format::Json => {
+            let document = StatusDocument {
+                migrations: migrations
+                    .iter()
+                    .map(|(name, state)| MigrationDocument { name, state })
+                    .collect(),
+            };
+            match changed {
+                Some(config) => changed::print_json(config, &document),
+                None => output::print_json(&document),
+            }
+        }
         Format::Table => {
             let mut table = output::table(&["migration", "state"]);
             for (name, state) in &migrations {

@@ -10,9 +10,11 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 mod calendar;
+mod changed;
 mod completions;
 mod config;
 mod demo;
+mod environment;
 pub mod exit;
 mod import;
 mod keys;
@@ -133,7 +135,7 @@ pub fn main() -> ExitCode {
              ({error}); set the limit to 0 (LimitCORE= in the unit, `ulimit -c 0` in a shell)"
         ));
     }
-    match start(std::env::args_os()) {
+    match environment::leave_behind().and_then(|()| start(std::env::args_os())) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
             if !failure.sentence.is_empty() {

@@ -14,6 +14,7 @@ use crate::engine::report::{Outcome, PassEntry, TenantReport};
 use crate::engine::{Engine, EngineError, pass, plan, reclaim};
 use crate::telemetry::logs;
 
+use super::changed;
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::printable::printable;
@@ -68,6 +69,7 @@ pub async fn run(session: &Session, arguments: RunArguments) -> Result<Exit, Fai
     let config = session.config_to_log().map_err(refused)?;
     // Only the first call counts, and this is the only one.
     let _ = logs::init(&config.log, std::io::stderr().is_terminal());
+    config.log_warnings();
     run_logged(session, &config, arguments)
         .await
         .map_err(refused)
@@ -84,6 +86,7 @@ async fn run_logged(
     arguments: RunArguments,
 ) -> Result<Exit, Failure> {
     let mut engine = session.engine(config).await?;
+    changed::log(config, engine.database.server());
     session.tzdata.newest().warn(session.now()?);
     engine.is_gap_confirmed = arguments.after_gap;
     stop_on_signal(&engine);
@@ -109,7 +112,7 @@ async fn run_logged(
         exit = exit.or(Exit::Partly);
     }
     match session.format {
-        Format::Json => output::print_json(&RunDocument { tenants: &entries })?,
+        Format::Json => changed::print_json(config, &RunDocument { tenants: &entries })?,
         Format::Table => print_pass(&entries)?,
     }
     engine.database.close().await;

@@ -10,6 +10,7 @@ use crate::domain::policy::{Version, version_at};
 use crate::ids::TenantId;
 use crate::store::{ErrorClass, Transaction, policies, tenants};
 
+use super::changed;
 use super::exit::{Exit, Failure};
 use super::output::{self, Format, instant_or_dash};
 use super::session::{Session, require_tenant};
@@ -123,8 +124,9 @@ async fn add(session: &Session, arguments: AddArguments) -> Result<Exit, Failure
     transaction.commit().await?;
     database.close().await;
     let document = document(added, None);
+    changed::tell(&config);
     match session.format {
-        Format::Json => output::print_json(&document)?,
+        Format::Json => changed::print_json(&config, &document)?,
         Format::Table => output::print(&output::facts(&basic_facts(&document)))?,
     }
     Ok(Exit::Done)

@@ -6,10 +6,12 @@ use clap::Args;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use crate::config::Config;
 use crate::domain::address::{NotBare, read_bare};
 use crate::domain::email::NormalizedEmail;
 use crate::intake::unsubscribe::{self, Unsubscribed};
 
+use super::changed;
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::run::say;
@@ -46,7 +48,11 @@ pub async fn unsubscribe(
     let asks = io::stdin().is_terminal() && io::stderr().is_terminal();
     let address = if asks {
         // One line, so that the answer to a question can follow.
-        say(&format!("Address to unsubscribe at {}:", tenant.slug));
+        say(&format!(
+            "Address to unsubscribe at {} ({}):",
+            tenant.slug,
+            changed::database(&config)
+        ));
         read_address(io::Cursor::new(read_line()?))?
     } else {
         read_address(io::stdin().lock())?
@@ -68,7 +74,8 @@ pub async fn unsubscribe(
             tenant.slug
         ));
     }
-    print(session.format, &tenant.slug, done)?;
+    changed::tell(&config);
+    print(session.format, &config, &tenant.slug, done)?;
     Ok(Exit::Done)
 }
 
@@ -141,15 +148,18 @@ struct UnsubscribeDocument<'a> {
     invitations_expired: u64,
 }
 
-fn print(format: Format, tenant: &str, done: Unsubscribed) -> Result<(), Failure> {
+fn print(format: Format, config: &Config, tenant: &str, done: Unsubscribed) -> Result<(), Failure> {
     match format {
-        Format::Json => output::print_json(&UnsubscribeDocument {
-            tenant,
-            newly_suppressed: done.newly_suppressed,
-            participants: done.participants,
-            marked: done.marked,
-            invitations_expired: done.invitations_expired,
-        }),
+        Format::Json => {
+            let document = UnsubscribeDocument {
+                tenant,
+                newly_suppressed: done.newly_suppressed,
+                participants: done.participants,
+                marked: done.marked,
+                invitations_expired: done.invitations_expired,
+            };
+            changed::print_json(config, &document)
+        }
         Format::Table => {
             let hash = if done.newly_suppressed {
                 "suppressed now"

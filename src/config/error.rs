@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::domain::zone::ZoneError;
 use crate::file_fault::FileFault;
+use crate::trusted_file::Untrusted;
 
 /// Where a setting comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +54,17 @@ pub enum ConfigError {
         path: PathBuf,
         /// Why.
         fault: FileFault,
+    },
+
+    /// A file that somebody else can write, or secrets that somebody else can read.
+    #[error("the {what} {} is not used: {reason}", path.display())]
+    Untrusted {
+        /// What the file is for.
+        what: String,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        reason: Untrusted,
     },
 
     /// A file is not TOML. The parser's own message would quote the line.

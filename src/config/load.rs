@@ -1,17 +1,20 @@
 //! Finds the file, adds the environment, and reads the secrets that are kept in files.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use config::{Environment, File, FileFormat};
+use zeroize::Zeroizing;
 
 use super::contradictions;
 use super::error::{ConfigError, Origin};
 use super::interpret::{Interpreted, interpret};
 use super::raw::{Raw, SECTIONS};
 use super::url::{DatabaseUrl, FORMS, LIST_FORMS};
+use super::warning::{self, Warning};
 use super::{Config, DatabaseConfig, SuppressionConfig};
+
+use crate::trusted_file::{self, Content, Refusal, Text};
 
 /// Where a configuration is looked for if none is named.
 const SEARCHED: [&str; 2] = ["retentiond.toml", "/etc/retentiond/retentiond.toml"];
@@ -21,12 +24,16 @@ const DATABASE_URL_DEFAULT: &str = "sqlite://retentiond.db?mode=rwc";
 
 const KEYRING_FILE_DEFAULT: &str = "retentiond.keyring";
 
+/// A longer configuration, or a longer list of URLs, is a mistaken path.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
 impl Config {
     /// Reads the configuration.
     ///
     /// The file is `explicit`, else `$RETENTIOND_CONFIG`, else `retentiond.toml` in the working
     /// directory, else `/etc/retentiond/retentiond.toml`. A file that is named must be there.
-    /// Relative paths in it are relative to the working directory.
+    /// Relative paths in it are relative to the working directory. Files that somebody else can write are
+    /// refused, and so are secrets that everybody can read ([`trusted_file`]).
     ///
     /// # Errors
     ///
@@ -53,14 +60,19 @@ impl Config {
 
         let mut builder = config::Config::builder();
         let read = file.as_ref().map(|(path, _)| path.clone());
-        if let Some((path, text)) = file {
+        let mut warnings = Vec::new();
+        if let Some((path, Text { text, mode })) = file {
             if text.trim().is_empty() {
                 // An editor, or whoever brings files here, is in the middle of writing it: its settings are
                 // not back at their defaults.
                 return Err(ConfigError::Empty { path });
             }
             builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
-            layered(builder.clone(), &Origin::File(path))?;
+            let alone = layered(builder.clone(), &Origin::File(path.clone()))?;
+            let mut urls = alone.url.iter().chain(alone.replica_urls.iter().flatten());
+            if trusted_file::is_readable_by_all(mode) && urls.any(DatabaseUrl::holds_password) {
+                warnings.push(Warning::readable_configuration(&path));
+            }
         }
         let builder = builder.add_source(
             Environment::with_prefix("RETENTIOND")
@@ -69,7 +81,10 @@ impl Config {
         );
         // Whatever was wrong in the file has been said above, so this is about the environment.
         let interpreted = layered(builder, &Origin::Environment)?;
-        finish(interpreted, credentials.as_deref(), read)
+        let mut config = finish(interpreted, credentials.as_deref(), read)?;
+        warnings.extend(warning::of_database(&config.database));
+        config.warnings = warnings;
+        Ok(config)
     }
 }
 
@@ -77,16 +92,17 @@ impl Config {
 fn find(
     named: Option<PathBuf>,
     searched: &[PathBuf],
-) -> Result<Option<(PathBuf, String)>, ConfigError> {
+) -> Result<Option<(PathBuf, Text)>, ConfigError> {
     let (places, must_be_there) = match named {
         Some(path) => (vec![path], true),
         None => (searched.to_vec(), false),
     };
     for path in places {
-        match fs::read_to_string(&path) {
+        match trusted_file::read_to_string(&path, Content::Orders, FILE_BYTES_MAX) {
             Ok(text) => return Ok(Some((path, text))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_be_there => {}
-            Err(error) => return Err(unreadable("configuration file", &path, &error)),
+            Err(Refusal::Io(error))
+                if error.kind() == std::io::ErrorKind::NotFound && !must_be_there => {}
+            Err(refusal) => return Err(not_used("configuration file", &path, refusal)),
         }
     }
     Ok(None)
@@ -97,6 +113,17 @@ fn unreadable(what: &'static str, path: &Path, error: &std::io::Error) -> Config
         what,
         path: path.to_path_buf(),
         fault: error.into(),
+    }
+}
+
+fn not_used(what: &'static str, path: &Path, refusal: Refusal) -> ConfigError {
+    match refusal {
+        Refusal::Io(error) => unreadable(what, path, &error),
+        Refusal::Untrusted(reason) => ConfigError::Untrusted {
+            what: what.to_owned(),
+            path: path.to_path_buf(),
+            reason,
+        },
     }
 }
 
@@ -207,6 +234,9 @@ fn finish(
         },
     };
     contradictions::look_for(&parts.engine, &url, &replica_urls)?;
+    for url in std::iter::once(&url).chain(&replica_urls) {
+        believe_tls_files(url)?;
+    }
     let keyring_file = match parts.keyring_file {
         Some(file) => file,
         None => credential(credentials, "keyring")?
@@ -234,6 +264,7 @@ fn finish(
         shutdown: parts.shutdown,
         file,
         is_database_default,
+        warnings: Vec::new(),
     })
 }
 
@@ -250,10 +281,34 @@ fn credential(directory: Option<&Path>, name: &str) -> Result<Option<PathBuf>, C
     }
 }
 
+fn secret(what: &'static str, file: &Path) -> Result<Zeroizing<String>, ConfigError> {
+    trusted_file::read_to_string(file, Content::Secrets, FILE_BYTES_MAX)
+        .map(|read| Zeroizing::new(read.text))
+        .map_err(|refusal| not_used(what, file, refusal))
+}
+
+/// Refuses files for TLS that are somebody else's. One that is not there is told of when a connection is made:
+/// it may come.
+fn believe_tls_files(url: &DatabaseUrl) -> Result<(), ConfigError> {
+    for (parameter, file) in url.tls_files() {
+        let content = match parameter {
+            "sslkey" | "ssl-key" => Content::Secrets,
+            _ => Content::Orders,
+        };
+        if let Err(Refusal::Untrusted(reason)) = trusted_file::open(&file, content) {
+            return Err(ConfigError::Untrusted {
+                what: format!("file of `{parameter}` in the database URL,"),
+                path: file,
+                reason,
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Reads a URL from a file that holds nothing else.
 fn url_from(file: &Path) -> Result<DatabaseUrl, ConfigError> {
-    let text = fs::read_to_string(file)
-        .map_err(|error| unreadable("file of the database URL", file, &error))?;
+    let text = secret("file of the database URL", file)?;
     DatabaseUrl::parse(text.trim()).map_err(|error| ConfigError::Value {
         setting: format!("the content of {}", file.display()),
         found: error.found(),
@@ -263,8 +318,7 @@ fn url_from(file: &Path) -> Result<DatabaseUrl, ConfigError> {
 
 /// Reads the replicas' URLs from a file that holds nothing else, one a line.
 fn urls_from(file: &Path) -> Result<Vec<DatabaseUrl>, ConfigError> {
-    let text = fs::read_to_string(file)
-        .map_err(|error| unreadable("file of the replicas' URLs", file, &error))?;
+    let text = secret("file of the replicas' URLs", file)?;
     DatabaseUrl::parse_list(&text).map_err(|error| ConfigError::Value {
         setting: format!("the content of {}", file.display()),
         found: error.found_in_list(),

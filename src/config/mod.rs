@@ -24,12 +24,14 @@ mod raw;
 #[cfg(test)]
 mod tests;
 mod url;
+mod warning;
 mod window;
 
 pub use error::{ConfigError, Origin};
 pub use gap::GapMax;
 pub use place::DatabasePlace;
 pub use url::DatabaseUrl;
+pub use warning::Warning;
 pub use window::DailyWindow;
 
 /// The whole configuration. Serialises without its secrets.
@@ -57,6 +59,9 @@ pub struct Config {
     /// Nobody named a database: neither the file nor the environment nor a credential.
     #[serde(skip)]
     pub is_database_default: bool,
+    /// What is allowed, and lets somebody else in.
+    #[serde(skip)]
+    pub warnings: Vec<Warning>,
 }
 
 /// Which database, and how long it may take to answer.
@@ -271,6 +276,13 @@ impl Config {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The whole path of the file that was read, if there was one.
+    #[must_use]
+    pub fn whole_file(&self) -> Option<PathBuf> {
+        let file = self.file.as_ref()?;
+        Some(std::path::absolute(file).unwrap_or_else(|_| file.clone()))
     }
 
     /// Refuses another database, and another file, than before: a reload is for settings, and what names

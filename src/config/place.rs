@@ -1,14 +1,18 @@
 //! Which database a URL names, whoever connects and however: what a reload may not change.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use sea_orm::sqlx::mysql::MySqlConnectOptions;
 use sea_orm::sqlx::postgres::PgConnectOptions;
 
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
 use super::url::DatabaseUrl;
 
-/// A database, by address and name.
-#[derive(Debug, PartialEq, Eq)]
+/// A database, by address and name. Shows neither user nor password.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatabasePlace {
     kind: &'static str,
     /// The host, or the folder of its socket.
@@ -34,9 +38,9 @@ impl DatabaseUrl {
             });
         }
         let (kind, host, socket, port, name, sent) = if self.is_mariadb() {
-            let options = self.expose().parse::<MySqlConnectOptions>().ok()?;
+            let options = self.to_connect().parse::<MySqlConnectOptions>().ok()?;
             (
-                "mysql",
+                "mariadb",
                 options.get_host().to_owned(),
                 options.get_socket().cloned(),
                 options.get_port(),
@@ -44,7 +48,7 @@ impl DatabaseUrl {
                 None,
             )
         } else {
-            let options = self.expose().parse::<PgConnectOptions>().ok()?;
+            let options = self.to_connect().parse::<PgConnectOptions>().ok()?;
             (
                 "postgres",
                 options.get_host().to_owned(),
@@ -68,9 +72,80 @@ impl DatabaseUrl {
     }
 }
 
+impl DatabasePlace {
+    /// The whole path of a SQLite file.
+    fn file(&self) -> Option<String> {
+        let name = self.name.as_ref().filter(|_| self.kind == "sqlite")?;
+        let whole = std::path::absolute(name).unwrap_or_else(|_| name.clone());
+        Some(whole.display().to_string())
+    }
+
+    fn name(&self) -> String {
+        let name = self.name.as_ref();
+        name.map_or_else(String::new, |name| name.display().to_string())
+    }
+}
+
+impl fmt::Display for DatabasePlace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind;
+        match self.file() {
+            Some(file) => write!(formatter, "{kind} {file}"),
+            None if kind == "sqlite" => write!(formatter, "{kind} in memory"),
+            None => {
+                let (host, port, name) = (&self.host, self.port, self.name());
+                write!(formatter, "{kind} {host}:{port}/{name}")
+            }
+        }
+    }
+}
+
+impl Serialize for DatabasePlace {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("kind", self.kind)?;
+        if self.kind == "sqlite" {
+            map.serialize_entry("file", &self.file())?;
+        } else {
+            map.serialize_entry("host", &self.host)?;
+            map.serialize_entry("port", &self.port)?;
+            map.serialize_entry("name", &self.name())?;
+        }
+        map.end()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_is_shown_without_user_password_and_parameters() {
+        let shown = |text: &str| {
+            let place = DatabaseUrl::parse(text).unwrap().place().unwrap();
+            let json = serde_json::to_string(&place).unwrap();
+            assert!(!format!("{place}{json}").contains("hunter2"));
+            (place.to_string(), json)
+        };
+        let (text, json) = shown("postgres://hunter2:hunter2@db/platform?password=hunter2");
+        assert_eq!(text, "postgres db:5432/platform");
+        assert_eq!(
+            json,
+            r#"{"kind":"postgres","host":"db","port":5432,"name":"platform"}"#
+        );
+        let (text, _) = shown("postgres://ann@elsewhere/platform?host=db.example.org&port=1");
+        assert_eq!(text, "postgres db.example.org:1/platform");
+        let (text, _) = shown("mariadb://ann:hunter2@db:7/platform");
+        assert_eq!(text, "mariadb db:7/platform");
+        let (text, json) = shown("sqlite:///var/lib/people.db?mode=rwc");
+        assert_eq!(text, "sqlite /var/lib/people.db");
+        assert_eq!(json, r#"{"kind":"sqlite","file":"/var/lib/people.db"}"#);
+        let (text, _) = shown("sqlite://people.db");
+        assert!(
+            text.starts_with("sqlite /") && text.ends_with("/people.db"),
+            "{text}"
+        );
+    }
 
     #[test]
     fn user_password_and_parameters_may_change_and_the_rest_may_not() {

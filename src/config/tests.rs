@@ -1,4 +1,5 @@
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,6 +29,16 @@ fn load_in(
     };
     fs::write(&path, text).unwrap();
     Config::load_searching(None, pairs(variables), &[path])
+}
+
+/// A secret in a file of its own.
+fn write_secret(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    set_mode(path, 0o600);
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
 fn pairs(variables: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
@@ -289,7 +300,7 @@ fn no_error_shows_a_secret() {
 fn a_database_url_can_come_from_a_file_but_not_from_two_places() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("url");
-    fs::write(&file, "postgres://ann:hunter2@db/platform\n").unwrap();
+    write_secret(&file, "postgres://ann:hunter2@db/platform\n");
     let variables = [("RETENTIOND__DATABASE__URL_FILE", file.to_str().unwrap())];
     let config = load("", &variables).unwrap();
     assert_eq!(
@@ -316,17 +327,143 @@ fn a_database_url_can_come_from_a_file_but_not_from_two_places() {
 }
 
 #[test]
+fn a_secret_that_others_can_reach_is_refused_with_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    for (key, text) in [
+        ("url_file", "postgres://ann:hunter2@db/platform"),
+        ("replica_urls_file", "mysql://ann:hunter2@db/platform"),
+    ] {
+        let secret = directory.path().join(key);
+        write_secret(&secret, text);
+        let main = match key {
+            "url_file" => "",
+            _ => "url = 'mysql://db/platform'\n",
+        };
+        let file = format!("[database]\n{main}{key} = '{}'", secret.display());
+        for (mode, part) in [
+            (0o644, "mode 0644, so that others can reach the secrets"),
+            (0o604, "defaultMode: 0440"),
+            (0o666, "mode 0666, so that others may write it"),
+            (0o460, "chmod go-w"),
+        ] {
+            set_mode(&secret, mode);
+            let sentence = refusal(&file, &[]);
+            assert!(sentence.contains(part), "{mode:o}: {sentence}");
+        }
+        for mode in [0o600, 0o400, 0o440, 0o640] {
+            set_mode(&secret, mode);
+            assert!(load(&file, &[]).is_ok(), "{mode:o}");
+        }
+    }
+    // A credential, and whatever the driver of the database is told to read.
+    let credential = directory.path().join("database_url");
+    write_secret(&credential, "sqlite://x.db");
+    set_mode(&credential, 0o604);
+    let variables = [("CREDENTIALS_DIRECTORY", directory.path().to_str().unwrap())];
+    assert!(refusal("", &variables).contains("mode 0604"));
+
+    let (certificate, key) = (directory.path().join("cert"), directory.path().join("key"));
+    for file in [&certificate, &key] {
+        write_secret(file, "-----BEGIN ");
+    }
+    let (certificate_name, key_name) = (certificate.display(), key.display());
+    for url in [
+        format!(
+            "postgres://db/x?sslrootcert={certificate_name}&sslcert={certificate_name}&sslkey={key_name}"
+        ),
+        format!(
+            "mysql://db/x?ssl-ca={certificate_name}&ssl-cert={certificate_name}&ssl-key={key_name}"
+        ),
+    ] {
+        let variables = [("RETENTIOND__DATABASE__URL", url.as_str())];
+        set_mode(&certificate, 0o644);
+        set_mode(&key, 0o640);
+        assert!(load("", &variables).is_ok());
+        set_mode(&key, 0o644);
+        assert!(refusal("", &variables).contains("key` in the database URL, "));
+        set_mode(&key, 0o600);
+        set_mode(&certificate, 0o664);
+        assert!(refusal("", &variables).contains("mode 0664"));
+    }
+}
+
+#[test]
+fn a_configuration_that_others_may_write_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("retentiond.toml");
+    fs::write(&path, "[log]\nlevel = 'warn'\n").unwrap();
+    let load = || Config::load_searching(None, pairs(&[]), std::slice::from_ref(&path));
+    for mode in [0o666, 0o664, 0o646, 0o606] {
+        set_mode(&path, mode);
+        let sentence = load().unwrap_err().to_string();
+        assert!(sentence.contains(&format!("mode {mode:04o}")), "{sentence}");
+        assert!(sentence.contains("chmod go-w"), "{sentence}");
+    }
+    // As a ConfigMap is mounted.
+    set_mode(&path, 0o644);
+    assert!(load().is_ok());
+    set_mode(directory.path(), 0o777);
+    let sentence = load().unwrap_err().to_string();
+    assert!(
+        sentence.contains("has mode 0777, so that others may put another file"),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn what_lets_somebody_else_in_has_its_warning() {
+    let about = |file: &str, variables: &[(&str, &str)]| -> Vec<&'static str> {
+        let config = load(file, variables).unwrap();
+        let all = format!("{:?}", config.warnings);
+        assert!(!all.contains("hunter2"), "{all}");
+        config
+            .warnings
+            .iter()
+            .map(|warning| warning.about)
+            .collect()
+    };
+    let quiet: [&str; 0] = [];
+    assert_eq!(about("[database]\nurl = 'postgres://ann@db/x'", &[]), quiet);
+    assert_eq!(
+        about("[database]\nurl = 'postgres://ann:hunter2@db/x'", &[]),
+        ["configuration_file"]
+    );
+    assert_eq!(
+        about(
+            "[database]\nurl = 'mysql://db/x'\nreplica_urls = ['mysql://ann:hunter2@db2/x?ssl-mode=REQUIRED']",
+            &[]
+        ),
+        ["configuration_file", "tls"]
+    );
+    // A password of the environment is in no file.
+    let variables = [(
+        "RETENTIOND__DATABASE__URL",
+        "postgres://ann:hunter2@db/x?sslmode=prefer",
+    )];
+    assert_eq!(about("", &variables), ["tls"]);
+
+    let directory = tempfile::tempdir().unwrap();
+    let people = directory.path().join("people.db");
+    let url = format!("sqlite://{}?mode=rwc", people.display());
+    let variables = [("RETENTIOND__DATABASE__URL", url.as_str())];
+    assert_eq!(about("", &variables), quiet);
+    write_secret(&people, "");
+    assert_eq!(about("", &variables), quiet);
+    set_mode(&people, 0o644);
+    assert_eq!(about("", &variables), ["database_file"]);
+}
+
+#[test]
 fn systemd_credentials_are_found_unless_told_otherwise() {
     let directory = tempfile::tempdir().unwrap();
     let variables = [("CREDENTIALS_DIRECTORY", directory.path().to_str().unwrap())];
     let without = load("", &variables).unwrap();
     assert_eq!(without.effective(), defaults().effective());
 
-    fs::write(
-        directory.path().join("database_url"),
+    write_secret(
+        &directory.path().join("database_url"),
         "mysql://ann:hunter2@db/platform",
-    )
-    .unwrap();
+    );
     fs::write(directory.path().join("keyring"), "").unwrap();
     let config = load("", &variables).unwrap();
     assert_eq!(config.database.url.to_string(), "mysql://db/platform");

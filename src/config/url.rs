@@ -14,6 +14,7 @@ mod encoding;
 mod parameters;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use encoding::not_encoded;
 pub use parameters::ParameterError;
@@ -110,14 +111,16 @@ impl DatabaseUrl {
             return Err(UrlError::SeveralHosts);
         }
         parameters::check(scheme, &url).map_err(UrlError::Parameter)?;
+        let read = Self(SecretString::from(url.as_str()));
+        let whole = read.to_connect();
         let readable = match scheme {
-            "postgres" | "postgresql" => readable_by::<PgConnectOptions>(&url),
-            "mysql" => readable_by::<MySqlConnectOptions>(&url),
-            "sqlite" => readable_by::<SqliteConnectOptions>(&url),
+            "postgres" | "postgresql" => readable_by::<PgConnectOptions>(&whole),
+            "mysql" => readable_by::<MySqlConnectOptions>(&whole),
+            "sqlite" => readable_by::<SqliteConnectOptions>(&whole),
             _ => false,
         };
         if readable {
-            Ok(Self(SecretString::from(url)))
+            Ok(read)
         } else {
             Err(UrlError::Unreadable)
         }
@@ -144,7 +147,7 @@ impl DatabaseUrl {
         self.expose().starts_with("sqlite:")
     }
 
-    /// The whole URL, for the one place that connects.
+    /// The whole URL as it was written. Whoever connects takes [`DatabaseUrl::to_connect`].
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()

@@ -244,10 +244,12 @@ impl Daemon {
             tzdata_release = %self.rules.release(),
             tzdata_source = %self.rules.source(),
             listen = %self.config.http.listen,
+            configuration_file = self.config.whole_file().map(|file| file.display().to_string()),
             workers = self.config.engine.workers,
             sweep_interval_seconds = self.config.schedule.sweep_interval.as_secs_f64(),
             "service started"
         );
+        self.config.log_warnings();
         self.tell_of_rules();
         self.status = self.describe();
         notify::ready(&self.status);

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::domain::suppression::KeyringError;
 use crate::file_fault::FileFault;
+use crate::trusted_file::{Refusal, Untrusted};
 
 /// The only version of the format so far.
 pub(super) const FORMAT_VERSION: u32 = 1;
@@ -35,6 +36,8 @@ pub enum KeyringFileError {
         "the keyring file {path} has mode {mode:04o}, so that others can reach the keys; run `chmod 0600` on it, and rotate the keys if somebody may have read them (addresses whose hashes were made before stay guessable for that person)"
     )]
     TooOpen { path: PathBuf, mode: u32 },
+    #[error("the keyring file {path} is not used: {reason}")]
+    Untrusted { path: PathBuf, reason: Untrusted },
     #[error(
         "the keyring file {path} is larger than {FILE_BYTES_MAX} bytes; correct suppression.keyring_file to name a keyring"
     )]
@@ -93,6 +96,29 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> KeyringFileError {
         _ => KeyringFileError::Unreadable {
             path,
             fault: error.into(),
+        },
+    }
+}
+
+/// Why the file, or its folder, is not used; `otherwise` says what an error of the operating system means.
+pub(super) fn not_used(
+    path: &Path,
+    refusal: Refusal,
+    otherwise: fn(&Path, &io::Error) -> KeyringFileError,
+) -> KeyringFileError {
+    let path_of = || PathBuf::from(path);
+    match refusal {
+        Refusal::Io(error) => otherwise(path, &error),
+        Refusal::Untrusted(Untrusted::NotAFile) => KeyringFileError::NotAFile { path: path_of() },
+        Refusal::Untrusted(Untrusted::Readable { mode } | Untrusted::Writable { mode }) => {
+            KeyringFileError::TooOpen {
+                path: path_of(),
+                mode,
+            }
+        }
+        Refusal::Untrusted(reason) => KeyringFileError::Untrusted {
+            path: path_of(),
+            reason,
         },
     }
 }

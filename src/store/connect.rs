@@ -67,6 +67,7 @@ pub async fn connect(
     lease_duration: Duration,
 ) -> Result<Database, StoreError> {
     const DOING: &str = "cannot open the database";
+    sqlite_files::believe(&config.url)?;
     make_private_file(config)?;
     // Before it is opened: what replaces it meanwhile is another one.
     let file = sqlite_file(config).map(|file| Arc::new(file.identified()));
@@ -75,7 +76,7 @@ pub async fn connect(
     }
     let misses = Misses::default();
     let (postgres_misses, mariadb_misses) = (misses.clone(), misses.clone());
-    let mut options = ConnectOptions::new(config.url.expose().to_owned());
+    let mut options = ConnectOptions::new(config.url.to_connect().as_str());
     options
         .max_connections(config.max_connections)
         .connect_timeout(config.connect_timeout)
@@ -138,6 +139,8 @@ pub async fn connect(
             }
         }
     };
+    // Where everybody may make files, one may have come before SQLite made its own.
+    sqlite_files::believe(&config.url)?;
     let dialect = Dialect::of(pool.get_database_backend());
     let mut database = Database {
         pool,

@@ -35,5 +35,6 @@ pub use connect::{Database, connect};
 pub use dialect::Dialect;
 pub use error::{Disposition, ErrorClass, StoreError};
 pub use retry::{RetryPolicy, with_retry};
+pub use sqlite_files::believe as believe_files;
 pub use statement::{Parameters, parameters};
 pub use transaction::Transaction;

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use sea_orm::sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
 use tokio::sync::OnceCell;
 
+use crate::config::DatabaseUrl;
 use crate::file_fault;
+use crate::trusted_file::{self, Refusal, Untrusted};
 
 use super::error::{ErrorClass, StoreError};
 
@@ -132,6 +134,50 @@ impl SqliteFile {
             );
             (error.class() == ErrorClass::Unavailable).then_some((ErrorClass::Unavailable, advice))
         })
+    }
+}
+
+/// Refuses a SQLite database that somebody else can write or exchange: its file and those beside it, or where
+/// they will be made. Another database passes.
+///
+/// # Errors
+///
+/// A [`StoreError`] that names the file.
+pub fn believe(url: &DatabaseUrl) -> Result<(), StoreError> {
+    let Some((file, _)) = url.sqlite_file() else {
+        return Ok(());
+    };
+    // What SQLite calls a database in memory.
+    if file.as_os_str().as_encoded_bytes().starts_with(b"file:") {
+        return Ok(());
+    }
+    // SQLite keeps the others beside the file that a link leads to.
+    let whole = match trusted_file::locate(&file) {
+        Ok(located) => located.path,
+        Err(refusal) => return not_believed(&file, refusal, true),
+    };
+    if let Err(refusal) = trusted_file::look(&whole) {
+        not_believed(&file, refusal, true)?;
+    }
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let path = beside(&whole, suffix);
+        if let Err(refusal) = trusted_file::look(&path) {
+            not_believed(&path, refusal, false)?;
+        }
+    }
+    Ok(())
+}
+
+/// An error, unless opening the file says better what is wrong.
+fn not_believed(path: &Path, refusal: Refusal, is_database: bool) -> Result<(), StoreError> {
+    match refusal {
+        Refusal::Io(_) => Ok(()),
+        Refusal::Untrusted(Untrusted::NotAFile) if is_database => Ok(()),
+        Refusal::Untrusted(reason) => {
+            let advice = format!("the file {} is not used: {reason}", path.display());
+            let doing = "cannot open the database";
+            Err(StoreError::new(ErrorClass::Address, doing).with_advice(advice))
+        }
     }
 }
 

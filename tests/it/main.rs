@@ -49,6 +49,8 @@ mod sqlite_opening;
 mod tenant_policy;
 mod terminal;
 mod tls;
+mod tls_by_default;
+mod trusted_files;
 mod undated;
 mod unusable_databases;
 mod unusable_encodings;

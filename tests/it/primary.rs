@@ -1,7 +1,8 @@
 //! The server that answers is the one on which people must go: not a replica that takes writes, not the primary
 //! of before, not one whose commits nobody confirms; and what the service was let in with may change.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use retentiond::engine::claim::{Claim, claim};
@@ -352,6 +353,7 @@ async fn a_password_that_was_rotated_is_read_anew(scratch: Scratch) {
     )
     .expect("a keyring");
     fs::write(&file, url("old")).expect("a file");
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("a mode");
     let serving = binary
         .env(
             "RETENTIOND__DATABASE__URL_FILE",

@@ -158,7 +158,7 @@ on_every_database! {
         let binary = world.binary();
         binary.run(&RUN).expect_code(0);
         let rotated = binary.run(&["keys", "rotate", "--output", "json"]).expect_code(0);
-        assert_eq!(rotated.stderr, "");
+        assert_eq!(rotated.said(), "");
         let new = key_id(&rotated.stdout);
         assert_eq!(
             keys_of(&binary),
@@ -225,7 +225,7 @@ on_every_database! {
                     .collect();
                 for run in runs {
                     let finished = run.join().expect("no panic").expect_code(0);
-                    assert_eq!(finished.stderr, "");
+                    assert_eq!(finished.said(), "");
                 }
             });
             Binary::on(&scratch).run(&["migrate", "status"]).expect_code(0);

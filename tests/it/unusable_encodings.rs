@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -212,6 +213,9 @@ fn d10_a_full_disk_at_the_start_is_called_that() {
     );
     command.env("PATH", std::env::var("PATH").expect("a search path"));
     command.args(ADD);
+    if fs::metadata("/proc/self").expect("a process").uid() == 0 {
+        command.uid(NOBODY).gid(NOBODY);
+    }
     let refused = finished(&mut command);
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(

@@ -17,6 +17,7 @@ use crate::ids::TenantId;
 use crate::store::{Database, policies, tenants};
 
 use super::super::calendar::Standing;
+use super::super::changed;
 use super::super::exit::{Exit, Failure};
 use super::super::output::{self, Format};
 use super::super::session::{Session, require_tenant};
@@ -215,8 +216,9 @@ pub(super) async fn set(session: &Session, arguments: SetArguments) -> Result<Ex
         now,
         outlook,
     };
+    changed::tell(&config);
     match session.format {
-        Format::Json => output::print_json(&done.document())?,
+        Format::Json => changed::print_json(&config, &done.document())?,
         Format::Table => output::print(&output::facts(&done.facts()))?,
     }
     Ok(Exit::Done)

@@ -79,7 +79,7 @@ fn urls_of_replicas_come_as_a_list_as_text_or_from_a_file() {
     is_shown(load(url, &[("RETENTIOND__DATABASE__REPLICA_URLS", text)]).unwrap());
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("replica_urls");
-    fs::write(&file, text).unwrap();
+    write_secret(&file, text);
     let named = format!("{url}replica_urls_file = '{}'\n", file.display());
     is_shown(load(&named, &[]).unwrap());
     let credentials = directory.path().to_str().unwrap();

@@ -85,8 +85,13 @@ impl Daemon {
         tracing::info!(
             event = "database_opened",
             server = engine.database.server(),
+            database = config.database.url.place().map(|place| place.to_string()),
+            configuration_file = config.whole_file().map(|file| file.display().to_string()),
             "the database is open"
         );
+        if is_reload {
+            config.log_warnings();
+        }
         let engine = Arc::new(engine);
         self.pauses = probe::pauses();
         self.stop_pauses = probe::pauses();

@@ -25,8 +25,9 @@ fn of_io(error: &io::Error) -> Option<&'static str> {
 /// sqlx has only text for what it finds out by itself.
 fn of_text(text: &str) -> &'static str {
     if text == "server does not support TLS" {
-        "the server offers no TLS, and [database] url asks for it; switch TLS on at the server (ssl \
-         = on for PostgreSQL, ssl_cert and ssl_key for MariaDB), or name the server that has it"
+        "the server offers no TLS, so that it was sent no password; switch TLS on at the server (ssl = on for \
+         PostgreSQL, ssl_cert and ssl_key for MariaDB), or, only if nobody else can listen or answer on the way, \
+         do without in [database] url (sslmode=disable for PostgreSQL, ssl-mode=DISABLED for MariaDB)"
     } else {
         BAD_FILE
     }

@@ -32,7 +32,7 @@ on_every_database! {
         assert_eq!(people[1].first_name.as_deref(), Some("Secretann"));
         // Metadata if so said.
         let done = world.import("2.csv", &["--metadata", "FIRST_NAME"]).expect_code(0);
-        assert_eq!(done.stderr, "", "whoever said so needs no warning");
+        assert_eq!(done.said(), "", "whoever said so needs no warning");
         let metadata = participant_metadata::Entity::find()
             .filter(participant_metadata::Column::Key.eq("FIRST_NAME"))
             .count(&world.connection)

@@ -148,6 +148,15 @@ impl Binary {
 }
 
 impl Finished {
+    /// What stands on stderr beside the line that names the database.
+    pub fn said(&self) -> String {
+        let lines = self.stderr.lines();
+        lines
+            .filter(|line| !line.starts_with("database: "))
+            .map(|line| format!("{line}\n"))
+            .collect()
+    }
+
     /// Passes the result on if the command ended so; panics with all of its output otherwise.
     #[track_caller]
     pub fn expect_code(self, code: i32) -> Self {

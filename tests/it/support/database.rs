@@ -1,6 +1,9 @@
 //! A scratch database for each test, gone when the test ends.
 
 use std::env;
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use tempfile::TempDir;
@@ -161,11 +164,31 @@ fn with_database(server: &str, name: &str) -> String {
 
 /// A small pool on a database that is there.
 pub async fn connect(url: &str) -> DatabaseConnection {
+    make_private(url);
     let mut options = ConnectOptions::new(url);
     // Few, because as many tests as the machine has cores share 200 connections.
     options.max_connections(4).sqlx_logging(false);
     let connected = Database::connect(options).await;
     connected.expect("the database is there")
+}
+
+/// A new SQLite file as the service makes it, before SQLite makes it readable for all.
+fn make_private(url: &str) {
+    let Some((file, _)) = url
+        .strip_prefix("sqlite://")
+        .and_then(|rest| rest.split_once("?mode=rwc"))
+    else {
+        return;
+    };
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file);
+    assert!(
+        !made.is_err_and(|error| error.kind() != ErrorKind::AlreadyExists),
+        "a file that nobody else may read"
+    );
 }
 
 /// Statements on one connection that is closed afterwards.
