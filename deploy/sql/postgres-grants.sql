@@ -10,6 +10,9 @@
 -- come from an earlier version, REVOKE ALL ON ALL TABLES IN SCHEMA public FROM retentiond_run comes first.
 -- If your tables stand in another schema than public, replace that too.
 --
+-- What the server writes into its logs of this role's statements is for an administrator to say:
+-- postgres-server-log.sql, once.
+--
 -- tests/it/least_privilege.rs runs retentiond with these rights and no others.
 
 GRANT USAGE ON SCHEMA public TO retentiond_run;
