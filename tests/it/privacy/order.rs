@@ -220,6 +220,45 @@ on_every_database! {
     }
 }
 
+on_every_database! {
+    async fn e18_plan_counts_whom_nobody_is_left_beside(scratch: Scratch) {
+        const OLD: &str = "2022-06-15T12:00:00Z";
+        const MIDDLE: &str = "2023-10-15T12:00:00Z";
+        const YOUNG: &str = "2024-03-20T12:00:00Z";
+        let world = World::new(scratch, "2024-04-02T00:00:00Z").await;
+        let binary = world.binary();
+        // By the retention period: with one, whoever is old goes.
+        for (slug, retain, anonymized, alone) in [("both", Some(12), 5, 2), ("never", None, 7, 2)] {
+            let tenant = world.tenant(slug, "Europe/Brussels").await;
+            world.policy(tenant, Some(1), retain, "2023-01-01T00:00:00Z").await;
+            for people in [&[MIDDLE][..], &[MIDDLE, MIDDLE], &[MIDDLE, OLD], &[MIDDLE, YOUNG], &[YOUNG], &[OLD]] {
+                let upload = world.upload(tenant).await;
+                for added_at in people {
+                    let person = Person { added_at, email: Some("ann@example.org"), unsubscribed_at: None };
+                    world.person_of(tenant, upload, person).await;
+                }
+            }
+            let plan = ["plan", "--period", "2024-04", "--tenant", slug, "--output", "json"];
+            let planned = || {
+                let text = binary.run(&plan).expect_code(0).stdout;
+                let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+                document["tenants"][0].clone()
+            };
+            let before = planned();
+            assert_eq!((&before["anonymized"], &before["anonymized_alone"]), (&anonymized.into(), &alone.into()), "{slug}");
+            let run = ["run", "--period", "2024-04", "--tenant", slug, "--output", "json"];
+            binary.run(&run).expect_code(0);
+            // As many uploads have one person left, who is anonymous.
+            let left = format!(
+                "SELECT COUNT(*) FROM (SELECT upload_id FROM participant WHERE tenant_id = {} GROUP BY upload_id \
+                 HAVING COUNT(*) = 1 AND COUNT(anonymized_at) = 1) AS lone", tenant.0
+            );
+            assert_eq!(world.number(&left).await, alone, "{slug}");
+            assert_eq!(planned()["anonymized_alone"], 0, "{slug}");
+        }
+    }
+}
+
 /// What each database lets somebody store as a mark that is no instant.
 fn no_instants(backend: Backend) -> &'static [&'static str] {
     match backend {
