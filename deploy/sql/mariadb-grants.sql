@@ -31,10 +31,11 @@ GRANT SELECT, INSERT, DELETE,
     UPDATE (first_name, last_name, email, phone, customer_id, unsubscribed_at, anonymized_at)
     ON participant TO retentiond_run@'%';
 
--- `import` adds metadata and invitations; invitations are called off. No right to delete: the rows of
+-- `import` adds metadata and invitations; invitations are called off, of whose
+-- time of sending the month stays. No right to delete: the rows of
 -- the four tables below go with their participant by the foreign keys' cascade, which needs none.
 GRANT SELECT, INSERT ON participant_metadata TO retentiond_run@'%';
-GRANT SELECT, INSERT, UPDATE (state) ON invitation TO retentiond_run@'%';
+GRANT SELECT, INSERT, UPDATE (state, send_at) ON invitation TO retentiond_run@'%';
 
 -- They are counted; what people wrote is none of retentiond's business. REFERENCES allows nothing by
 -- itself: it lets the role see in information_schema that the tables have their foreign keys. A run

@@ -10,6 +10,9 @@
 -- come from an earlier version, REVOKE ALL ON ALL TABLES IN SCHEMA public FROM retentiond_run comes first.
 -- If your tables stand in another schema than public, replace that too.
 --
+-- What the server writes into its logs of this role's statements is for an administrator to say:
+-- postgres-server-log.sql, once.
+--
 -- tests/it/least_privilege.rs runs retentiond with these rights and no others.
 
 GRANT USAGE ON SCHEMA public TO retentiond_run;
@@ -31,10 +34,11 @@ GRANT SELECT, INSERT, DELETE,
     UPDATE (first_name, last_name, email, phone, customer_id, unsubscribed_at, anonymized_at)
     ON participant TO retentiond_run;
 
--- `import` adds metadata and invitations; invitations are called off. No right to delete: the rows of
+-- `import` adds metadata and invitations; invitations are called off, of whose
+-- time of sending the month stays. No right to delete: the rows of
 -- the four tables below go with their participant by the foreign keys' cascade, with the owner's rights.
 GRANT SELECT, INSERT ON participant_metadata TO retentiond_run;
-GRANT SELECT, INSERT, UPDATE (state) ON invitation TO retentiond_run;
+GRANT SELECT, INSERT, UPDATE (state, send_at) ON invitation TO retentiond_run;
 
 -- They are counted; what people wrote is none of retentiond's business.
 GRANT SELECT (tenant_id, participant_id) ON answer TO retentiond_run;

@@ -10,9 +10,11 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::domain::address::NotBare;
+use crate::engine::open::server_logs_sentence;
 use crate::intake::import::{self, ImportOptions, Imported};
 use crate::intake::mapping::MappingOptions;
 use crate::intake::notes::Noted;
+use crate::store::server_logs;
 
 use super::changed;
 use super::exit::{Exit, Failure};
@@ -83,6 +85,11 @@ pub async fn import(session: &Session, arguments: ImportArguments) -> Result<Exi
     let config = session.config()?;
     let database = session.database(&config).await?;
     let tenant = session.intake_tenant(&database, &arguments.tenant).await?;
+    // Before the first row is sent. What cannot be asked keeps nobody from importing.
+    let settings = server_logs::settings_that_log_people(&database).await;
+    if let Some(sentence) = settings.ok().and_then(|found| server_logs_sentence(&found)) {
+        say(&format!("warning: {sentence}"));
+    }
     let keyring = session.keyring(&config, &database).await?;
     let intake = session.intake(&config, database, keyring);
     let options = ImportOptions {

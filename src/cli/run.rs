@@ -186,9 +186,12 @@ pub async fn plan(session: &Session, arguments: ScopeArguments) -> Result<Exit, 
     match session.format {
         Format::Json => output::print_json(&PlanDocument { tenants: &reports })?,
         Format::Table => {
-            let mut table = report_table(&[]);
+            let mut table = report_table(&["alone"]);
             for report in reports {
-                table.add_row(report_cells(report));
+                let mut cells = report_cells(report);
+                let alone = report.anonymized_alone;
+                cells.push(alone.map_or_else(|| "-".to_owned(), |alone| alone.to_string()));
+                table.add_row(cells);
             }
             output::print(&output::table_text(&table))?;
         }

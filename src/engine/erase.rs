@@ -7,7 +7,7 @@
 //!
 //! `tests/it` searches the source for statements elsewhere.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::counts::Counts;
@@ -18,7 +18,9 @@ use crate::store::{StoreError, Transaction, deleted};
 use super::stage::Selection;
 
 /// Empties the personal fields of the participants `ids`, and calls off what is still queued for
-/// them (E2). Answers, metadata and everything else stay.
+/// them (E2). Of the instants at which they unsubscribed, and at which the queued was to be sent, only the
+/// month stays: whoever has a log of the platform's would find the person by the microsecond. Answers,
+/// metadata and everything else stay.
 ///
 /// # Errors
 ///
@@ -37,6 +39,7 @@ pub async fn anonymize(
         ("cutoff", selection.cutoff.into()),
         ("floor", selection.floor.into()),
         ("at", at.into()),
+        ("month_start", month_start(at).into()),
     ];
     // Children before parents: nothing may be sent to an address that is about to go.
     let of_selected = format!(
@@ -48,17 +51,23 @@ pub async fn anonymize(
     let expire = dialect.update_by_ids(
         "invitation",
         "participant_id",
-        "state = 'expired'",
+        &dialect.call_off(),
         &of_selected,
     );
     let invitations_expired = transaction.execute(&expire, &parameters).await?;
     let fields = PERSONAL_COLUMNS
         .map(|column| format!("{column} = NULL"))
         .join(", ");
+    // In UTC, as the month of the hash is: a later purge reads the same month from it. A mark without a real
+    // date stays a mark, and gets the month of now, as its hash does.
+    let unsubscribed = dialect.month_start_of("unsubscribed_at", ":month_start");
     let empty = dialect.update_by_ids(
         "participant",
         "id",
-        &format!("{fields}, anonymized_at = :at"),
+        &format!(
+            "{fields}, anonymized_at = :at, \
+             unsubscribed_at = CASE WHEN unsubscribed_at IS NOT NULL THEN {unsubscribed} END"
+        ),
         &selection.condition(dialect, "participant."),
     );
     let anonymized = transaction.execute(&empty, &parameters).await?;
@@ -67,6 +76,12 @@ pub async fn anonymize(
         invitations_expired,
         ..Counts::default()
     })
+}
+
+/// The first instant of an instant's month, in UTC.
+fn month_start(at: DateTime<Utc>) -> DateTime<Utc> {
+    let first = at.date_naive().with_day(1);
+    first.map_or(at, |day| day.and_time(NaiveTime::MIN).and_utc())
 }
 
 /// Deletes the participants `ids` with everything that belongs to them, and notes on their uploads

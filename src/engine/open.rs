@@ -15,7 +15,7 @@ use crate::ids::SharedIds;
 use crate::keyring::{self, KeyringFileError};
 use crate::store::keys::{self, KeyCheckError};
 use crate::store::schema::{self, SchemaError};
-use crate::store::{self, Database, RetryPolicy, StoreError};
+use crate::store::{self, Database, RetryPolicy, StoreError, server_logs};
 
 use crate::tzdata::Tzdata;
 
@@ -64,6 +64,7 @@ pub async fn open(
     tzdata: Tzdata,
 ) -> Result<Engine, OpenError> {
     let database = open_database(config).await?;
+    warn_of_server_logs(&database).await;
     let keyring = keyring::load(&config.suppression.keyring_file)?;
     keys::check_and_register(&database, &keyring, clock.now()).await?;
     Ok(engine(config, clock, ids, tzdata, database, keyring))
@@ -84,6 +85,29 @@ pub async fn open_to_look(
     let keyring = keyring::load(&config.suppression.keyring_file)?;
     keys::check(&database, &keyring).await?;
     Ok(engine(config, clock, ids, tzdata, database, keyring))
+}
+
+/// Logs which of the server's settings would write people into its logs. What cannot be asked is left out:
+/// nothing depends on it.
+async fn warn_of_server_logs(database: &Database) {
+    let settings = server_logs::settings_that_log_people(database).await;
+    let Some(sentence) = settings.ok().and_then(|found| server_logs_sentence(&found)) else {
+        return;
+    };
+    tracing::warn!(event = "server_logs_people", "{sentence}");
+}
+
+/// What to say of the settings by which a server logs people; `None` if there are none.
+#[must_use]
+pub fn server_logs_sentence(settings: &[String]) -> Option<String> {
+    if settings.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "the database server writes the values of statements into its logs ({}): the rows of an import are \
+         people, and no run reaches a log; see \"The server's logs\" in docs/operating.md",
+        settings.join(", ")
+    ))
 }
 
 fn engine(

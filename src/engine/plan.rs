@@ -78,6 +78,7 @@ async fn plan_one(
         state.unwrap_or(RunState::Pending),
     );
     report.run_id = run.as_ref().map(|run| run.id);
+    report.anonymized_alone = Some(0);
     if report.state != RunState::Completed {
         let gap = gap_of(
             engine,
@@ -112,8 +113,10 @@ async fn plan_one(
             pinned.older_of(Cutoffs::of(candidate.period, zone, &current.terms))
         });
         let hasher = engine.keyring.for_tenant(candidate.tenant);
-        let counts = recount::plan(&transaction, candidate.tenant, in_force, &hasher).await?;
+        let (counts, alone) =
+            recount::plan(&transaction, candidate.tenant, in_force, &hasher).await?;
         report.set_counts(&counts);
+        report.anonymized_alone = Some(alone);
     }
     report.undated = recount::undated(&transaction, candidate.tenant, now).await?;
     transaction.rollback().await?;

@@ -200,7 +200,62 @@ pub async fn orphans(
     Ok(unsigned(count))
 }
 
-/// Everything that a run with these cutoffs would do, exactly.
+/// Whom the anonymizer would take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ToAnonymize {
+    /// All of them.
+    pub people: u64,
+    /// E18: those of whose upload nobody else would be left after the run. Whoever has its file knows who it
+    /// is.
+    pub alone: u64,
+}
+
+/// Counts whom the anonymizer would take, in one pass over them.
+async fn to_anonymize(
+    transaction: &Transaction,
+    tenant: TenantId,
+    cutoffs: Cutoffs,
+) -> Result<ToAnonymize, StoreError> {
+    let Some(selection) = Selection::of(Stage::Anonymize, cutoffs) else {
+        return Ok(ToAnonymize::default());
+    };
+    let dialect = transaction.dialect();
+    let mut values = parameters(tenant, &selection);
+    let stays = match Selection::of(Stage::Purge, cutoffs) {
+        Some(purge) => {
+            values.push(("purge_cutoff", purge.cutoff.into()));
+            values.push(("purge_floor", purge.floor.into()));
+            let goes = purge.condition_with(dialect, "", "purge_floor", "purge_cutoff");
+            format!("NOT ({goes})")
+        }
+        None => "1 = 1".to_owned(),
+    };
+    // Who else is of the upload is counted in the index on the upload, and only where one person of it is taken.
+    let sql = format!(
+        "SELECT {} AS people, {} AS alone FROM (SELECT upload_id, COUNT(*) AS people \
+         FROM participant WHERE tenant_id = :tenant AND {} GROUP BY upload_id) AS taken",
+        dialect.sum("people"),
+        dialect.sum(&format!(
+            "CASE WHEN people = 1 AND (SELECT COUNT(*) FROM participant WHERE tenant_id = :tenant \
+             AND upload_id = taken.upload_id AND {stays}) = 1 THEN 1 ELSE 0 END"
+        )),
+        selection.condition(dialect, ""),
+    );
+    let row = transaction.row::<Sums>(&sql, &values).await?;
+    Ok(row.map_or_else(ToAnonymize::default, |sums| ToAnonymize {
+        people: unsigned(sums.people),
+        alone: unsigned(sums.alone),
+    }))
+}
+
+#[derive(FromQueryResult)]
+struct Sums {
+    people: i64,
+    alone: i64,
+}
+
+/// Everything that a run with these cutoffs would do, exactly; and of how many anonymized people nobody
+/// else of the upload would be left (E18).
 ///
 /// Memory grows with the number of unsubscribed people among the eligible (32 bytes each and a
 /// little), because only different addresses count as hashes.
@@ -213,9 +268,10 @@ pub async fn plan(
     tenant: TenantId,
     cutoffs: Cutoffs,
     hasher: &TenantHasher,
-) -> Result<Counts, StoreError> {
+) -> Result<(Counts, u64), StoreError> {
+    let ToAnonymize { people, alone } = to_anonymize(transaction, tenant, cutoffs).await?;
     let mut counts = Counts {
-        anonymized: eligible(transaction, tenant, Stage::Anonymize, cutoffs).await?,
+        anonymized: people,
         purged: eligible(transaction, tenant, Stage::Purge, cutoffs).await?,
         uploads_removed: empty_uploads(transaction, tenant).await?,
         ..Counts::default()
@@ -244,7 +300,7 @@ pub async fn plan(
     let hashes: Vec<Suppressed> = hashes.into_iter().collect();
     counts.suppressions =
         hashes.len() as u64 - suppressions::stored(transaction, tenant, &hashes).await?;
-    Ok(counts)
+    Ok((counts, alone))
 }
 
 async fn children(

@@ -15,15 +15,19 @@ use super::mapping::{Mapping, MappingOptions};
 use super::notes::{NoteTaker, Notes};
 use super::reader::{Content, Records, Source};
 use super::recognition::{Pages, Recognition};
-use super::record::Rules;
+use super::record::{Row, Rules};
 use super::rejects::{self, Rejects};
 use super::sieve::{Fate, next_fate};
 use super::times::read_time;
 use super::uploads::{exists, has_content, mark_imported, unsubscribe_count};
+use super::window::Window;
 use super::{Intake, IntakeError, Tenant};
 
 /// Longest file name stored, in characters.
 const FILE_NAME_CHARS_MAX: usize = 255;
+
+/// Rows after which the progress is told.
+const ROWS_BETWEEN_PROGRESS: u64 = 500;
 
 const DOING: &str = "storing the upload";
 
@@ -177,7 +181,7 @@ impl Import<'_> {
         self.refuse_known_content(transaction, content, id).await?;
         let unsubscribes = unsubscribe_count(transaction, self.tenant.id).await?;
         let hasher = self.hasher.clone();
-        let mut recognition = Recognition::begin(transaction, self.tenant.id, hasher).await?;
+        let recognition = Recognition::begin(transaction, self.tenant.id, hasher).await?;
         let upload = Upload {
             tenant: self.tenant.id,
             id,
@@ -196,31 +200,41 @@ impl Import<'_> {
         let rejects_path = rejects::path_beside(&self.options.file);
         let mut rejects = Rejects::begin(rejects_path, records.raw()?.bytes)?;
         let mut notes = NoteTaker::new(mapping);
-        let mut chunk = Chunk::default();
-        let (mut accepted, mut recognised, mut chunks) = (0, 0, 0_u64);
+        let mut storing = Storing {
+            import: self,
+            transaction,
+            upload: &upload,
+            mapping,
+            recognition,
+            recognised: 0,
+            chunks: 0,
+        };
+        let ids = self.intake.ids.as_ref();
+        let mut window = Window::default();
+        let (mut accepted, mut read) = (0_u64, 0_u64);
         while let Some(fate) = next_fate(&mut records, &rules)? {
             match fate {
                 Fate::Accepted { row, spans_lines } => {
                     notes.see(&row, spans_lines, &records)?;
                     accepted += 1;
-                    chunk.push(row, mapping);
+                    window.push(row);
                 }
                 Fate::Rejected { raw, reason } => rejects.add(&raw, &reason)?,
             }
-            if chunk.is_full() {
-                recognised += self
-                    .store(transaction, &upload, mapping, &mut recognition, &mut chunk)
-                    .await?;
-                chunks += 1;
-                if chunks.is_power_of_two() {
-                    forget_plans(transaction).await?;
-                }
+            read += 1;
+            if read.is_multiple_of(ROWS_BETWEEN_PROGRESS) {
                 (self.progress)(records.position_bytes(), content.bytes);
             }
+            if window.is_full() {
+                storing.store(window.take_half(ids, id)).await?;
+            }
         }
-        recognised += self
-            .store(transaction, &upload, mapping, &mut recognition, &mut chunk)
-            .await?;
+        storing.store(window.take_all(ids, id)).await?;
+        let Storing {
+            mut recognition,
+            mut recognised,
+            ..
+        } = storing;
         if records.macs() != content.macs {
             return Err(IntakeError::File(format!(
                 "{} changed while it was read",
@@ -247,27 +261,6 @@ impl Import<'_> {
             rejects,
             notes: notes.finish(),
         })
-    }
-
-    /// Stores a chunk and empties it; how many of its people had unsubscribed.
-    async fn store(
-        &self,
-        transaction: &Transaction,
-        upload: &Upload,
-        mapping: &Mapping,
-        recognition: &mut Recognition,
-        chunk: &mut Chunk,
-    ) -> Result<u64, IntakeError> {
-        if chunk.rows().is_empty() {
-            return Ok(0);
-        }
-        let recognised = recognition
-            .recognise(transaction, &chunk.addresses())
-            .await?;
-        let ids = self.intake.ids.as_ref();
-        store_rows(transaction, upload, mapping, chunk.rows(), &recognised, ids).await?;
-        chunk.clear();
-        Ok(count(&recognised))
     }
 
     /// Takes the tenant's row lock, and looks again at whatever may have changed since the import
@@ -360,6 +353,61 @@ impl Import<'_> {
             return Ok(());
         }
         Err(error.into())
+    }
+}
+
+/// The rows of an upload, on their way into the database.
+struct Storing<'a> {
+    import: &'a Import<'a>,
+    transaction: &'a Transaction,
+    upload: &'a Upload,
+    mapping: &'a Mapping,
+    recognition: Recognition,
+    /// Stored rows of people who had unsubscribed.
+    recognised: u64,
+    chunks: u64,
+}
+
+impl Storing<'_> {
+    /// Stores a window's rows, in their order.
+    async fn store(&mut self, rows: Vec<(Uuid, Row)>) -> Result<(), IntakeError> {
+        let mut chunk = Chunk::default();
+        for (id, row) in rows {
+            chunk.push(id, row, self.mapping);
+            if chunk.is_full() {
+                self.store_chunk(&mut chunk).await?;
+            }
+        }
+        self.store_chunk(&mut chunk).await
+    }
+
+    /// Stores a chunk and empties it.
+    async fn store_chunk(&mut self, chunk: &mut Chunk) -> Result<(), IntakeError> {
+        if chunk.rows().is_empty() {
+            return Ok(());
+        }
+        let (transaction, upload) = (self.transaction, self.upload);
+        let recognised = self
+            .recognition
+            .recognise(transaction, &chunk.addresses())
+            .await?;
+        let ids = self.import.intake.ids.as_ref();
+        store_rows(
+            transaction,
+            upload,
+            self.mapping,
+            chunk.rows(),
+            &recognised,
+            ids,
+        )
+        .await?;
+        chunk.clear();
+        self.recognised += count(&recognised);
+        self.chunks += 1;
+        if self.chunks.is_power_of_two() {
+            forget_plans(transaction).await?;
+        }
+        Ok(())
     }
 }
 

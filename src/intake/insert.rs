@@ -29,15 +29,15 @@ pub(super) struct Upload {
     pub accepted_at: DateTime<Utc>,
 }
 
-/// Accepted rows that are not stored yet.
+/// Rows that are stored together, each with its id.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
-    rows: Vec<Row>,
+    rows: Vec<(Uuid, Row)>,
     value_bytes: usize,
 }
 
 impl Chunk {
-    pub(super) fn push(&mut self, row: Row, mapping: &Mapping) {
+    pub(super) fn push(&mut self, id: Uuid, row: Row, mapping: &Mapping) {
         let fields = row.fields.iter().flatten().map(String::len);
         // The id and the column's name stand beside each metadata value.
         let metadata = row
@@ -45,14 +45,14 @@ impl Chunk {
             .iter()
             .map(|(position, value)| value.len() + mapping.columns[*position].len() + 48);
         self.value_bytes += fields.chain(metadata).sum::<usize>();
-        self.rows.push(row);
+        self.rows.push((id, row));
     }
 
     pub(super) fn is_full(&self) -> bool {
         self.rows.len() >= ROWS_MAX || self.value_bytes >= VALUE_BYTES_MAX
     }
 
-    pub(super) fn rows(&self) -> &[Row] {
+    pub(super) fn rows(&self) -> &[(Uuid, Row)] {
         &self.rows
     }
 
@@ -65,7 +65,7 @@ impl Chunk {
     pub(super) fn addresses(&self) -> Vec<Option<&str>> {
         self.rows
             .iter()
-            .map(|row| row.fields[EMAIL].as_deref())
+            .map(|(_, row)| row.fields[EMAIL].as_deref())
             .collect()
     }
 }
@@ -128,12 +128,12 @@ pub(super) async fn complete_upload(
 }
 
 /// Stores the rows of a chunk with their metadata, and an invitation for everybody who is not
-/// `recognised` as unsubscribed.
+/// `recognised` as unsubscribed. They are stored in the order in which they come, which is not the file's.
 pub(super) async fn store_rows(
     transaction: &Transaction,
     upload: &Upload,
     mapping: &Mapping,
-    rows: &[Row],
+    rows: &[(Uuid, Row)],
     recognised: &[bool],
     ids: &dyn IdSource,
 ) -> Result<(), StoreError> {
@@ -142,8 +142,8 @@ pub(super) async fn store_rows(
     let mut participants = Vec::with_capacity(rows.len());
     let mut metadata = Vec::new();
     let mut invitations = Vec::with_capacity(rows.len());
-    for (row, recognised) in rows.iter().zip(recognised) {
-        let id = ids.next().simple().to_string();
+    for ((id, row), recognised) in rows.iter().zip(recognised) {
+        let id = id.simple().to_string();
         let [first_name, last_name, email, phone, customer_id] =
             row.fields.each_ref().map(Option::as_deref);
         for (position, value) in &row.metadata {
@@ -156,7 +156,7 @@ pub(super) async fn store_rows(
         if !recognised {
             invitations.push(Invitation {
                 p: id.clone(),
-                i: ids.next().simple().to_string(),
+                i: ids.of_upload(upload.id).simple().to_string(),
             });
         }
         participants.push(Participant {
@@ -202,19 +202,24 @@ pub(super) async fn forget_plans(transaction: &Transaction) -> Result<(), StoreE
     Ok(())
 }
 
+/// Each row is stored at the time of its upload's own row: by the default, each would have a microsecond of
+/// its own, and with it a place in the upload. For whether it is late, the upload's time counts, too, which is
+/// set again at the end.
 fn insert_participants(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Postgres => {
             "INSERT INTO participant (tenant_id, id, upload_id, added_at, first_name, last_name, \
-             email, phone, customer_id, unsubscribed_at) \
-             SELECT :tenant, i, :upload, t, f, l, e, p, c, u \
+             email, phone, customer_id, unsubscribed_at, stored_at) \
+             SELECT :tenant, i, :upload, t, f, l, e, p, c, u, \
+             (SELECT stored_at FROM upload WHERE tenant_id = :tenant AND id = :upload) \
              FROM json_to_recordset(CAST(:rows AS json)) AS r \
              (i uuid, t timestamptz, f text, l text, e text, p text, c text, u timestamptz)"
         }
         Dialect::MariaDb => {
             "INSERT INTO participant (tenant_id, id, upload_id, added_at, first_name, last_name, \
-             email, phone, customer_id, unsubscribed_at) \
-             SELECT :tenant, UNHEX(i), :upload, t, f, l, e, p, c, u \
+             email, phone, customer_id, unsubscribed_at, stored_at) \
+             SELECT :tenant, UNHEX(i), :upload, t, f, l, e, p, c, u, \
+             (SELECT stored_at FROM upload WHERE tenant_id = :tenant AND id = :upload) \
              FROM JSON_TABLE(:rows, '$[*]' COLUMNS (i CHAR(32) PATH '$.i', \
              t DATETIME(6) PATH '$.t', \
              f VARCHAR(255) CHARACTER SET utf8mb4 PATH '$.f', \
@@ -226,9 +231,10 @@ fn insert_participants(dialect: Dialect) -> &'static str {
         }
         Dialect::Sqlite => {
             "INSERT INTO participant (tenant_id, id, upload_id, added_at, first_name, last_name, \
-             email, phone, customer_id, unsubscribed_at) \
+             email, phone, customer_id, unsubscribed_at, stored_at) \
              SELECT :tenant, unhex(value ->> '$.i'), :upload, value ->> '$.t', value ->> '$.f', \
-             value ->> '$.l', value ->> '$.e', value ->> '$.p', value ->> '$.c', value ->> '$.u' \
+             value ->> '$.l', value ->> '$.e', value ->> '$.p', value ->> '$.c', value ->> '$.u', \
+             (SELECT stored_at FROM upload WHERE tenant_id = :tenant AND id = :upload) \
              FROM json_each(:rows)"
         }
     }

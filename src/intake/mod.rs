@@ -38,6 +38,7 @@ mod times;
 pub mod unsubscribe;
 mod uploads;
 mod watched;
+mod window;
 
 use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;

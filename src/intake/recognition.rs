@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::domain::email::NormVersion;
 use crate::domain::email_value::EmailValue;
 use crate::domain::suppression::{KeyId, Suppressed, TenantHasher};
-use crate::ids::TenantId;
+use crate::ids::{TenantId, before_rows_of};
 use crate::store::{StoreError, Transaction, suppressions};
 
 /// Rows a page, and addresses a look-up.
@@ -130,10 +130,13 @@ impl Recognition {
     /// U9: replaces outdated hits by hashes of today's rules under the active key. Done at the end and
     /// under the tenant's lock, so that a long import does not make `unsubscribe` wait.
     pub(super) async fn renew(&mut self, transaction: &Transaction) -> Result<(), StoreError> {
-        for (old, Outdated { current, month }) in self.outdated.drain() {
-            suppressions::replace(transaction, self.tenant, &old, &current, &month).await?;
-        }
-        Ok(())
+        let outdated = self.outdated.drain();
+        let replacements = outdated.map(|(old, by)| suppressions::Replacement {
+            old,
+            new: by.current,
+            month: by.month,
+        });
+        suppressions::replace_all(transaction, self.tenant, replacements.collect()).await
     }
 }
 
@@ -209,13 +212,12 @@ impl Pages {
         }
     }
 
-    /// Those of one upload that are not marked. Its participants' ids come after its own, and in
-    /// that order.
+    /// Those of one upload that are not marked. Their ids are of the upload's millisecond.
     pub(super) fn of_upload(tenant: TenantId, upload: Uuid) -> Self {
         let condition = "upload_id = :upload AND unsubscribed_at IS NULL AND email IS NOT NULL";
         Self {
             upload,
-            cursor: upload,
+            cursor: before_rows_of(upload),
             ..Self::of(tenant, condition)
         }
     }

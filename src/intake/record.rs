@@ -114,7 +114,20 @@ impl Rules<'_> {
     }
 }
 
+/// What an allocation takes beyond what it is for, roughly.
+const ALLOCATION_BYTES: usize = 16;
+
 impl Row {
+    /// Memory that the row takes, roughly.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let fields = self.fields.iter().flatten();
+        let fields = fields.map(|value| value.capacity() + ALLOCATION_BYTES);
+        let metadata = self.metadata.iter();
+        let metadata = metadata.map(|(_, value)| value.capacity() + ALLOCATION_BYTES);
+        let places = self.metadata.capacity() * size_of::<(usize, String)>();
+        size_of::<Self>() + ALLOCATION_BYTES + places + fields.chain(metadata).sum::<usize>()
+    }
+
     /// Whether there is something like an e-mail address in its field.
     pub(super) fn has_address(&self) -> bool {
         let email = self.fields[EMAIL].as_deref();

@@ -1,6 +1,7 @@
 //! Somebody unsubscribes (U5): the hash is stored, and every row of that address is marked.
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use crate::domain::email::NormalizedEmail;
 use crate::domain::email_value::EmailValue;
@@ -112,13 +113,15 @@ async fn fill(
     // Those that the platform marked in SQL too: their invitations may still be queued.
     let mut pages = Pages::of(tenant.id, "email IS NOT NULL");
     while let Some(page) = pages.next(transaction).await? {
-        for row in page.iter().filter(|row| has(row, address)) {
-            done.participants += 1;
-            if mark(transaction, tenant, row, at).await? {
-                done.marked += 1;
-            }
-            done.invitations_expired += expire(transaction, tenant, row).await?;
+        let rows = page.iter().filter(|row| has(row, address));
+        let found: Vec<Uuid> = rows.map(|row| row.id).collect();
+        if found.is_empty() {
+            continue;
         }
+        let ids = lock(transaction, tenant, address, &found).await?;
+        done.participants += ids.len() as u64;
+        done.marked += mark(transaction, tenant, &ids, at).await?;
+        done.invitations_expired += expire(transaction, tenant, &ids).await?;
     }
     if done.newly_suppressed || done.marked > 0 || done.invitations_expired > 0 {
         tenants::count_unsubscribe(transaction, tenant.id).await?;
@@ -153,44 +156,61 @@ async fn suppress(
     Ok(new && !known)
 }
 
-/// Marks a participant, unless its address or its mark changed since it was read.
+/// Locks participants, and returns those that still have the address, which may have changed since it was
+/// read. It is compared here: as a parameter it would stand in the logs of a server that logs statements.
+async fn lock(
+    transaction: &Transaction,
+    tenant: &Tenant,
+    address: &NormalizedEmail,
+    ids: &[Uuid],
+) -> Result<Vec<Uuid>, StoreError> {
+    let dialect = transaction.dialect();
+    let sql = format!(
+        "{} {}",
+        dialect.select_by_ids("id, email", "participant", "id", "email IS NOT NULL"),
+        dialect.for_no_key_update()
+    );
+    let parameters = [("tenant", tenant.id.0.into()), ("ids", dialect.ids(ids))];
+    let rows = transaction.rows::<Addressed>(&sql, &parameters).await?;
+    let rows = rows.iter().filter(|row| has(row, address));
+    Ok(rows.map(|row| row.id).collect())
+}
+
+/// Marks those of the participants, locked, that are not marked yet.
 async fn mark(
     transaction: &Transaction,
     tenant: &Tenant,
-    row: &Addressed,
+    ids: &[Uuid],
     at: DateTime<Utc>,
-) -> Result<bool, StoreError> {
-    let marked = transaction
-        .execute(
-            "UPDATE participant SET unsubscribed_at = :at WHERE tenant_id = :tenant AND id = :id \
-             AND email = :email AND unsubscribed_at IS NULL",
-            &[
-                ("at", at.into()),
-                ("tenant", tenant.id.0.into()),
-                ("id", row.id.into()),
-                ("email", row.email.as_str().into()),
-            ],
-        )
-        .await?;
-    Ok(marked == 1)
+) -> Result<u64, StoreError> {
+    let dialect = transaction.dialect();
+    let sql = dialect.update_by_ids(
+        "participant",
+        "id",
+        "unsubscribed_at = :at",
+        "unsubscribed_at IS NULL",
+    );
+    let parameters = [
+        ("tenant", tenant.id.0.into()),
+        ("ids", dialect.ids(ids)),
+        ("at", at.into()),
+    ];
+    transaction.execute(&sql, &parameters).await
 }
 
-/// Calls off what is queued for a participant, unless its address changed since it was read.
+/// Calls off what is queued for the participants, locked.
 async fn expire(
     transaction: &Transaction,
     tenant: &Tenant,
-    row: &Addressed,
+    ids: &[Uuid],
 ) -> Result<u64, StoreError> {
-    transaction
-        .execute(
-            "UPDATE invitation SET state = 'expired' WHERE tenant_id = :tenant \
-             AND participant_id = :id AND state = 'queued' AND EXISTS \
-             (SELECT 1 FROM participant WHERE tenant_id = :tenant AND id = :id AND email = :email)",
-            &[
-                ("tenant", tenant.id.0.into()),
-                ("id", row.id.into()),
-                ("email", row.email.as_str().into()),
-            ],
-        )
-        .await
+    let dialect = transaction.dialect();
+    let sql = dialect.update_by_ids(
+        "invitation",
+        "participant_id",
+        &dialect.call_off(),
+        "state = 'queued'",
+    );
+    let parameters = [("tenant", tenant.id.0.into()), ("ids", dialect.ids(ids))];
+    transaction.execute(&sql, &parameters).await
 }

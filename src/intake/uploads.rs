@@ -57,7 +57,7 @@ pub(super) async fn mark_imported(
     let expire = dialect.update_by_ids(
         "invitation",
         "participant_id",
-        "state = 'expired'",
+        &dialect.call_off(),
         "state = 'queued'",
     );
     transaction.execute(&expire, &parameters).await?;

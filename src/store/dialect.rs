@@ -299,6 +299,16 @@ impl Dialect {
         }
     }
 
+    /// The sum of whole numbers, as one; 0 of no rows.
+    #[must_use]
+    pub fn sum(self, of: &str) -> String {
+        let whole = match self {
+            Self::MariaDb => "SIGNED",
+            Self::Postgres | Self::Sqlite => "BIGINT",
+        };
+        format!("CAST(COALESCE(SUM({of}), 0) AS {whole})")
+    }
+
     /// Condition that the row's `id` is in `:ids`; for reading, see [`Dialect::update_by_ids`] for writing.
     #[must_use]
     pub fn id_in_ids(self) -> String {

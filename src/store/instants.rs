@@ -55,4 +55,33 @@ impl Dialect {
             }
         }
     }
+
+    /// The first instant, in UTC, of the month that [`Dialect::month_of`] reads from `column`; `otherwise`
+    /// where it reads none.
+    #[must_use]
+    pub fn month_start_of(self, column: &str, otherwise: &str) -> String {
+        let (condition, start) = match self {
+            Self::Postgres => (
+                self.is_instant(column),
+                format!("date_trunc('month', {column}, 'UTC')"),
+            ),
+            Self::MariaDb => (
+                self.is_instant(column),
+                format!("CAST(DATE_FORMAT({column}, '%Y-%m-01') AS DATETIME(6))"),
+            ),
+            Self::Sqlite => (
+                format!("typeof({column}) = 'text' AND strftime('%Y-%m', {column}) IS NOT NULL"),
+                format!("strftime('%Y-%m-01T00:00:00+00:00', {column})"),
+            ),
+        };
+        format!("CASE WHEN {condition} THEN {start} ELSE {otherwise} END")
+    }
+
+    /// What is set on an invitation that is called off: of the instant at which it was to be sent, only the
+    /// month stays. Nothing was sent, and an exact instant may tell whose it was.
+    #[must_use]
+    pub fn call_off(self) -> String {
+        let month = self.month_start_of("invitation.send_at", "invitation.send_at");
+        format!("state = 'expired', send_at = {month}")
+    }
 }

@@ -23,6 +23,7 @@ mod retry;
 pub mod runs;
 pub mod schema;
 mod server;
+pub mod server_logs;
 mod sqlite_files;
 pub mod standing;
 mod statement;

@@ -34,7 +34,8 @@ pub async fn record(
 }
 
 /// Stores those hashes, all different, that are not there yet, each with its month; returns how many
-/// are new.
+/// are new. They are stored in the order of the hashes, whatever the order is in which they come: that of
+/// people would tell whose each one is, to whoever reads the rows as they lie in the table.
 ///
 /// # Errors
 ///
@@ -68,7 +69,8 @@ async fn record_entries(
     version: NormVersion,
     mut entries: Vec<String>,
 ) -> Result<u64, StoreError> {
-    // Whoever stores several of them at the same time takes the locks in the same order.
+    // The hash comes first in each. Besides, whoever stores several of them at the same time takes the
+    // locks in the same order.
     entries.sort_unstable();
     let dialect = transaction.dialect();
     let parameters = [
@@ -177,8 +179,64 @@ pub async fn month(
     Ok(row.map(|row| row.suppressed_month))
 }
 
-/// Replaces a hash under a retained key, or of an older version, by those to store now; its month stays.
-/// Where there is nothing to replace it by, it stays itself.
+/// A hash under a retained key, or of an older version, and those to store instead of it.
+#[derive(Clone, Debug)]
+pub struct Replacement {
+    /// What is stored.
+    pub old: Suppressed,
+    /// What is to be stored; where there is nothing, `old` stays.
+    pub new: Vec<Suppressed>,
+    /// The month of `old`, which stays.
+    pub month: String,
+}
+
+/// Replaces hashes, all of them new ones first. Where several are replaced by the same one, it gets the
+/// earliest month.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn replace_all(
+    transaction: &Transaction,
+    tenant: TenantId,
+    mut replacements: Vec<Replacement>,
+) -> Result<(), StoreError> {
+    replacements.retain(|replacement| !replacement.new.is_empty());
+    // By their hashes, here as well: the order in which they were found is that of people.
+    replacements.sort_unstable_by_key(|replacement| replacement.old.hmac);
+    let mut new: HashMap<&Suppressed, &str> = HashMap::new();
+    for Replacement {
+        new: hashes, month, ..
+    } in &replacements
+    {
+        for hash in hashes {
+            let known = new.entry(hash).or_insert(month);
+            *known = (*known).min(month);
+        }
+    }
+    let mut new: Vec<_> = new.into_iter().collect();
+    new.sort_unstable_by_key(|(hash, _)| hash.hmac);
+    for some in new.chunks(HASHES_A_STATEMENT) {
+        record_all(transaction, tenant, some.iter().copied()).await?;
+    }
+    for Replacement { old, .. } in &replacements {
+        transaction
+            .execute(
+                "DELETE FROM suppression WHERE tenant_id = :tenant \
+                 AND key_id = :key AND norm_version = :version AND email_hmac = :hmac",
+                &[
+                    ("tenant", tenant.0.into()),
+                    ("key", old.key_id.to_string().into()),
+                    ("version", old.norm_version.number().into()),
+                    ("hmac", old.hmac.to_vec().into()),
+                ],
+            )
+            .await?;
+    }
+    Ok(())
+}
+
+/// Replaces one hash; see [`replace_all`].
 ///
 /// # Errors
 ///
@@ -190,23 +248,12 @@ pub async fn replace(
     new: &[Suppressed],
     month: &str,
 ) -> Result<(), StoreError> {
-    if new.is_empty() {
-        return Ok(());
-    }
-    record_all(transaction, tenant, new.iter().map(|new| (new, month))).await?;
-    transaction
-        .execute(
-            "DELETE FROM suppression WHERE tenant_id = :tenant \
-             AND key_id = :key AND norm_version = :version AND email_hmac = :hmac",
-            &[
-                ("tenant", tenant.0.into()),
-                ("key", old.key_id.to_string().into()),
-                ("version", old.norm_version.number().into()),
-                ("hmac", old.hmac.to_vec().into()),
-            ],
-        )
-        .await?;
-    Ok(())
+    let replacement = Replacement {
+        old: old.clone(),
+        new: new.to_vec(),
+        month: month.to_owned(),
+    };
+    replace_all(transaction, tenant, vec![replacement]).await
 }
 
 /// Ids of the keys that stored hashes refer to. Losing one would lose recognition.

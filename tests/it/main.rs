@@ -40,6 +40,7 @@ mod scans;
 mod schedule;
 mod scratch_databases;
 mod server_limits;
+mod server_logs;
 mod servers;
 mod service;
 mod setup_commands;

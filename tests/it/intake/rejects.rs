@@ -51,7 +51,8 @@ on_every_database! {
             String::from_utf8_lossy(&std::fs::read(&path).expect("read")),
             String::from_utf8_lossy(&expected)
         );
-        let rows = world.participants().await;
+        let mut rows = world.participants().await;
+        rows.sort_by_key(|row| row.added_at);
         assert_eq!(rows.len(), 2);
         assert_eq!(rows[0].added_at.to_rfc3339(), "2024-02-28T23:00:00+00:00");
         assert_eq!(rows[0].first_name, None);

@@ -358,7 +358,8 @@ impl Person {
         let mut count = 0;
         for invitation in &mut self.invitations {
             if let Some(rest) = invitation.strip_prefix("queued") {
-                *invitation = format!("expired{rest}");
+                // ` 2024-02-29 22:59:59 UTC`: the month stays.
+                *invitation = format!("expired{}-01 00:00:00 UTC", &rest[..8]);
                 count += 1;
             }
         }

@@ -11,6 +11,7 @@ use retentiond::engine::partition::Partition;
 use super::calendar::{Month, Tz, month_text};
 use super::reference::{Policy, Reference, Stored, Tenant, normal};
 use super::seen::{Cutoffs, EMAIL, Key, Run, Verdict};
+use crate::support::month_start;
 
 /// How a pass must end for a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -277,6 +278,7 @@ impl Tenant {
             counts.invitations_expired += person.expire();
             person.fields = Default::default();
             person.anonymized_at = Some(now);
+            person.unsubscribed_at = person.unsubscribed_at.map(month_start);
         }
         for key in victims.purge.iter().filter(is_taken) {
             let person = self.people.remove(key).expect("a victim").seen;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::facts::Facts;
 use super::known::{People, Person, Reach, Version, shared_address};
 use super::residents::{Done, Import};
-use crate::support::{World, at};
+use crate::support::{World, at, month_start};
 
 /// What was seen, for the record.
 #[derive(Debug, Default)]
@@ -175,6 +175,10 @@ impl Judge<'_> {
             return;
         }
         expected.anonymized_at = row.anonymized_at;
+        // The month stays of a mark that was there; one that the platform set later stays whole.
+        if shared == Some(true) || !last.is_anonymous() {
+            expected.unsubscribed_at = expected.unsubscribed_at.map(month_start);
+        }
         for field in [
             &mut expected.first_name,
             &mut expected.last_name,

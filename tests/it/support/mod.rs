@@ -24,7 +24,7 @@ pub use crowd::Crowd;
 pub use database::{Backend, Scratch, scratch};
 pub use serving::{Serving, free_port, holds_within};
 pub use snapshot::Snapshot;
-pub use world::{CHILDREN, Person, World, at, master_key};
+pub use world::{CHILDREN, Person, World, at, master_key, month_start};
 
 /// Turns one test body into three tests, `name::postgres`, `name::mariadb` and `name::sqlite`,
 /// each with a scratch database of its own.

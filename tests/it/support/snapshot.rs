@@ -12,6 +12,7 @@ use sea_orm::{DatabaseConnection, EntityTrait};
 use uuid::Uuid;
 
 use super::crowd::{Crowd, Member};
+use super::month_start;
 
 /// Tenant and participant.
 type Key = (i64, Uuid);
@@ -224,13 +225,14 @@ impl Member {
             expected.phone = None;
             expected.customer_id = None;
             expected.anonymized_at = Some(at);
+            expected.unsubscribed_at = expected.unsubscribed_at.map(month_start);
             assert!(
                 *new == expected,
                 "{slug}: anonymized otherwise than it should be"
             );
             let expected: BTreeSet<_> = before.children[&key(id)]
                 .iter()
-                .map(|child| child.replace(" queued ", " expired "))
+                .map(|child| called_off(child))
                 .collect();
             assert_eq!(expected, now.children[&key(id)], "{slug}");
         }
@@ -249,6 +251,17 @@ impl Member {
             .collect();
         assert_eq!(uploads, self.uploads, "{slug}: uploads");
     }
+}
+
+/// A child as it is when what was queued has been called off: of the time of sending, the month stays.
+fn called_off(child: &str) -> String {
+    let Some((id, rest)) = child.split_once(" queued ") else {
+        return child.to_owned();
+    };
+    let mut words = rest.splitn(4, ' ');
+    let date = words.next().expect("a date");
+    let rest = words.nth(2).expect("the other times");
+    format!("{id} expired {}-01 00:00:00 UTC {rest}", &date[..7])
 }
 
 fn unsigned(count: i64) -> u64 {

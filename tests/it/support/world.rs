@@ -39,6 +39,11 @@ pub fn at(text: &str) -> DateTime<Utc> {
     text.parse().expect("an RFC 3339 time")
 }
 
+/// The first instant of an instant's month, in UTC.
+pub fn month_start(time: DateTime<Utc>) -> DateTime<Utc> {
+    at(&time.format("%Y-%m-01T00:00:00Z").to_string())
+}
+
 /// The zone of that name, as this machine's time-zone database has it.
 pub fn zone(name: &str) -> Zone {
     Tzdata::of_system()
