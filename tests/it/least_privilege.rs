@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::support::{Backend, Binary, Scratch, scratch};
 
+mod forgeries;
 mod guard;
 mod people;
 mod roles;
@@ -82,8 +83,8 @@ async fn count(connection: &DatabaseConnection, table: &str) -> i64 {
         .expect("a count is a number")
 }
 
-/// The commands that erase, count and show, through the real binary.
-fn run_the_commands(url: &str) -> Binary {
+/// The real binary on that database, with a keyring.
+fn binary_of(url: &str) -> Binary {
     let binary = Binary::new().env("RETENTIOND__DATABASE__URL", url);
     let secret = "5a".repeat(32);
     std::fs::OpenOptions::new()
@@ -99,6 +100,12 @@ fn run_the_commands(url: &str) -> Binary {
             )
         })
         .expect("a keyring can be written");
+    binary
+}
+
+/// The commands that erase, count and show, through the real binary.
+fn run_the_commands(url: &str) -> Binary {
+    let binary = binary_of(url);
     let period = ["--period", "2024-04", "--output", "json"];
     let with = |command: &[&str]| -> serde_json::Value {
         let arguments: Vec<&str> = command.iter().chain(&period).copied().collect();
