@@ -80,6 +80,8 @@ pub(super) struct BatchFailure {
     pub(super) error: EngineError,
     /// What it had selected; `None` = nothing yet.
     pub(super) selected: Option<Selected>,
+    /// What it did, if it came to its COMMIT.
+    pub(super) counts: Option<Counts>,
 }
 
 /// The rows of a batch.
@@ -100,7 +102,7 @@ pub(super) async fn erase_batch(
     page: Page<'_>,
     batch_id: Uuid,
 ) -> Result<Option<Batch>, BatchFailure> {
-    let mut selected = None;
+    let (mut selected, mut counts) = (None, None);
     let outcome = async {
         let transaction = engine.database.begin("erasing a batch").await?;
         match batch_in(
@@ -116,6 +118,7 @@ pub(super) async fn erase_batch(
         {
             // A constraint that is deferred speaks up here.
             Ok(batch) => {
+                counts = batch.as_ref().map(|batch| batch.counts);
                 transaction.commit().await?;
                 Ok(batch)
             }
@@ -127,7 +130,11 @@ pub(super) async fn erase_batch(
         }
     }
     .await;
-    outcome.map_err(|error| BatchFailure { error, selected })
+    outcome.map_err(|error| BatchFailure {
+        error,
+        selected,
+        counts,
+    })
 }
 
 async fn batch_in(

@@ -255,18 +255,46 @@ impl Attacked {
                 Some((_, value)) if is_time && self.is_postgres() => {
                     format!("CAST({value} AS timestamptz)")
                 }
+                Some((_, "NULL")) if self.is_postgres() => "CAST(NULL AS integer)".to_owned(),
                 Some((_, value)) => (*value).to_owned(),
                 None if column == "purged" => "0".to_owned(),
                 None => column.to_owned(),
             }
         });
-        self.write(&format!(
-            "INSERT INTO tenant_run (tenant_id, id, {}) SELECT {tenant}, {}, {} FROM tenant_run \
-             WHERE tenant_id = {}",
-            columns.join(", "),
-            self.literal(Uuid::now_v7()),
-            values.join(", "),
+        let id = self.literal(Uuid::now_v7());
+        let value = |column: &str| {
+            let mut named = columns.iter().zip(&values);
+            let (_, value) = named.find(|(name, _)| **name == column).expect("a column");
+            value.replace(column, &format!("honest.{column}"))
+        };
+        let honest = format!(
+            "tenant_run AS honest WHERE honest.tenant_id = {}",
             self.honest.tenant_id
+        );
+        self.write(&format!(
+            "INSERT INTO tenant_run (tenant_id, id, period, state, due_at) \
+             SELECT {tenant}, {id}, {}, 'pending', {} FROM {honest}",
+            value("period"),
+            value("due_at")
+        ))
+        .await;
+        let set = columns
+            .into_iter()
+            .filter(|column| !["period", "due_at"].contains(column));
+        let set: Vec<String> = if self.is_postgres() {
+            set.map(|column| format!("{column} = (SELECT {} FROM {honest})", value(column)))
+                .collect()
+        } else {
+            // MariaDB does not read the table that it writes, but for one of its own.
+            set.map(|column| {
+                let value = value(column);
+                format!("{column} = (SELECT v FROM (SELECT {value} AS v FROM {honest}) AS t)")
+            })
+            .collect()
+        };
+        self.write(&format!(
+            "UPDATE tenant_run SET {} WHERE id = {id}",
+            set.join(", ")
         ))
         .await;
     }
@@ -480,25 +508,15 @@ async fn forged_people_are_noticed(backend: Backend) {
     }
 
     // Hashes that nobody can find again, and then none.
-    match backend {
-        Backend::Postgres => {
-            attacked
-                .write("CREATE TEMPORARY TABLE taken AS SELECT * FROM public.suppression")
-                .await;
-            attacked.write("DELETE FROM public.suppression").await;
-            attacked
-                .write(
-                    "INSERT INTO public.suppression (tenant_id, key_id, norm_version, email_hmac, \
-                     suppressed_month) SELECT tenant_id, key_id, 9, email_hmac, suppressed_month FROM taken",
-                )
-                .await;
-        }
-        _ => {
-            attacked
-                .write("UPDATE suppression SET norm_version = 9")
-                .await
-        }
-    }
+    attacked
+        .write(
+            "INSERT INTO suppression (tenant_id, key_id, norm_version, email_hmac, suppressed_month) \
+             SELECT tenant_id, key_id, 9, email_hmac, suppressed_month FROM suppression",
+        )
+        .await;
+    attacked
+        .write("DELETE FROM suppression WHERE norm_version <> 9")
+        .await;
     let found = attacked.verified().await;
     assert_eq!(found[HONEST]["unusable_suppressions"], 2, "{found:?}");
     attacked.write("DELETE FROM suppression").await;

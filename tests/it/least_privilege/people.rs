@@ -136,7 +136,7 @@ pub(super) async fn intake(
     participant_id: Uuid,
     added_at: DateTime<Utc>,
 ) {
-    entity::upload::ActiveModel {
+    let row = entity::upload::ActiveModel {
         tenant_id: Set(tenant_id),
         id: Set(upload_id),
         file_name: Set("people.csv".to_owned()),
@@ -144,11 +144,12 @@ pub(super) async fn intake(
         row_count: Set(0),
         accepted_at: Set(added_at),
         ..Default::default()
-    }
-    .insert(connection)
-    .await
-    .expect("an upload is stored");
-    entity::participant::ActiveModel {
+    };
+    entity::upload::Entity::insert(row)
+        .exec_without_returning(connection)
+        .await
+        .expect("an upload is stored");
+    let row = entity::participant::ActiveModel {
         tenant_id: Set(tenant_id),
         id: Set(participant_id),
         upload_id: Set(upload_id),
@@ -158,28 +159,31 @@ pub(super) async fn intake(
         // Whoever is still queued for an invitation has not unsubscribed, or is about to go.
         unsubscribed_at: Set((added_at < time("2024-03-01T00:00:00Z")).then_some(added_at)),
         ..Default::default()
-    }
-    .insert(connection)
-    .await
-    .expect("a participant is stored");
-    entity::participant_metadata::ActiveModel {
+    };
+    entity::participant::Entity::insert(row)
+        .exec_without_returning(connection)
+        .await
+        .expect("a participant is stored");
+    let row = entity::participant_metadata::ActiveModel {
         tenant_id: Set(tenant_id),
         participant_id: Set(participant_id),
         key: Set("team".to_owned()),
         value: Set("north".to_owned()),
-    }
-    .insert(connection)
-    .await
-    .expect("metadata is stored");
-    entity::invitation::ActiveModel {
+    };
+    entity::participant_metadata::Entity::insert(row)
+        .exec_without_returning(connection)
+        .await
+        .expect("metadata is stored");
+    let row = entity::invitation::ActiveModel {
         tenant_id: Set(tenant_id),
         participant_id: Set(participant_id),
         id: Set(Uuid::now_v7()),
         state: Set("queued".to_owned()),
         send_at: Set(added_at),
         ..Default::default()
-    }
-    .insert(connection)
-    .await
-    .expect("an invitation is stored");
+    };
+    entity::invitation::Entity::insert(row)
+        .exec_without_returning(connection)
+        .await
+        .expect("an invitation is stored");
 }
