@@ -7,7 +7,8 @@
 --
 -- The user must exist: CREATE USER retentiond_run@'%' IDENTIFIED BY '…'. If yours has another name or
 -- host, replace retentiond_run@'%' throughout. Running this twice does no harm. If you come from an
--- earlier version, REVOKE ALL PRIVILEGES, GRANT OPTION FROM retentiond_run@'%' comes first.
+-- earlier version, REVOKE ALL PRIVILEGES, GRANT OPTION FROM retentiond_run@'%' comes first, as an administrator: this file
+-- takes nothing away. Then mariadb-replication.sql (and mariadb-replica-lag.sql, if you use it) has to be run again, too.
 --
 -- Where this differs from postgres-grants.sql: for INSERT … ON DUPLICATE KEY UPDATE, by which a row is
 -- added "unless it is there", MariaDB wants the right to update every column that is inserted.
@@ -25,7 +26,7 @@ GRANT SELECT, INSERT ON policy TO retentiond_run@'%';
 
 -- `import` adds; a run notes that participants of an upload went, and deletes it with the last of them.
 -- It reads no file's name, which may be a person's.
-GRANT SELECT (tenant_id, id, content_hmac, row_count, accepted_at, stored_at, first_purged_at),
+GRANT SELECT (tenant_id, id, content_hmac, row_count, stored_at, first_purged_at),
     INSERT (tenant_id, id, file_name, content_hmac, row_count, accepted_at),
     DELETE, UPDATE (row_count, stored_at, first_purged_at)
     ON upload TO retentiond_run@'%';

@@ -7,7 +7,11 @@
 --
 -- The role must exist: an administrator says CREATE ROLE retentiond_run LOGIN, and sets its password.
 -- If yours has another name, replace retentiond_run throughout. Running this twice does no harm. If you
--- come from an earlier version, REVOKE ALL ON ALL TABLES IN SCHEMA public FROM retentiond_run comes first.
+-- come from an earlier version, take away first what it gave and this one does not, in the same transaction:
+--
+--     psql -v ON_ERROR_STOP=1 --single-transaction \
+--         -c 'REVOKE ALL ON ALL TABLES IN SCHEMA public FROM retentiond_run' -f postgres-grants.sql …
+--
 -- If your tables stand in another schema than public, replace that too.
 --
 -- tests/it/least_privilege.rs runs retentiond with these rights and no others.
@@ -25,7 +29,7 @@ GRANT SELECT, INSERT ON policy TO retentiond_run;
 
 -- `import` adds; a run notes that participants of an upload went, and deletes it with the last of them.
 -- It reads no file's name, which may be a person's.
-GRANT SELECT (tenant_id, id, content_hmac, row_count, accepted_at, stored_at, first_purged_at),
+GRANT SELECT (tenant_id, id, content_hmac, row_count, stored_at, first_purged_at),
     INSERT (tenant_id, id, file_name, content_hmac, row_count, accepted_at),
     DELETE, UPDATE (row_count, stored_at, first_purged_at)
     ON upload TO retentiond_run;

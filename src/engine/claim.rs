@@ -422,15 +422,15 @@ async fn begin_anew(
 ) -> Result<(), EngineError> {
     runs::begin_anew(transaction, run).await?;
     metrics::failed(PINNED_CUTOFFS);
+    let what = fault.words();
     tracing::error!(
         event = "record_not_believed",
         tenant = candidate.slug,
         period = %candidate.period,
         run_id = %run.id,
         class = fault.name(),
-        "the record says that the run is completed, and cannot be true: {}; the run is done now, and \
-         somebody should find out who wrote the record",
-        fault.words()
+        "the record says that the run is completed, and cannot be true: {what}; the run is done now, \
+         and somebody should find out who wrote the record"
     );
     Ok(())
 }

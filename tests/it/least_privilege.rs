@@ -45,6 +45,7 @@ const REFUSED: &[&str] = &[
     "INSERT INTO participant (tenant_id, id, upload_id, added_at, anonymized_at) \
      SELECT tenant_id, id, upload_id, added_at, added_at FROM participant",
     "SELECT file_name FROM upload",
+    "SELECT accepted_at FROM upload",
     "UPDATE upload SET accepted_at = stored_at",
     "DELETE FROM tenant_run",
     "INSERT INTO tenant_run (tenant_id, id, period, state, due_at, purged) \

@@ -177,12 +177,12 @@ impl Daemon {
             let records = faults.get(&fault).copied().unwrap_or_default();
             metrics::record_faults(fault.name(), records);
             if records > 0 && self.record_faults.get(&fault) != Some(&records) {
+                let what = fault.words();
                 tracing::error!(
                     event = "record_faults_found",
                     class = fault.name(),
                     runs = records,
-                    "records of tenant-runs say what cannot be true: {}; see `retentiond verify`",
-                    fault.words()
+                    "records of tenant-runs say what cannot be true: {what}; see `retentiond verify`"
                 );
             }
         }

@@ -125,8 +125,33 @@ impl Roles {
         execute(&self.administrator, &[renamed]).await;
     }
 
+    /// What an earlier version gave, and the way in the files' headers to take it away.
+    async fn upgrade(&self, database: &Scratch, as_owner: &DatabaseConnection) {
+        let service = &self.service.name;
+        let (role, revoke) = match database.backend() {
+            Backend::Postgres => (
+                service.clone(),
+                format!("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {service}"),
+            ),
+            _ => (
+                format!("{service}@'%'"),
+                format!("REVOKE ALL PRIVILEGES, GRANT OPTION FROM {service}@'%'"),
+            ),
+        };
+        let tables = ["participant_metadata", "invitation", "upload", "tenant_run"];
+        let given =
+            tables.map(|table| format!("GRANT SELECT, INSERT, UPDATE ON {table} TO {role}"));
+        execute(as_owner, &given).await;
+        let by = match database.backend() {
+            Backend::Postgres => as_owner,
+            _ => &self.administrator,
+        };
+        execute(by, &[revoke]).await;
+    }
+
     /// Gives the service its rights, as the owner; twice, which does no harm.
     pub(super) async fn grant(&self, database: &Scratch, as_owner: &DatabaseConnection) {
+        self.upgrade(database, as_owner).await;
         let grants = match database.backend() {
             Backend::Postgres => POSTGRES_GRANTS,
             _ => MARIADB_GRANTS,
