@@ -19,6 +19,7 @@ mod m20261127_000006_index_queued_invitations;
 mod m20261128_000007_record_zone_rules;
 mod m20261128_000010_record_undated_and_refused;
 mod m20261128_000011_record_server_and_orphans;
+mod m20261128_000012_keep_completed_runs;
 mod steps;
 
 /// All migrations, oldest first.
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000007_record_zone_rules::Migration),
             Box::new(m20261128_000010_record_undated_and_refused::Migration),
             Box::new(m20261128_000011_record_server_and_orphans::Migration),
+            Box::new(m20261128_000012_keep_completed_runs::Migration),
         ]
     }
 }

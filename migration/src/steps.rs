@@ -66,6 +66,13 @@ impl<'a> Steps<'a> {
         self.manager.execute(update).await
     }
 
+    /// What only PostgreSQL has words for. All migrations are one transaction there.
+    pub(crate) async fn execute_on_postgres(&self, statement: &str) -> Result<(), DbErr> {
+        let connection = self.manager.get_connection();
+        connection.execute_unprepared(statement).await?;
+        Ok(())
+    }
+
     /// What we made before has exactly the columns that we are about to make: later migrations have not
     /// been here yet.
     async fn refuse_a_table_of_others(&self, table: &TableCreateStatement) -> Result<(), DbErr> {

@@ -8,6 +8,7 @@ use crate::daemon::listener;
 use crate::daemon::service::{self, Parts, ServeError};
 use crate::daemon::wakeup::Source;
 use crate::domain::gap::GAP;
+use crate::domain::record::Fault;
 use crate::engine::error::{failure_classes, retry_classes};
 use crate::engine::stage::Stage;
 use crate::engine::throttle::Reason;
@@ -61,6 +62,7 @@ async fn serve_logged(
         throttle_reasons: &Reason::ALL.map(Reason::name),
         measured_reasons: &Reason::MEASURED.map(Reason::name),
         block_reasons: &[GAP],
+        record_faults: &Fault::OF_LOOK.map(Fault::name),
         wakeup_sources: &Source::ALL.map(Source::name),
     })
     .map_err(|_| Failure::failed("the metrics were started twice"))?;

@@ -48,6 +48,7 @@ fn print_tables(found: &[Verification]) -> Result<(), Failure> {
         "unrecorded",
         "mismatches",
         "undated",
+        "records",
         "verdict",
     ]);
     for tenant in found {
@@ -59,10 +60,11 @@ fn print_tables(found: &[Verification]) -> Result<(), Failure> {
             tenant.late.to_string(),
             tenant.orphans.to_string(),
             tenant.empty_uploads.to_string(),
-            tenant.queued_invitations.to_string(),
+            (tenant.queued_invitations + tenant.queued_for_unsubscribed).to_string(),
             tenant.unrecorded.to_string(),
             tenant.record_mismatches.to_string(),
             tenant.undated.to_string(),
+            tenant.record_faults.len().to_string(),
             if tenant.ok { "ok" } else { "NOT OK" }.to_owned(),
         ]);
     }

@@ -163,6 +163,7 @@ impl Audit {
         metrics::overdue(Stage::Anonymize.name(), sum(|found| found.anonymize));
         metrics::overdue(Stage::Purge.name(), sum(|found| found.purge));
         metrics::undated(sum(|found| found.undated));
+        metrics::queued_for_unsubscribed(sum(|found| found.queued_for_unsubscribed));
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A turn never waits for the database: whatever does is a chore in a task of its own, or a worker.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::SharedClock;
 use crate::config::{Config, ConfigError, HttpConfig, LogFormat};
+use crate::domain::record::Fault;
 use crate::engine::open::OpenError;
 use crate::engine::report::Outcome;
 use crate::ids::SharedIds;
@@ -159,6 +161,7 @@ pub async fn serve(parts: Parts) -> Result<(), ServeError> {
         tenants_by_state: Vec::new(),
         has_progressed: false,
         blocked_by_gap: 0,
+        record_faults: BTreeMap::new(),
     };
     let outcome = daemon.run(rings, signals).await;
     // Kept until now, so that probes see a service that is stopping and not one that is gone.
@@ -230,6 +233,8 @@ struct Daemon {
     has_progressed: bool,
     /// How many runs waited for somebody to confirm them, at the last look (S13).
     blocked_by_gap: usize,
+    /// S14: what was wrong with records at the last look.
+    record_faults: BTreeMap<Fault, u64>,
 }
 
 impl Daemon {

@@ -11,7 +11,7 @@
 //! - [`subject`]: what belongs to a participant, and [`counts`] of what was done with it.
 //! - [`email`] and [`suppression`]: how somebody who unsubscribed is recognised again; [`address`]: whether
 //!   a text is one address and nothing else, [`email_value`]: whom mail to any other text may reach.
-//! - [`run_state`]: where a tenant-run stands.
+//! - [`run_state`]: where a tenant-run stands; [`record`]: what its record can say.
 //! - [`window`]: the time of day in which work may be done.
 
 pub mod address;
@@ -26,6 +26,7 @@ pub mod gap;
 pub mod invisible;
 pub mod period;
 pub mod policy;
+pub mod record;
 pub mod run_state;
 pub mod subject;
 pub mod suppression;

@@ -103,7 +103,7 @@ impl Period {
     }
 
     /// The month in which `date` lies.
-    fn containing(date: NaiveDate) -> Self {
+    pub(super) fn containing(date: NaiveDate) -> Self {
         // A clock that shows the year 200000 must not overflow; it is pinned to the calendar's end.
         let year = date.year().clamp(0, 9999);
         let month_index = i32::try_from(date.month0()).expect("month0 is at most 11");

@@ -14,6 +14,7 @@ use crate::domain::cutoff::Cutoffs;
 use crate::domain::email_value::EmailValue;
 use crate::domain::period::{Period, Zone};
 use crate::domain::policy::Terms;
+use crate::domain::record::MonthsCome;
 use crate::domain::suppression::{Suppressed, TenantHasher};
 use crate::store::batches::{self, BatchRecord};
 use crate::store::leases::{Cursor, Lease};
@@ -79,6 +80,8 @@ pub(super) struct BatchFailure {
     pub(super) error: EngineError,
     /// What it had selected; `None` = nothing yet.
     pub(super) selected: Option<Selected>,
+    /// What it did, if it came to its COMMIT.
+    pub(super) counts: Option<Counts>,
 }
 
 /// The rows of a batch.
@@ -99,7 +102,7 @@ pub(super) async fn erase_batch(
     page: Page<'_>,
     batch_id: Uuid,
 ) -> Result<Option<Batch>, BatchFailure> {
-    let mut selected = None;
+    let (mut selected, mut counts) = (None, None);
     let outcome = async {
         let transaction = engine.database.begin("erasing a batch").await?;
         match batch_in(
@@ -115,6 +118,7 @@ pub(super) async fn erase_batch(
         {
             // A constraint that is deferred speaks up here.
             Ok(batch) => {
+                counts = batch.as_ref().map(|batch| batch.counts);
                 transaction.commit().await?;
                 Ok(batch)
             }
@@ -126,7 +130,11 @@ pub(super) async fn erase_batch(
         }
     }
     .await;
-    outcome.map_err(|error| BatchFailure { error, selected })
+    outcome.map_err(|error| BatchFailure {
+        error,
+        selected,
+        counts,
+    })
 }
 
 async fn batch_in(
@@ -267,14 +275,17 @@ pub(super) async fn cutoffs_in_force(
         "SELECT clock.database_now, policy.version, policy.anonymize_after_months, \
          policy.retain_months, \
          (SELECT COUNT(*) FROM tenant_run WHERE tenant_id = :tenant AND period > :period \
-          AND state = 'completed' \
+          AND state = 'completed' AND (period <= :begun OR period <= {month_begun}) \
           AND (due_at <= :host OR due_at <= clock.database_now)) AS newer \
          FROM (SELECT {} AS database_now) AS clock \
          LEFT JOIN policy ON policy.tenant_id = :tenant AND policy.version = \
          (SELECT MAX(version) FROM policy WHERE tenant_id = :tenant \
           AND effective_from <= :host AND effective_from <= clock.database_now)",
-        transaction.dialect().now()
+        transaction.dialect().now(),
+        month_begun = transaction.dialect().month_begun_by("clock.database_now"),
     );
+    // What says that it is of a month that has not begun anywhere, by either clock, forbids nothing (S12).
+    let begun = MonthsCome::by(host).begun.to_string();
     let row = transaction
         .row::<BatchContext>(
             &sql,
@@ -282,6 +293,7 @@ pub(super) async fn cutoffs_in_force(
                 ("tenant", run.lease.tenant.0.into()),
                 ("period", run.period.to_string().into()),
                 ("host", host.into()),
+                ("begun", begun.into()),
             ],
         )
         .await?

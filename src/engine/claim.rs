@@ -12,16 +12,18 @@ use uuid::Uuid;
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::period::{Period, Zone, due_instant};
 use crate::domain::policy::{Version, version_at};
+use crate::domain::record::{Fault, Named};
 use crate::domain::run_state::RunState;
 use crate::store::leases::Lease;
 use crate::store::requirements::Requirement;
 use crate::store::runs::End;
 use crate::store::{Disposition, StoreError, Transaction, policies, runs, tenants};
+use crate::telemetry::metrics;
 
 use super::batch::ClaimedRun;
 use super::context::{Engine, database_now, require};
 use super::due::Candidate;
-use super::error::EngineError;
+use super::error::{EngineError, PINNED_CUTOFFS};
 use super::failure::failure_of;
 use super::gap::gap_of;
 use super::turns::Rank;
@@ -168,15 +170,32 @@ async fn claim_in(
         return Ok(Attempt::of(Claim::Superseded { newer }));
     }
     let existing = runs::find(transaction, candidate.tenant, candidate.period).await?;
+    let versions = policies::versions(transaction, candidate.tenant).await?;
+    let fault = match (&existing, &versions) {
+        (Some(run), Ok(versions)) => pinned_fault(run, versions),
+        _ => None,
+    };
     if let Some(run) = &existing
         && run.state == RunState::Completed.name()
     {
-        return Ok(Attempt::of(Claim::AlreadyCompleted(Box::new(run.clone()))));
+        let Some(fault) = fault else {
+            return Ok(Attempt::of(Claim::AlreadyCompleted(Box::new(run.clone()))));
+        };
+        begin_anew(transaction, candidate, run, fault).await?;
     }
-    if let Some(newest) = gap_of(engine, transaction, candidate, existing.as_ref(), latest).await? {
+    let believed = existing.as_ref().filter(|_| fault.is_none());
+    if let Some(newest) = gap_of(engine, transaction, candidate, believed, latest).await? {
         return Ok(Attempt::of(Claim::Gap { newest }));
     }
-    let versions = policies::versions(transaction, candidate.tenant).await??;
+    let versions = versions?;
+    if let Some(fault) = fault
+        && existing
+            .as_ref()
+            .is_some_and(|run| run.state != RunState::Completed.name())
+    {
+        // A later cutoff could erase people too early, and an earlier one would leave them there for good.
+        return Err(EngineError::PinnedCutoffs { fault });
+    }
     let ruling = ruling_version(&versions, existing.as_ref(), candidate.due_at);
     let run = ensure_run(engine, transaction, candidate, existing, ruling.is_some()).await?;
     if run.state == RunState::Completed.name() {
@@ -279,7 +298,12 @@ async fn ensure_run(
     has_policy: bool,
 ) -> Result<tenant_run::Model, EngineError> {
     if let Some(run) = existing {
-        return Ok(run);
+        if run.state != RunState::Completed.name() {
+            return Ok(run);
+        }
+        // It was begun anew.
+        let run = runs::find(transaction, candidate.tenant, candidate.period).await?;
+        return run.ok_or(EngineError::LeaseLost);
     }
     let state = if has_policy {
         RunState::Pending
@@ -371,10 +395,44 @@ pub async fn record_failed_claim(
     let run = runs::find(&transaction, candidate.tenant, candidate.period).await?;
     if let Some(run) = &run {
         let end = End::Failed(failure_of(error, run.id, run.attempts));
-        runs::finish_unclaimed(&transaction, candidate.tenant, run.id, &end).await?;
+        if matches!(error, EngineError::PinnedCutoffs { .. }) {
+            runs::finish_abandoned(&transaction, candidate.tenant, run.id, &end).await?;
+        } else {
+            runs::finish_unclaimed(&transaction, candidate.tenant, run.id, &end).await?;
+        }
     }
     transaction.commit().await?;
     Ok(run.map(|run| run.id))
+}
+
+/// S14: what is wrong with the version and the cutoffs that a run's record names.
+pub(super) fn pinned_fault(run: &tenant_run::Model, versions: &[Version]) -> Option<Fault> {
+    let version = Named::of(run.policy_version, versions);
+    runs::record_of(run, version)?.pinned_fault()
+}
+
+/// S14: a record that says that its run is completed, by a policy version or by cutoffs that cannot be its
+/// own, is no proof that anything was done. Its month is owed as if nobody had recorded anything, and done
+/// with the cutoffs that the calendar gives.
+async fn begin_anew(
+    transaction: &Transaction,
+    candidate: &Candidate,
+    run: &tenant_run::Model,
+    fault: Fault,
+) -> Result<(), EngineError> {
+    runs::begin_anew(transaction, run).await?;
+    metrics::failed(PINNED_CUTOFFS);
+    let what = fault.words();
+    tracing::error!(
+        event = "record_not_believed",
+        tenant = candidate.slug,
+        period = %candidate.period,
+        run_id = %run.id,
+        class = fault.name(),
+        "the record says that the run is completed, and cannot be true: {what}; the run is done now, \
+         and somebody should find out who wrote the record"
+    );
+    Ok(())
 }
 
 /// P9: the version that rules a period: what is pinned, or what a claim would pin. None when that
@@ -385,9 +443,12 @@ pub fn ruling_version<'a>(
     run: Option<&tenant_run::Model>,
     due_at: DateTime<Utc>,
 ) -> Option<&'a Version> {
-    match run.and_then(|run| run.policy_version) {
-        Some(pinned) => versions.iter().find(|version| version.number == pinned),
-        None => version_at(versions, due_at),
-    }
-    .filter(|version| !version.terms.is_empty())
+    let pinned = run
+        .and_then(|run| run.policy_version)
+        .and_then(|pinned| versions.iter().find(|version| version.number == pinned))
+        .filter(|version| !version.terms.is_empty());
+    // A record that names a version that is not there, or sets nothing, is not believed (S14).
+    pinned
+        .or_else(|| version_at(versions, due_at))
+        .filter(|version| !version.terms.is_empty())
 }

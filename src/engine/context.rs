@@ -125,6 +125,13 @@ impl Engine {
         Ok(earlier_clock(host, database)?)
     }
 
+    /// S7: largest difference of the two clocks.
+    #[must_use]
+    pub fn skew_max(&self) -> TimeDelta {
+        // A limit too long for chrono is no limit.
+        TimeDelta::from_std(self.clock_skew_max).unwrap_or(TimeDelta::MAX)
+    }
+
     /// Reads both clocks; see [`Engine::now`].
     ///
     /// # Errors

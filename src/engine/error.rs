@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::clocks::ClockOutOfRange;
 use crate::domain::policy::PolicyError;
+use crate::domain::record::Fault;
 use crate::domain::zone::ZoneFault;
 use crate::store::requirements::Unmet;
 use crate::store::{Disposition, ErrorClass, StoreError};
@@ -59,6 +60,16 @@ pub enum EngineError {
     /// The tenant's zone cannot be had.
     #[error("the tenant's time zone cannot be used, and nothing is erased by it: {0}")]
     TimeZone(#[from] ZoneFault),
+    /// S14: what a run's record has pinned is not what its month and its policy version give.
+    #[error(
+        "what the run's record has pinned is not believed, and nothing is erased by it: {}; somebody \
+         other than retentiond has written it, see docs/runbooks/retentiond-record-not-believed.md",
+        fault.words()
+    )]
+    PinnedCutoffs {
+        /// What is wrong with it.
+        fault: Fault,
+    },
     /// More or fewer rows were written than selected.
     #[error(
         "{stage}: {selected} rows were selected and {written} written; the batch was rolled back"
@@ -127,11 +138,14 @@ pub const PANIC: &str = "panic";
 /// Class of a time zone that cannot be had.
 pub const TIME_ZONE: &str = "time_zone";
 
+/// Class of a record that is not believed.
+pub const PINNED_CUTOFFS: &str = "pinned_cutoffs";
+
 /// Class of a look at what is owed with a keyring that is not the database's.
 pub const KEYRING: &str = "keyring";
 
 /// Classes of the engine's own errors that a run can fail with.
-const OWN_CLASSES: [&str; 15] = [
+const OWN_CLASSES: [&str; 16] = [
     "database_replaced",
     "commits_waiting",
     "replication_source",
@@ -143,6 +157,7 @@ const OWN_CLASSES: [&str; 15] = [
     "clock",
     "policy",
     TIME_ZONE,
+    PINNED_CUTOFFS,
     "mismatch",
     "not_eligible",
     "leftover",
@@ -189,6 +204,7 @@ impl EngineError {
             Self::ClockOutOfRange(_) | Self::ClockWentBack { .. } => "clock",
             Self::Policy(_) => "policy",
             Self::TimeZone(_) => TIME_ZONE,
+            Self::PinnedCutoffs { .. } => PINNED_CUTOFFS,
             Self::Mismatch { .. } => "mismatch",
             Self::NotEligible { .. } => "not_eligible",
             Self::Leftover { .. } => "leftover",
@@ -305,6 +321,9 @@ mod tests {
                 due_at: DateTime::<Utc>::UNIX_EPOCH,
             },
             EngineError::NotEligible { stage },
+            EngineError::PinnedCutoffs {
+                fault: Fault::Cutoffs,
+            },
             EngineError::Mismatch {
                 stage,
                 selected: 2,

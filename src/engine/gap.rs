@@ -75,7 +75,7 @@ pub(super) async fn withhold(
     let of_database = of_tenants.values().max().copied();
     let pinned: HashSet<(TenantId, Period)> = standings
         .iter()
-        .filter(|standing| standing.is_pinned)
+        .filter(|standing| standing.is_pinned && standing.record.pinned_fault().is_none())
         .map(|standing| (standing.tenant, standing.period))
         .collect();
     let waits = |candidate: &mut Candidate| {

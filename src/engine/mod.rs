@@ -35,6 +35,7 @@ pub mod partition;
 pub mod pass;
 pub mod plan;
 pub mod reclaim;
+pub mod records;
 pub mod recount;
 pub mod refused;
 pub mod report;

@@ -6,12 +6,15 @@ use entity::tenant_run;
 
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::policy::version_at;
+use crate::domain::record::Named;
 use crate::domain::run_state::RunState;
 use crate::store::{Transaction, policies, runs};
 
+use super::claim::{pinned_fault, ruling_version};
 use super::context::{Engine, database_now};
 use super::due::Candidate;
 use super::error::EngineError;
+use super::records;
 use super::recount;
 use super::stage::Stage;
 
@@ -26,6 +29,8 @@ pub struct Overdue {
     pub late: u64,
     /// E13: without a real date; they never go until somebody sets it.
     pub undated: u64,
+    /// U5: invitations that are still queued for people who unsubscribed.
+    pub queued_for_unsubscribed: u64,
 }
 
 /// Counts what the completed `run` should have erased, under the cutoffs that hold now (P10), apart
@@ -42,7 +47,10 @@ pub async fn of_run(
 ) -> Result<Overdue, EngineError> {
     let now = engine.now(engine.clock.now(), database_now(transaction).await?)?;
     let cutoffs = cutoffs_that_hold(transaction, candidate, run, now).await?;
-    let since: DateTime<Utc> = run.started_at.unwrap_or(run.due_at);
+    // A record that says that it began long ago would make everybody late, and nobody overdue (S14).
+    let since = runs::record_of(run, Named::None).map_or(candidate.due_at, |record| {
+        record.began_at(engine.skew_max())
+    });
     let mut found = Overdue {
         undated: recount::undated(transaction, candidate.tenant, now).await?,
         ..Overdue::default()
@@ -80,10 +88,17 @@ pub(super) async fn cutoffs_that_hold(
 ) -> Result<Cutoffs, EngineError> {
     let zone = candidate.zone()?;
     let versions = policies::versions(transaction, candidate.tenant).await??;
-    let pinned = Cutoffs {
+    let mut pinned = Cutoffs {
         anonymize: run.anonymize_cutoff,
         purge: run.purge_cutoff,
     };
+    if pinned_fault(run, &versions).is_some() {
+        // What the record says is not believed (S14); this is what it should say.
+        pinned = ruling_version(&versions, Some(run), candidate.due_at)
+            .map_or_else(Cutoffs::default, |ruling| {
+                Cutoffs::of(candidate.period, zone, &ruling.terms)
+            });
+    }
     Ok(version_at(&versions, now).map_or(pinned, |current| {
         pinned.older_of(Cutoffs::of(candidate.period, zone, &current.terms))
     }))
@@ -100,12 +115,14 @@ pub async fn of_candidate(engine: &Engine, candidate: &Candidate) -> Result<Over
         .begin_read("counting what is overdue")
         .await?;
     let run = runs::find(&transaction, candidate.tenant, candidate.period).await?;
-    let found = match &run {
+    let mut found = match &run {
         Some(run) if run.state == RunState::Completed.name() => {
             of_run(engine, &transaction, candidate, run).await?
         }
         _ => Overdue::default(),
     };
+    found.queued_for_unsubscribed =
+        records::queued_for_unsubscribed(&transaction, candidate).await?;
     transaction.rollback().await?;
     Ok(found)
 }

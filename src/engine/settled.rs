@@ -2,15 +2,17 @@
 //! period is done takes as many statements as one over ten.
 //!
 //! Nothing is decided here that a claim would decide otherwise. What is looked for is a completed run,
-//! which nothing reopens, and of which a claim writes nothing; whatever else there is goes to the claim,
-//! which looks again under the run's lock. (Of a tenant without a policy it records the gaps.)
+//! of which a claim writes nothing; whatever else there is goes to the claim, which looks again under the
+//! run's lock, and so does a record that cannot be true (S14). (Of a tenant without a policy the claim
+//! records the gaps.)
 
 use std::collections::HashMap;
 
 use entity::tenant_run;
 
+use crate::domain::record::Named;
 use crate::ids::TenantId;
-use crate::store::standing;
+use crate::store::{runs, standing};
 
 use super::context::{Engine, database_now};
 use super::due::Candidate;
@@ -36,6 +38,7 @@ pub(super) async fn settled(
     let (host, database) = (engine.clock.now(), database_now(&transaction).await?);
     let now = engine.now(host, database)?;
     let completed = standing::completed(&transaction, oldest, newest, host.max(database)).await?;
+    let terms = standing::terms_of_completed(&transaction, oldest, newest).await?;
     transaction.rollback().await?;
     let mut completed: HashMap<i64, _> = completed
         .into_iter()
@@ -48,8 +51,18 @@ pub(super) async fn settled(
             run.period == candidate.period.to_string()
                 && candidate.due_at <= now
                 && candidate.zone.is_ok()
+                && is_believed(run, &terms)
         })?;
         Some((candidate.tenant, run))
     });
     Ok(settled.collect())
+}
+
+/// Whether what the record has pinned can be its month's.
+fn is_believed(run: &tenant_run::Model, terms: &HashMap<(TenantId, i32), Named>) -> bool {
+    let version = run.policy_version.map_or(Named::None, |number| {
+        let known = terms.get(&(TenantId(run.tenant_id), number));
+        known.copied().unwrap_or(Named::Unknown)
+    });
+    runs::record_of(run, version).is_some_and(|record| record.pinned_fault().is_none())
 }

@@ -279,15 +279,18 @@ async fn batch_with_retry(
                 .batch_rows_max(engine.lease_duration, engine.turns.workers()),
         );
         let started = Instant::now();
-        let BatchFailure { error, selected } =
-            match batch::erase_batch(engine, run, stage, page, batch_id).await {
-                Ok(None) => return Ok(Step::Empty),
-                Ok(Some(batch)) => {
-                    size.committed(batch.rows, started.elapsed());
-                    return Ok(Step::Committed(batch));
-                }
-                Err(failure) => failure,
-            };
+        let BatchFailure {
+            error,
+            selected,
+            counts,
+        } = match batch::erase_batch(engine, run, stage, page, batch_id).await {
+            Ok(None) => return Ok(Step::Empty),
+            Ok(Some(batch)) => {
+                size.committed(batch.rows, started.elapsed());
+                return Ok(Step::Committed(batch));
+            }
+            Err(failure) => failure,
+        };
         // What another attempt may mend by itself is narrowed only when no attempt is left.
         let pause = match error.disposition() {
             Disposition::SkipTenant | Disposition::Stop => None,
@@ -335,8 +338,10 @@ async fn batch_with_retry(
         };
         with_heartbeat(engine, run, pause).await?;
         if error.leaves_commit_unknown()
-            && let Some(batch) = find_committed(engine, run, stage, batch_id).await?
+            && let Some(mut batch) = find_committed(engine, run, stage, batch_id).await?
         {
+            // How many hashes were new is on record for the run alone (S15).
+            batch.counts.suppressions = counts.map_or(0, |counts| counts.suppressions);
             return Ok(Step::Committed(batch));
         }
     }

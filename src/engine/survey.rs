@@ -11,6 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::period::{Period, ScheduleHour, Zone, due_instant};
 use crate::domain::policy::{Version, version_at};
+use crate::domain::record::Fault;
 use crate::domain::run_state::RunState;
 use crate::ids::TenantId;
 use crate::store::leases::WAIT_MAX;
@@ -59,6 +60,8 @@ pub struct Findings {
     pub last_ended: Option<DateTime<Utc>>,
     /// Rows without their participant, of all tenants, as their newest runs last counted them.
     pub orphans: u64,
+    /// S14: runs whose records say what cannot be true, by what is wrong with them.
+    pub faults: BTreeMap<Fault, u64>,
     /// Tenants whose newest due period is completed.
     pub completed: Vec<Candidate>,
     /// The time zones in use, by name.
@@ -94,6 +97,7 @@ pub async fn survey(engine: &Engine) -> Result<Survey, EngineError> {
     // S12: a record of a month that has not come by either clock says nothing about this one.
     let latest = host.max(database);
     let standings = standing::since(&transaction, oldest, latest).await?;
+    let due = due_periods(&all);
     let policies = policies::versions_of_unruled(&transaction, oldest).await?;
     let mut findings = judge(
         all,
@@ -103,6 +107,7 @@ pub async fn survey(engine: &Engine) -> Result<Survey, EngineError> {
         now,
         database,
     );
+    findings.faults = faults(&standings, &due, latest, engine.skew_max());
     let owed = &mut findings.owed;
     findings.blocked_by_gap = withhold(engine, &transaction, owed, &standings, latest).await?;
     if findings.owed.len() > engine.tenants_at_a_time {
@@ -149,8 +154,12 @@ pub fn judge(
     now: DateTime<Utc>,
     database_now: DateTime<Utc>,
 ) -> Findings {
+    let due = due_periods(&all);
     let mut newest: HashMap<TenantId, &Standing> = HashMap::with_capacity(all.len());
     for standing in standings {
+        if is_of_the_future(standing, &due) {
+            continue;
+        }
         newest
             .entry(standing.tenant)
             .and_modify(|known| {
@@ -173,6 +182,8 @@ pub fn judge(
         let state = match (&verdict, state) {
             // The month that superseded it has not come yet.
             (Verdict::Owed, RunState::Superseded) => RunState::Pending,
+            // Not believed (S14).
+            (Verdict::Owed, RunState::Completed) => RunState::Pending,
             _ => state,
         };
         *findings.states.entry(state.name()).or_default() += 1;
@@ -218,6 +229,43 @@ pub fn judge(
     findings
 }
 
+/// The newest due period of each tenant.
+fn due_periods(all: &[Candidate]) -> HashMap<TenantId, Period> {
+    let due = |candidate: &Candidate| (candidate.tenant, candidate.period);
+    all.iter().map(due).collect()
+}
+
+/// S12: whether the run's month has not come yet. What is due by the calendar has, whatever its record says.
+fn is_of_the_future(standing: &Standing, due: &HashMap<TenantId, Period>) -> bool {
+    standing.is_of_the_future && due.get(&standing.tenant) != Some(&standing.period)
+}
+
+/// S14: what is wrong with the records, each counted once by whatever is wrong with it. Records of months to come
+/// that a claim has set aside are as they should be (S12).
+fn faults(
+    standings: &[Standing],
+    due: &HashMap<TenantId, Period>,
+    latest: DateTime<Utc>,
+    skew_max: TimeDelta,
+) -> BTreeMap<Fault, u64> {
+    let mut counted = BTreeMap::new();
+    for standing in standings {
+        let found = if !is_of_the_future(standing, due) {
+            let mut found = standing.record.time_faults(latest, skew_max);
+            found.extend(standing.record.pinned_fault());
+            found
+        } else if standing.state == RunState::Pending && !standing.is_pinned {
+            Vec::new()
+        } else {
+            vec![Fault::FutureMonth]
+        };
+        for fault in found {
+            *counted.entry(fault).or_default() += 1;
+        }
+    }
+    counted
+}
+
 /// Of two runs of a tenant, the one that decides: the newest that was not superseded.
 fn is_newer(one: &Standing, other: &Standing) -> bool {
     let rank = |standing: &Standing| (standing.state != RunState::Superseded, standing.period);
@@ -238,6 +286,8 @@ fn verdict(
         return Verdict::Done;
     }
     match run.state {
+        // A record that cannot be true is no proof that anything was done (S14).
+        RunState::Completed if run.record.pinned_fault().is_some() => Verdict::Owed,
         RunState::Completed => Verdict::Done,
         // Every newer run that counts would have been chosen instead: it was superseded by a month that
         // has not come yet (S12).

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use crate::domain::counts::Counts;
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::period::Period;
 use crate::domain::policy::version_at;
+use crate::domain::record::Fault;
 use crate::domain::run_state::RunState;
 use crate::domain::subject::CHILD_TABLES;
-use crate::store::{Dialect, Transaction, batches, policies, runs};
+use crate::store::{Transaction, batches, policies, runs};
 
 use super::context::{Engine, database_now};
 use super::due::{Candidate, Scope, UnknownTenants, look};
@@ -16,6 +16,7 @@ use super::error::EngineError;
 use super::gap::gap_of;
 use super::overdue;
 use super::partition::{self, Partition};
+use super::records::{self, RecordFinding};
 use super::recount;
 
 /// What `verify` found out about one tenant and period.
@@ -40,6 +41,12 @@ pub struct Verification {
     pub empty_uploads: u64,
     /// Invitations still queued for an anonymized participant.
     pub queued_invitations: u64,
+    /// U5: invitations still queued for somebody who unsubscribed.
+    pub queued_for_unsubscribed: u64,
+    /// S14: what cannot be true in the tenant's records.
+    pub record_faults: Vec<RecordFinding>,
+    /// Hashes of unsubscribed people of a normalisation that there is not.
+    pub unusable_suppressions: u64,
     /// Anonymized participants whose batch is not on record, or more of them than it recorded.
     pub unrecorded: u64,
     /// Counts of the run's record that differ from the sum of its batches.
@@ -71,6 +78,9 @@ impl Verification {
             orphans: 0,
             empty_uploads: 0,
             queued_invitations: 0,
+            queued_for_unsubscribed: 0,
+            record_faults: Vec::new(),
+            unusable_suppressions: 0,
             unrecorded: 0,
             record_mismatches: 0,
             undated: 0,
@@ -121,6 +131,7 @@ async fn verify_one(engine: &Engine, candidate: &Candidate) -> Result<Verificati
         state: run.as_ref().map(|run| run.state.clone()),
         empty_uploads: recount::empty_uploads(&transaction, candidate.tenant).await?,
         queued_invitations: queued_invitations(&transaction, candidate).await?,
+        queued_for_unsubscribed: records::queued_for_unsubscribed(&transaction, candidate).await?,
         unrecorded: unrecorded(&transaction, candidate).await?,
         ..Verification::empty(candidate)
     };
@@ -134,6 +145,7 @@ async fn verify_one(engine: &Engine, candidate: &Candidate) -> Result<Verificati
     found.participants = partition::count(&transaction, candidate.tenant, cutoffs, now).await?;
     found.undated = found.participants.undated;
     future_records(engine, &transaction, candidate, &mut found).await?;
+    forged_records(engine, &transaction, candidate, &mut found).await?;
     for table in CHILD_TABLES {
         found.orphans += recount::orphans(&transaction, candidate.tenant, table).await?;
     }
@@ -143,7 +155,8 @@ async fn verify_one(engine: &Engine, candidate: &Candidate) -> Result<Verificati
             found.overdue_anonymize = overdue.anonymize;
             found.overdue_purge = overdue.purge;
             found.late = overdue.late;
-            found.record_mismatches = record_mismatches(&transaction, candidate, run).await?;
+            let sums = batches::sums(&transaction, candidate.tenant).await?;
+            found.record_mismatches = records::differing_counts(run, &sums);
         }
         Some(run) if run.state == RunState::NoPolicy.name() => {
             let versions = policies::versions(&transaction, candidate.tenant).await??;
@@ -192,6 +205,10 @@ async fn future_records(
         return Ok(());
     };
     found.future_records = u64::try_from(records.len()).unwrap_or(u64::MAX);
+    let not_set_aside = records.iter().filter(|record| !record.is_set_aside);
+    let findings =
+        not_set_aside.map(|record| RecordFinding::new(Fault::FutureMonth, record.period));
+    found.record_faults.extend(findings);
     let what = if records.len() == 1 {
         format!("a record of {}, whose due instant lies", first.period)
     } else {
@@ -241,10 +258,7 @@ async fn queued_invitations(
 async fn unrecorded(transaction: &Transaction, candidate: &Candidate) -> Result<u64, EngineError> {
     let excess = "CASE WHEN data.n > COALESCE(batches.n, 0) THEN data.n - COALESCE(batches.n, 0) \
                   ELSE 0 END";
-    let integer = match transaction.dialect() {
-        Dialect::MariaDb => "SIGNED",
-        _ => "BIGINT",
-    };
+    let integer = transaction.dialect().integer();
     let sql = format!(
         "SELECT CAST(SUM({excess}) AS {integer}) AS n FROM \
          (SELECT anonymized_at, COUNT(*) AS n FROM participant WHERE tenant_id = :tenant \
@@ -259,22 +273,40 @@ async fn unrecorded(transaction: &Transaction, candidate: &Candidate) -> Result<
     Ok(u64::try_from(count).unwrap_or_default())
 }
 
-async fn record_mismatches(
+/// S14: records that somebody else must have written, and unsubscriptions that are gone.
+async fn forged_records(
+    engine: &Engine,
     transaction: &Transaction,
     candidate: &Candidate,
-    run: &entity::tenant_run::Model,
-) -> Result<u64, EngineError> {
-    let mut batches = Counts::default();
-    for stage in batches::totals(transaction, candidate.tenant, run.id).await? {
-        batches += stage.counts;
+    found: &mut Verification,
+) -> Result<(), EngineError> {
+    let latest = engine.clock.now().max(database_now(transaction).await?);
+    let versions = policies::versions(transaction, candidate.tenant).await??;
+    let judged = records::judge(engine, transaction, candidate, &versions, latest).await?;
+    for finding in &judged.findings {
+        // Said by another finding.
+        let is_said = finding.class == Fault::Batches && finding.period == candidate.period;
+        if !is_said {
+            found.findings.push(finding.sentence.clone());
+        }
     }
-    let recorded = runs::counts_of(run).columns();
-    let differing = recorded
-        .iter()
-        .zip(batches.columns())
-        .filter(|((_, recorded), (_, summed))| recorded != summed)
-        .count();
-    Ok(u64::try_from(differing).unwrap_or(u64::MAX))
+    found.record_faults.extend(judged.findings);
+    found.notes.extend(judged.notes);
+    let stored = records::suppressions(transaction, candidate).await?;
+    found.unusable_suppressions = u64::try_from(stored.unusable).unwrap_or_default();
+    if stored.recorded > 0 && stored.stored == 0 {
+        found.findings.push(format!(
+            "the runs recorded {} new hashes of unsubscribed people, and none is stored: somebody deleted them",
+            stored.recorded
+        ));
+    } else if stored.stored < stored.recorded {
+        found.notes.push(format!(
+            "the runs recorded {} new hashes of unsubscribed people, and {} are stored: right if people came \
+             back since a key was rotated, and otherwise somebody deleted some",
+            stored.recorded, stored.stored
+        ));
+    }
+    Ok(())
 }
 
 fn describe(found: &mut Verification) {
@@ -295,6 +327,15 @@ fn describe(found: &mut Verification) {
         (
             found.queued_invitations,
             "invitations are still queued for anonymized participants",
+        ),
+        (
+            found.queued_for_unsubscribed,
+            "invitations are still queued for people who unsubscribed",
+        ),
+        (
+            found.unusable_suppressions,
+            "hashes of unsubscribed people are of a normalisation that there is not, so nobody is \
+             recognised by them",
         ),
         (
             found.unrecorded,

@@ -1,5 +1,7 @@
 //! The ledger: what each committed batch did, written in the transaction that did it.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{DbErr, FromQueryResult, QueryResult};
 use uuid::Uuid;
@@ -13,6 +15,9 @@ use super::transaction::Transaction;
 
 /// Adds what a batch did to the run's record, and records the batch itself. What was reclaimed
 /// before does not count for what this batch erased.
+///
+/// Hashes are counted by the run alone (S15): whoever reads the records must not see in which batch a new one
+/// came, and so whose it may be.
 ///
 /// # Errors
 ///
@@ -32,15 +37,16 @@ pub async fn record(transaction: &Transaction, batch: &BatchRecord<'_>) -> Resul
     for (name, count) in &counted {
         values.push((name, i64::try_from(*count).unwrap_or(i64::MAX).into()));
     }
+    let of_batch = |name: &str| match name {
+        "suppressions" => "0".to_owned(),
+        name => format!(":{name}"),
+    };
     let names = || counted.iter().map(|(name, _)| *name);
     let sql = format!(
         "INSERT INTO run_batch (tenant_id, run_id, id, slice, stage, written_at, cutoff, {}) \
          VALUES (:tenant, :run, :id, :slice, :stage, :written_at, :cutoff, {})",
         names().collect::<Vec<_>>().join(", "),
-        names()
-            .map(|name| format!(":{name}"))
-            .collect::<Vec<_>>()
-            .join(", ")
+        names().map(of_batch).collect::<Vec<_>>().join(", ")
     );
     transaction.execute(&sql, &values).await?;
     let sql = format!(
@@ -115,17 +121,7 @@ pub async fn totals(
     tenant: TenantId,
     run_id: Uuid,
 ) -> Result<Vec<StageTotals>, StoreError> {
-    let sums = Counts::default()
-        .columns()
-        .iter()
-        .map(|(name, _)| match transaction.dialect() {
-            // SUM of BIGINT is a DECIMAL on the servers.
-            Dialect::Sqlite => format!("SUM({name}) AS {name}"),
-            Dialect::Postgres => format!("SUM({name})::bigint AS {name}"),
-            Dialect::MariaDb => format!("CAST(SUM({name}) AS SIGNED) AS {name}"),
-        })
-        .collect::<Vec<_>>()
-        .join(", ");
+    let sums = sums_of_counts(transaction.dialect());
     let sql = format!(
         "SELECT stage, COUNT(*) AS batches, {sums} FROM run_batch \
          WHERE tenant_id = :tenant AND run_id = :run GROUP BY stage ORDER BY stage"
@@ -133,6 +129,54 @@ pub async fn totals(
     transaction
         .rows(&sql, &[("tenant", tenant.0.into()), ("run", run_id.into())])
         .await
+}
+
+/// `SUM(column) AS column`, of each count.
+fn sums_of_counts(dialect: Dialect) -> String {
+    // SUM of BIGINT is a DECIMAL on the servers.
+    let sums: Vec<String> = Counts::default()
+        .columns()
+        .iter()
+        .map(|(name, _)| format!("CAST(SUM({name}) AS {}) AS {name}", dialect.integer()))
+        .collect();
+    sums.join(", ")
+}
+
+/// What the batches of each of the tenant's runs recorded, by column, as it is stored: somebody may have stored
+/// what is no count.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn sums(
+    transaction: &Transaction,
+    tenant: TenantId,
+) -> Result<HashMap<Uuid, Vec<(&'static str, i64)>>, StoreError> {
+    let sums = sums_of_counts(transaction.dialect());
+    let sql =
+        format!("SELECT run_id, {sums} FROM run_batch WHERE tenant_id = :tenant GROUP BY run_id");
+    let rows = transaction
+        .rows::<Sums>(&sql, &[("tenant", tenant.0.into())])
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.run_id, row.sums)).collect())
+}
+
+struct Sums {
+    run_id: Uuid,
+    sums: Vec<(&'static str, i64)>,
+}
+
+impl FromQueryResult for Sums {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        let columns = Counts::default().columns();
+        let sums = columns
+            .into_iter()
+            .map(|(name, _)| Ok((name, row.try_get(prefix, name)?)));
+        Ok(Self {
+            run_id: row.try_get(prefix, "run_id")?,
+            sums: sums.collect::<Result<_, DbErr>>()?,
+        })
+    }
 }
 
 /// How many participants the run's batches of the last `seconds` took, by the database's clock.

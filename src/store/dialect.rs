@@ -61,6 +61,30 @@ impl Dialect {
         }
     }
 
+    /// The type to which a sum is cast: of whole numbers it is a DECIMAL on the servers.
+    #[must_use]
+    pub fn integer(self) -> &'static str {
+        match self {
+            Self::MariaDb => "SIGNED",
+            Self::Postgres | Self::Sqlite => "BIGINT",
+        }
+    }
+
+    /// The newest month that has begun anywhere on Earth by the instant `instant`; see
+    /// [`crate::domain::record::MonthsCome`].
+    #[must_use]
+    pub fn month_begun_by(self, instant: &str) -> String {
+        match self {
+            Self::Postgres => {
+                format!("to_char(({instant} + interval '15 hours') AT TIME ZONE 'UTC', 'YYYY-MM')")
+            }
+            Self::MariaDb => {
+                format!("CONVERT(DATE_FORMAT({instant} + INTERVAL 15 HOUR, '%Y-%m') USING utf8mb4)")
+            }
+            Self::Sqlite => format!("strftime('%Y-%m', {instant}, '+15 hours')"),
+        }
+    }
+
     /// The server that executes the statement, as it names itself: address, database, and on the servers what
     /// tells one from another of the same address. At most 255 characters.
     #[must_use]

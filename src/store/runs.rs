@@ -10,9 +10,12 @@ use uuid::Uuid;
 use crate::domain::counts::Counts;
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::period::Period;
+use crate::domain::record::{MonthsCome, Named, Record};
 use crate::domain::run_state::RunState;
 use crate::domain::zone::Release;
 use crate::ids::TenantId;
+
+use sea_orm::Value;
 
 use super::dialect::Dialect;
 use super::error::StoreError;
@@ -20,7 +23,9 @@ use super::transaction::Transaction;
 
 mod end;
 
-pub use end::{End, Failure, RefusedRecord, finish, finish_unclaimed, finish_without_policy};
+pub use end::{
+    End, Failure, RefusedRecord, finish, finish_abandoned, finish_unclaimed, finish_without_policy,
+};
 
 /// The run of a tenant for a period, if there is one.
 ///
@@ -85,8 +90,22 @@ pub async fn list(
     transaction.run(query.all(transaction.orm())).await
 }
 
-/// The newest period for which the tenant has a run in one of `states`, of those that were due by
-/// `due_by`: the later of the two clocks (S12).
+/// S12: the run's month has come. `due_at` is asked only where that can be true at all: whoever forges a record
+/// of a month far ahead forges its due instant, too. The parameters are those of [`come_by`].
+const HAS_COME: &str = "(period <= :come_due OR (period <= :come_begun AND due_at <= :come_at))";
+
+/// The parameters of [`HAS_COME`]; `latest` is the later of the two clocks.
+fn come_by(latest: DateTime<Utc>) -> [(&'static str, Value); 3] {
+    let come = MonthsCome::by(latest);
+    [
+        ("come_due", come.due.to_string().into()),
+        ("come_begun", come.begun.to_string().into()),
+        ("come_at", latest.into()),
+    ]
+}
+
+/// The newest period for which the tenant has a run in one of `states`, of those whose month has come by
+/// `latest`: the later of the two clocks (S12).
 ///
 /// # Errors
 ///
@@ -95,7 +114,7 @@ pub async fn newest_period(
     transaction: &Transaction,
     tenant: TenantId,
     states: &[RunState],
-    due_by: DateTime<Utc>,
+    latest: DateTime<Utc>,
 ) -> Result<Option<Period>, StoreError> {
     let names: Vec<String> = states
         .iter()
@@ -104,10 +123,11 @@ pub async fn newest_period(
     // Not through the entity: on MariaDB it binds a TIMESTAMP, which ends in 2038.
     let sql = format!(
         "SELECT MAX(period) AS period FROM tenant_run WHERE tenant_id = :tenant \
-         AND state IN ({}) AND due_at <= :due_by",
+         AND state IN ({}) AND {HAS_COME}",
         names.join(", ")
     );
-    let parameters = [("tenant", tenant.0.into()), ("due_by", due_by.into())];
+    let mut parameters = vec![("tenant", tenant.0.into())];
+    parameters.extend(come_by(latest));
     let newest = transaction.row::<NewestPeriod>(&sql, &parameters).await?;
     Ok(newest.and_then(NewestPeriod::read))
 }
@@ -126,39 +146,40 @@ impl NewestPeriod {
 /// States of a run after which its month is settled: it was done, or there was nothing to do.
 const SETTLED: &str = "('completed', 'no_policy')";
 
-/// S13: the newest settled period of any tenant, of those that were due by `due_by`.
+/// S13: the newest settled period of any tenant, of those that have come by `latest`.
 ///
 /// # Errors
 ///
 /// The database's.
 pub async fn newest_settled_of_all(
     transaction: &Transaction,
-    due_by: DateTime<Utc>,
+    latest: DateTime<Utc>,
 ) -> Result<Option<Period>, StoreError> {
     let sql = format!(
-        "SELECT period FROM tenant_run WHERE state IN {SETTLED} AND due_at <= :due_by \
+        "SELECT period FROM tenant_run WHERE state IN {SETTLED} AND {HAS_COME} \
          ORDER BY period DESC LIMIT 1"
     );
-    let parameters = [("due_by", due_by.into())];
-    let newest = transaction.row::<NewestPeriod>(&sql, &parameters).await?;
+    let newest = transaction
+        .row::<NewestPeriod>(&sql, &come_by(latest))
+        .await?;
     Ok(newest.and_then(NewestPeriod::read))
 }
 
-/// S13: the newest settled period of each tenant that has one, of those that were due by `due_by`.
+/// S13: the newest settled period of each tenant that has one, of those that have come by `latest`.
 ///
 /// # Errors
 ///
 /// The database's.
 pub async fn newest_settled(
     transaction: &Transaction,
-    due_by: DateTime<Utc>,
+    latest: DateTime<Utc>,
 ) -> Result<HashMap<TenantId, Period>, StoreError> {
     let sql = format!(
         "SELECT tenant_id, MAX(period) AS period FROM tenant_run WHERE state IN {SETTLED} \
-         AND due_at <= :due_by GROUP BY tenant_id"
+         AND {HAS_COME} GROUP BY tenant_id"
     );
     let rows = transaction
-        .rows::<NewestSettled>(&sql, &[("due_by", due_by.into())])
+        .rows::<NewestSettled>(&sql, &come_by(latest))
         .await?;
     Ok(rows
         .into_iter()
@@ -172,7 +193,7 @@ struct NewestSettled {
     period: String,
 }
 
-/// S12: the tenant's records whose due instant comes after `now`, the later of the two clocks, oldest
+/// S12: the tenant's records of months that have not come by `latest`, the later of the two clocks, oldest
 /// first.
 ///
 /// # Errors
@@ -181,12 +202,15 @@ struct NewestSettled {
 pub async fn of_the_future(
     transaction: &Transaction,
     tenant: TenantId,
-    now: DateTime<Utc>,
+    latest: DateTime<Utc>,
 ) -> Result<Vec<FutureRecord>, StoreError> {
-    let sql = "SELECT period, state, policy_version FROM tenant_run WHERE tenant_id = :tenant \
-               AND due_at > :now ORDER BY period";
-    let parameters = [("tenant", tenant.0.into()), ("now", now.into())];
-    let rows = transaction.rows::<FutureRow>(sql, &parameters).await?;
+    let sql = format!(
+        "SELECT period, state, policy_version FROM tenant_run WHERE tenant_id = :tenant \
+         AND NOT {HAS_COME} ORDER BY period"
+    );
+    let mut parameters = vec![("tenant", tenant.0.into())];
+    parameters.extend(come_by(latest));
+    let rows = transaction.rows::<FutureRow>(&sql, &parameters).await?;
     Ok(rows
         .into_iter()
         .filter_map(|row| {
@@ -214,10 +238,19 @@ struct FutureRow {
     policy_version: Option<i32>,
 }
 
-/// S12: sets the tenant's records aside whose due instant comes after `now`, the later of the two clocks.
-/// A clock was wrong when they were made. They become pending, with nothing pinned, so that their months
-/// are done in their time; whoever still works on one loses its lease. What their batches did stays on
-/// record. Returns how many there were.
+/// What a record that is begun anew forgets. What its batches did stays on record.
+const FORGET: &str = "state = 'pending', policy_version = NULL, anonymize_cutoff = NULL, \
+     purge_cutoff = NULL, started_at = NULL, finished_at = NULL, retry_at = NULL, failure_class = NULL, \
+     failure_code = NULL, failure_stage = NULL, failure_row_id = NULL, failure_constraint = NULL, \
+     failure_rows = NULL, undated = NULL, tzdata_release = NULL";
+
+/// S12: sets the tenant's records aside of months that have not come by `latest`, the later of the two
+/// clocks. A clock was wrong when they were made. They become pending, with nothing pinned, so that their
+/// months are done in their time; whoever still works on one loses its lease. What their batches did stays
+/// on record. Returns how many there were.
+///
+/// A completed one is left alone as soon as its month has begun anywhere on Earth: its cutoffs are the right
+/// ones, and there is no way out of `completed` from then on (S15).
 ///
 /// # Errors
 ///
@@ -225,32 +258,97 @@ struct FutureRow {
 pub async fn set_aside_future(
     transaction: &Transaction,
     tenant: TenantId,
-    now: DateTime<Utc>,
+    latest: DateTime<Utc>,
 ) -> Result<u64, StoreError> {
-    let parameters = [("tenant", tenant.0.into()), ("now", now.into())];
-    let set_aside = transaction
-        .execute(
-            "UPDATE tenant_run SET state = 'pending', policy_version = NULL, \
-             anonymize_cutoff = NULL, purge_cutoff = NULL, started_at = NULL, finished_at = NULL, \
-             retry_at = NULL, failure_class = NULL, failure_code = NULL, failure_stage = NULL, \
-             failure_row_id = NULL, failure_constraint = NULL, failure_rows = NULL, undated = NULL, \
-             tzdata_release = NULL WHERE tenant_id = :tenant AND due_at > :now \
-             AND (state <> 'pending' OR policy_version IS NOT NULL)",
-            &parameters,
-        )
-        .await?;
+    let mut parameters = vec![("tenant", tenant.0.into())];
+    parameters.extend(come_by(latest));
+    let set_aside = format!(
+        "UPDATE tenant_run SET {FORGET} WHERE tenant_id = :tenant AND NOT {HAS_COME} \
+         AND (state <> 'pending' OR policy_version IS NOT NULL) \
+         AND (state <> 'completed' OR period > :come_begun)"
+    );
+    let set_aside = transaction.execute(&set_aside, &parameters).await?;
     if set_aside > 0 {
-        transaction
-            .execute(
-                "UPDATE run_lease SET token = NULL, holder = NULL, expires_at = NULL, \
-                 renewals = renewals + 1, cursor_stage = NULL, cursor_added_at = NULL, \
-                 cursor_id = NULL WHERE tenant_id = :tenant AND run_id IN \
-                 (SELECT id FROM tenant_run WHERE tenant_id = :tenant AND due_at > :now)",
-                &parameters,
-            )
-            .await?;
+        let release = format!(
+            "UPDATE run_lease SET token = NULL, holder = NULL, expires_at = NULL, \
+             renewals = renewals + 1, cursor_stage = NULL, cursor_added_at = NULL, \
+             cursor_id = NULL WHERE tenant_id = :tenant AND run_id IN \
+             (SELECT id FROM tenant_run WHERE tenant_id = :tenant AND NOT {HAS_COME})"
+        );
+        transaction.execute(&release, &parameters).await?;
     }
     Ok(set_aside)
+}
+
+/// S14: begins a run anew whose record says that it is completed and cannot be: it names no policy version
+/// that sets a period, or has cutoffs that are not its month's. Its counts stay, and so do its batches. The
+/// statement itself looks that it is still as it was `seen`.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn begin_anew(
+    transaction: &Transaction,
+    seen: &tenant_run::Model,
+) -> Result<(), StoreError> {
+    let same = |column: &str| match transaction.dialect() {
+        Dialect::Postgres => format!("{column} IS NOT DISTINCT FROM :{column}"),
+        Dialect::MariaDb => format!("{column} <=> :{column}"),
+        Dialect::Sqlite => format!("{column} IS :{column}"),
+    };
+    let sql = format!(
+        "UPDATE tenant_run SET {FORGET} WHERE tenant_id = :tenant AND id = :run \
+         AND state = 'completed' AND {} AND {} AND {}",
+        same("policy_version"),
+        same("anonymize_cutoff"),
+        same("purge_cutoff")
+    );
+    transaction
+        .execute(
+            &sql,
+            &[
+                ("tenant", seen.tenant_id.into()),
+                ("run", seen.id.into()),
+                ("policy_version", seen.policy_version.into()),
+                ("anonymize_cutoff", seen.anonymize_cutoff.into()),
+                ("purge_cutoff", seen.purge_cutoff.into()),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// The tenant's newest runs whose months have come by `latest`, newest first. `due` has, whatever its record
+/// says.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn newest(
+    transaction: &Transaction,
+    tenant: TenantId,
+    due: Period,
+    latest: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<tenant_run::Model>, StoreError> {
+    let come = MonthsCome::by(latest);
+    let runs = transaction
+        .run(
+            tenant_run::Entity::find()
+                .filter(tenant_run::Column::TenantId.eq(tenant.0))
+                .filter(tenant_run::Column::Period.lte(come.begun.to_string()))
+                .order_by_desc(tenant_run::Column::Period)
+                .limit(limit)
+                .all(transaction.orm()),
+        )
+        .await?;
+    // What is no period of ours is nothing to be judged by the calendar.
+    let has_come = |run: &tenant_run::Model| {
+        run.period
+            .parse()
+            .is_ok_and(|period| period == due || come.includes(period, run.due_at))
+    };
+    Ok(runs.into_iter().filter(has_come).collect())
 }
 
 /// The newest period before `period` for which the tenant has a run, whatever its state.
@@ -355,7 +453,7 @@ pub async fn start(
          policy_version = COALESCE(policy_version, :version), \
          attempts = attempts + 1, server = {server}, started_at = COALESCE(started_at, {now}), \
          finished_at = NULL, retry_at = NULL \
-         WHERE tenant_id = :tenant AND id = :run"
+         WHERE tenant_id = :tenant AND id = :run AND state <> 'completed'"
     );
     transaction
         .execute(
@@ -437,23 +535,55 @@ pub async fn supersede_before(
     transaction.execute(&sql, &parameters).await
 }
 
+/// What the record says, to be compared with the calendar; `version` is the policy version that it names. `None`
+/// = its month or its state is none of ours.
+#[must_use]
+pub fn record_of(run: &tenant_run::Model, version: Named) -> Option<Record> {
+    Some(Record {
+        period: run.period.parse().ok()?,
+        state: run.state.parse().ok()?,
+        due_at: run.due_at,
+        version,
+        pinned: Cutoffs {
+            anonymize: run.anonymize_cutoff,
+            purge: run.purge_cutoff,
+        },
+        attempts: run.attempts,
+        started_at: run.started_at,
+        finished_at: run.finished_at,
+    })
+}
+
+/// The counts of a run's record, with their columns, as they are stored: somebody may have stored what is no
+/// count.
+#[must_use]
+pub fn stored_counts_of(run: &tenant_run::Model) -> Vec<(&'static str, i64)> {
+    let stored = [
+        run.anonymized,
+        run.purged,
+        run.suppressions,
+        run.unhashable,
+        run.invitations_expired,
+        run.uploads_removed,
+        run.participant_metadata_purged,
+        run.answer_purged,
+        run.conversation_message_purged,
+        run.invitation_purged,
+    ];
+    let columns = Counts::default().columns();
+    columns
+        .into_iter()
+        .zip(stored)
+        .map(|((name, _), stored)| (name, stored))
+        .collect()
+}
+
 /// The counts of a run's record.
 #[must_use]
 pub fn counts_of(run: &tenant_run::Model) -> Counts {
-    let count = |stored: i64| u64::try_from(stored).unwrap_or_default();
-    Counts {
-        anonymized: count(run.anonymized),
-        purged: count(run.purged),
-        suppressions: count(run.suppressions),
-        unhashable: count(run.unhashable),
-        invitations_expired: count(run.invitations_expired),
-        uploads_removed: count(run.uploads_removed),
-        children_purged: [
-            run.participant_metadata_purged,
-            run.answer_purged,
-            run.conversation_message_purged,
-            run.invitation_purged,
-        ]
-        .map(count),
+    let mut counts = Counts::default();
+    for ((_, count), (_, stored)) in counts.columns_mut().into_iter().zip(stored_counts_of(run)) {
+        *count = u64::try_from(stored).unwrap_or_default();
     }
+    counts
 }

@@ -9,7 +9,9 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, Value};
 use uuid::Uuid;
 
+use crate::domain::cutoff::Cutoffs;
 use crate::domain::period::Period;
+use crate::domain::record::{MonthsCome, Named, Record};
 use crate::domain::run_state::RunState;
 use crate::ids::TenantId;
 
@@ -28,8 +30,12 @@ pub struct Standing {
     pub period: Period,
     /// Its state.
     pub state: RunState,
+    /// S12: its month has not come yet, so it forbids nothing.
+    pub is_of_the_future: bool,
     /// It has been claimed, and has pinned a policy version.
     pub is_pinned: bool,
+    /// What it says, to be compared with the calendar.
+    pub record: Record,
     /// Of a failed run: when it is to be taken up again, by the database's clock.
     pub retry_at: Option<DateTime<Utc>>,
     /// Rows without their participant that it found when they were last counted.
@@ -40,8 +46,9 @@ pub struct Standing {
     pub lease_expires_at: Option<DateTime<Utc>>,
 }
 
-/// The runs of `oldest` and of newer periods, of all tenants, that were due by `due_by`: the later of the
-/// two clocks (S12).
+/// The runs of `oldest` and of newer periods, of all tenants, with the terms of the policy versions that they
+/// name. Those of months that have not come are marked as such (S12); `latest` is the later of the two
+/// clocks.
 ///
 /// # Errors
 ///
@@ -49,33 +56,50 @@ pub struct Standing {
 pub async fn since(
     transaction: &Transaction,
     oldest: Period,
-    due_by: DateTime<Utc>,
+    latest: DateTime<Utc>,
 ) -> Result<Vec<Standing>, StoreError> {
     let rows = transaction
         .rows::<StandingRow>(
             "SELECT tenant_run.tenant_id, tenant_run.id, tenant_run.period, tenant_run.state, \
              tenant_run.policy_version, tenant_run.retry_at, tenant_run.finished_at, tenant_run.orphans, \
-             run_lease.expires_at \
+             tenant_run.due_at, tenant_run.anonymize_cutoff, tenant_run.purge_cutoff, \
+             tenant_run.started_at, tenant_run.attempts, policy.version AS known_version, \
+             policy.anonymize_after_months, policy.retain_months, run_lease.expires_at \
              FROM tenant_run LEFT JOIN run_lease ON run_lease.tenant_id = tenant_run.tenant_id \
              AND run_lease.run_id = tenant_run.id AND run_lease.slice = 0 \
              AND run_lease.token IS NOT NULL AND tenant_run.state = 'running' \
-             WHERE tenant_run.period >= :oldest AND tenant_run.due_at <= :due_by",
-            &[
-                ("oldest", oldest.to_string().into()),
-                ("due_by", due_by.into()),
-            ],
+             LEFT JOIN policy ON policy.tenant_id = tenant_run.tenant_id \
+             AND policy.version = tenant_run.policy_version \
+             WHERE tenant_run.period >= :oldest",
+            &[("oldest", oldest.to_string().into())],
         )
         .await?;
+    let come = MonthsCome::by(latest);
     // What is no period or state of ours was stored by somebody else, and is nothing to work on.
     Ok(rows
         .into_iter()
         .filter_map(|row| {
+            let (period, state) = (row.period.parse().ok()?, row.state.parse().ok()?);
             Some(Standing {
                 tenant: TenantId(row.tenant_id),
                 run_id: row.id,
-                period: row.period.parse().ok()?,
-                state: row.state.parse().ok()?,
+                period,
+                state,
+                is_of_the_future: !come.includes(period, row.due_at),
                 is_pinned: row.policy_version.is_some(),
+                record: Record {
+                    period,
+                    state,
+                    due_at: row.due_at,
+                    version: row.version(),
+                    pinned: Cutoffs {
+                        anonymize: row.anonymize_cutoff,
+                        purge: row.purge_cutoff,
+                    },
+                    attempts: row.attempts,
+                    started_at: row.started_at,
+                    finished_at: row.finished_at,
+                },
                 retry_at: row.retry_at,
                 orphans: row
                     .orphans
@@ -89,7 +113,7 @@ pub async fn since(
 }
 
 /// The newest run of each tenant, if it is of a period from `oldest` to `newest` and is completed. Runs
-/// that were due after `due_by`, the later of the two clocks, count for nothing (S12).
+/// of months that have not come by `latest`, the later of the two clocks, count for nothing (S12).
 ///
 /// # Errors
 ///
@@ -98,17 +122,18 @@ pub async fn completed(
     transaction: &Transaction,
     oldest: Period,
     newest: Period,
-    due_by: DateTime<Utc>,
+    latest: DateTime<Utc>,
 ) -> Result<Vec<tenant_run::Model>, StoreError> {
+    let come = MonthsCome::by(latest);
     // Bound as the column's type is: on MariaDB a TIMESTAMP would end in 2038.
     let due_by: Value = match transaction.dialect() {
-        Dialect::MariaDb => due_by.naive_utc().into(),
-        _ => due_by.into(),
+        Dialect::MariaDb => latest.naive_utc().into(),
+        _ => latest.into(),
     };
     // The ORM has no word for a column of a table under another name.
-    let mark = match transaction.dialect() {
-        Dialect::Postgres => "$1",
-        _ => "?",
+    let marks = match transaction.dialect() {
+        Dialect::Postgres => ["$1", "$2", "$3"],
+        _ => ["?", "?", "?"],
     };
     transaction
         .run(
@@ -119,13 +144,50 @@ pub async fn completed(
                     format!(
                         "NOT EXISTS (SELECT 1 FROM tenant_run AS newer \
                          WHERE newer.tenant_id = tenant_run.tenant_id \
-                         AND newer.period > tenant_run.period AND newer.due_at <= {mark})"
+                         AND newer.period > tenant_run.period AND (newer.period <= {} OR \
+                         (newer.period <= {} AND newer.due_at <= {})))",
+                        marks[0], marks[1], marks[2]
                     ),
-                    [due_by],
+                    [
+                        come.due.to_string().into(),
+                        come.begun.to_string().into(),
+                        due_by,
+                    ],
                 ))
                 .all(transaction.orm()),
         )
         .await
+}
+
+/// The terms of the policy versions that the completed runs of periods from `oldest` to `newest` name, by
+/// tenant and number.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn terms_of_completed(
+    transaction: &Transaction,
+    oldest: Period,
+    newest: Period,
+) -> Result<HashMap<(TenantId, i32), Named>, StoreError> {
+    let rows = transaction
+        .rows::<TermsRow>(
+            "SELECT DISTINCT policy.tenant_id, policy.version, policy.anonymize_after_months, \
+             policy.retain_months FROM tenant_run JOIN policy \
+             ON policy.tenant_id = tenant_run.tenant_id AND policy.version = tenant_run.policy_version \
+             WHERE tenant_run.state = 'completed' AND tenant_run.period >= :oldest \
+             AND tenant_run.period <= :newest",
+            &[
+                ("oldest", oldest.to_string().into()),
+                ("newest", newest.to_string().into()),
+            ],
+        )
+        .await?;
+    let terms = |row: TermsRow| {
+        let named = Named::stored(row.anonymize_after_months, row.retain_months);
+        ((TenantId(row.tenant_id), row.version), named)
+    };
+    Ok(rows.into_iter().map(terms).collect())
 }
 
 /// When the newest period before `period` that was completed for every tenant that had a run of it
@@ -188,10 +250,7 @@ async fn last_finished(
 ///
 /// The database's.
 pub async fn sizes(transaction: &Transaction) -> Result<HashMap<TenantId, i64>, StoreError> {
-    let integer = match transaction.dialect() {
-        Dialect::MariaDb => "SIGNED",
-        _ => "BIGINT",
-    };
+    let integer = transaction.dialect().integer();
     let sql = format!(
         "SELECT tenant_id, CAST(SUM(row_count) AS {integer}) AS n FROM upload GROUP BY tenant_id"
     );
@@ -209,10 +268,37 @@ struct StandingRow {
     period: String,
     state: String,
     policy_version: Option<i32>,
+    due_at: DateTime<Utc>,
+    anonymize_cutoff: Option<DateTime<Utc>>,
+    purge_cutoff: Option<DateTime<Utc>>,
+    started_at: Option<DateTime<Utc>>,
+    attempts: i32,
+    known_version: Option<i32>,
+    anonymize_after_months: Option<i32>,
+    retain_months: Option<i32>,
     retry_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
     orphans: Option<i64>,
     expires_at: Option<DateTime<Utc>>,
+}
+
+impl StandingRow {
+    /// The version that it names, with its terms.
+    fn version(&self) -> Named {
+        match (self.policy_version, self.known_version) {
+            (None, _) => Named::None,
+            (Some(_), None) => Named::Unknown,
+            (Some(_), Some(_)) => Named::stored(self.anonymize_after_months, self.retain_months),
+        }
+    }
+}
+
+#[derive(FromQueryResult)]
+struct TermsRow {
+    tenant_id: i64,
+    version: i32,
+    anonymize_after_months: Option<i32>,
+    retain_months: Option<i32>,
 }
 
 #[derive(FromQueryResult)]

@@ -47,6 +47,8 @@ const LIMITS_UNMEASURED: &str = "retention_limits_unmeasured";
 const ERRORS: &str = "retention_errors_total";
 const OVERDUE_PARTICIPANTS: &str = "retention_overdue_participants";
 const UNDATED_PARTICIPANTS: &str = "retention_undated_participants";
+const QUEUED_FOR_UNSUBSCRIBED: &str = "retention_queued_for_unsubscribed_invitations";
+const RECORD_FAULTS: &str = "retention_record_faults";
 const ORPHAN_ROWS: &str = "retention_orphan_rows";
 const LEASE_LOST: &str = "retention_lease_lost_total";
 const CLOCK_SKEW: &str = "retention_clock_skew_seconds";
@@ -87,6 +89,8 @@ pub struct Labels<'a> {
     pub measured_reasons: &'a [&'static str],
     /// What keeps a run from being claimed until somebody sees to it.
     pub block_reasons: &'a [&'static str],
+    /// What can be wrong with a run's record, as far as a look sees it.
+    pub record_faults: &'a [&'static str],
     /// What wakes the scheduler up.
     pub wakeup_sources: &'a [&'static str],
 }
@@ -265,6 +269,16 @@ fn describe() {
         "Participants without a real date in added_at, whom no run ever takes, of tenants whose newest due period is completed."
     );
     describe_gauge!(
+        QUEUED_FOR_UNSUBSCRIBED,
+        Unit::Count,
+        "Invitations still queued for people who unsubscribed, of tenants whose newest due period is completed."
+    );
+    describe_gauge!(
+        RECORD_FAULTS,
+        Unit::Count,
+        "Records of tenant-runs that cannot be true, of the newest due period and later ones, by what is wrong with them."
+    );
+    describe_gauge!(
         ORPHAN_ROWS,
         Unit::Count,
         "Rows of the child tables without their participant, as the newest run of each tenant last counted them."
@@ -329,6 +343,10 @@ fn register(labels: &Labels<'_>) {
         gauge!(RUN_PARTICIPANTS_LEFT, "stage" => *stage).set(0.0);
     }
     gauge!(UNDATED_PARTICIPANTS).set(0.0);
+    gauge!(QUEUED_FOR_UNSUBSCRIBED).set(0.0);
+    for fault in labels.record_faults {
+        gauge!(RECORD_FAULTS, "fault" => *fault).set(0.0);
+    }
     gauge!(ORPHAN_ROWS).set(0.0);
     gauge!(LAST_LOOK).set(0.0);
     for reason in labels.throttle_reasons {
@@ -472,6 +490,16 @@ pub fn overdue(stage: &'static str, participants: u64) {
 /// Participants without a real date.
 pub fn undated(participants: u64) {
     gauge!(UNDATED_PARTICIPANTS).set(exact(participants));
+}
+
+/// Invitations that are still queued for people who unsubscribed.
+pub fn queued_for_unsubscribed(invitations: u64) {
+    gauge!(QUEUED_FOR_UNSUBSCRIBED).set(exact(invitations));
+}
+
+/// So many records of tenant-runs have that fault.
+pub fn record_faults(fault: &'static str, records: u64) {
+    gauge!(RECORD_FAULTS, "fault" => fault).set(exact(records));
 }
 
 fn unix_seconds(instant: DateTime<Utc>) -> f64 {

@@ -39,7 +39,7 @@ async fn due(world: &World, period: &str, due_at: &str) {
         Backend::MariaDb => due_at.to_owned(),
     };
     world
-        .sql(&format!(
+        .rewrite(&format!(
             "UPDATE tenant_run SET due_at = '{due_at}' WHERE period = '{period}'"
         ))
         .await;
@@ -50,7 +50,7 @@ async fn due(world: &World, period: &str, due_at: &str) {
 async fn run_of_2038(world: &World, tenant: TenantId, newest: &str) {
     world.run().await;
     world
-        .sql(&format!(
+        .rewrite(&format!(
             "UPDATE tenant_run SET period = '2038-02' WHERE period = '{newest}'"
         ))
         .await;
@@ -114,7 +114,7 @@ on_every_database! {
         world.set_clock("2024-04-15T00:00:00Z");
         world.run_and_prove().await;
         // Its month has come: as February 2038 would, if somebody waited for it.
-        world.sql("UPDATE tenant_run SET period = '2024-05' WHERE period = '2038-02'").await;
+        world.rewrite("UPDATE tenant_run SET period = '2024-05' WHERE period = '2038-02'").await;
         due(&world, "2024-05", "2024-04-30 22:00:00").await;
         world.set_clock("2024-05-15T00:00:00Z");
         let victim = world.person(tenant, person("2024-03-20T12:00:00Z")).await;
@@ -141,7 +141,7 @@ on_every_database! {
             Backend::Postgres => "2038-02-01 00:01:00+00",
             Backend::MariaDb => "2038-02-01 00:01:00",
         };
-        world.sql(&format!("UPDATE tenant_run SET retry_at = '{far}'")).await;
+        world.rewrite(&format!("UPDATE tenant_run SET retry_at = '{far}'")).await;
         let owed = survey(&world.engine).await.expect("a survey").findings.owed.len();
         assert_eq!(owed, 1, "the retry of a failed run");
         // As a process that died in 2038 leaves its run.
@@ -161,7 +161,7 @@ on_every_database! {
                 tenant.0
             ))
             .await;
-        world.sql("UPDATE tenant_run SET state = 'running', retry_at = NULL").await;
+        world.rewrite("UPDATE tenant_run SET state = 'running', retry_at = NULL").await;
         let owed = survey(&world.engine).await.expect("a survey").findings.owed.len();
         assert_eq!(owed, 1, "the run of a holder that died");
         let entries = world.run().await;

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, NaiveTime, Utc};
 use entity::{policy, tenant, tenant_run};
 use retentiond::clock::FixedClock;
 use retentiond::config::DatabaseConfig;
+use retentiond::domain::period::{Months, Period};
 use retentiond::engine::due::Scope;
 use retentiond::engine::report::{Outcome, PassEntry};
 use retentiond::engine::survey::{Survey, survey};
@@ -42,6 +44,16 @@ const NONE: usize = usize::MAX;
 /// second. One that claims each of a thousand runs takes longer than this. What the release build
 /// takes is measured by `.ci/idle`.
 const PASS_MAX: Duration = Duration::from_secs(5);
+
+fn year() -> Months {
+    Months::try_from(12).expect("months")
+}
+
+fn cutoff(period: &str, months: Months) -> DateTime<Utc> {
+    let period: Period = period.parse().expect("a period");
+    let midnight = period.minus(months).nominal_date().and_time(NaiveTime::MIN);
+    midnight.and_utc()
+}
 
 /// A platform whose tenants 1 to `tenants` have nothing to do, every `unruled`th for want of a policy.
 async fn idle(scratch: Scratch, tenants: usize, unruled: usize) -> World {
@@ -87,6 +99,11 @@ async fn idle(scratch: Scratch, tenants: usize, unruled: usize) -> World {
             state: Set(state.to_owned()),
             due_at: Set(at(&format!("{period}-01T00:00:00Z"))),
             policy_version: Set((!is_unruled(id)).then_some(1)),
+            // What the calendar gives in UTC; other zones are not far from it.
+            anonymize_cutoff: Set((!is_unruled(id)).then(|| cutoff(period, Months::MIN))),
+            purge_cutoff: Set((!is_unruled(id)).then(|| cutoff(period, year()))),
+            attempts: Set(1),
+            started_at: Set((!is_unruled(id)).then(|| at(&format!("{period}-01T01:00:00Z")))),
             finished_at: Set((!is_unruled(id)).then(|| at(&format!("{period}-01T01:00:00Z")))),
             ..Default::default()
         }
@@ -195,7 +212,7 @@ on_every_database! {
         // Of those who were left alone, each that is owed a run after all gets one: of a policy that
         // was dated back, of a failure, of a gap, and of a zone that reaches the next month first.
         world.policy(TenantId(100), Some(1), Some(12), "2020-01-01T00:00:00Z").await;
-        world.sql("UPDATE tenant_run SET state = 'failed' WHERE tenant_id = 11 AND period = '2026-04'").await;
+        world.rewrite("UPDATE tenant_run SET state = 'failed' WHERE tenant_id = 11 AND period = '2026-04'").await;
         world.sql("DELETE FROM tenant_run WHERE tenant_id = 12 AND period = '2026-04'").await;
         world.sql("UPDATE tenant SET time_zone = 'Europe/Nowhere' WHERE id = 15").await;
         let slugs = |entries: &[PassEntry], wanted: fn(&Outcome) -> bool| {

@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::support::{Backend, Binary, Scratch, master_key, scratch};
 
+mod forgeries;
 mod guard;
 mod people;
 mod roles;
@@ -39,8 +40,14 @@ const REFUSED: &[&str] = &[
     "DELETE FROM tenant",
     "UPDATE participant SET added_at = stored_at",
     "UPDATE participant SET stored_at = added_at",
+    "INSERT INTO participant (tenant_id, id, upload_id, added_at, anonymized_at) \
+     SELECT tenant_id, id, upload_id, added_at, added_at FROM participant",
+    "SELECT file_name FROM upload",
+    "SELECT accepted_at FROM upload",
     "UPDATE upload SET accepted_at = stored_at",
     "DELETE FROM tenant_run",
+    "INSERT INTO tenant_run (tenant_id, id, period, state, due_at, purged) \
+     SELECT tenant_id, id, period, state, due_at, 1 FROM tenant_run",
     "UPDATE run_batch SET purged = 0",
     "DELETE FROM run_batch",
     "DELETE FROM run_lease",
@@ -52,6 +59,13 @@ const REFUSED: &[&str] = &[
     "DELETE FROM conversation_message",
     "UPDATE participant_metadata SET participant_id = participant_id",
     "DELETE FROM participant_metadata",
+    "SELECT value FROM participant_metadata",
+    "SELECT COUNT(*) FROM participant_metadata WHERE value = 'north'",
+    "SELECT send_at FROM invitation",
+    "SELECT sent_at FROM invitation",
+    "SELECT opened_at, clicked_at, bounced_at FROM invitation",
+    "UPDATE invitation SET participant_id = participant_id",
+    "UPDATE invitation SET send_at = send_at",
     "DELETE FROM invitation",
     "DELETE FROM seaql_migrations",
     "CREATE TABLE intruder (id BIGINT)",
@@ -59,10 +73,19 @@ const REFUSED: &[&str] = &[
     "TRUNCATE TABLE participant",
 ];
 
-/// On MariaDB a row cannot be added "unless it is there" without the right to update it.
+/// On MariaDB a row cannot be added "unless it is there" without the right to update what is inserted.
 const REFUSED_ON_POSTGRES: &[&str] = &[
+    "UPDATE suppression SET suppressed_month = '2020-01'",
+    "UPDATE tenant_run SET period = '2099-12'",
+    "UPDATE tenant_run SET due_at = due_at",
+    "UPDATE tenant_run SET id = id",
+    "UPDATE tenant_run SET tenant_id = tenant_id",
+    "UPDATE run_lease SET run_id = run_id",
+    "UPDATE run_lease SET slice = 1",
     "UPDATE suppression SET norm_version = 1",
+    "UPDATE suppression SET email_hmac = email_hmac",
     "UPDATE suppression_key SET check_value = check_value",
+    "UPDATE suppression_key SET key_id = key_id",
 ];
 
 fn time(text: &str) -> DateTime<Utc> {
@@ -82,8 +105,8 @@ async fn count(connection: &DatabaseConnection, table: &str) -> i64 {
         .expect("a count is a number")
 }
 
-/// The commands that erase, count and show, through the real binary.
-fn run_the_commands(url: &str) -> Binary {
+/// The real binary on that database, with a keyring.
+fn binary_of(url: &str) -> Binary {
     let binary = Binary::new().env("RETENTIOND__DATABASE__URL", url);
     let secret = hex::encode(master_key(90));
     std::fs::OpenOptions::new()
@@ -99,6 +122,12 @@ fn run_the_commands(url: &str) -> Binary {
             )
         })
         .expect("a keyring can be written");
+    binary
+}
+
+/// The commands that erase, count and show, through the real binary.
+fn run_the_commands(url: &str) -> Binary {
+    let binary = binary_of(url);
     let period = ["--period", "2024-04", "--output", "json"];
     let with = |command: &[&str]| -> serde_json::Value {
         let arguments: Vec<&str> = command.iter().chain(&period).copied().collect();

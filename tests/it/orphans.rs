@@ -122,7 +122,7 @@ on_every_database! {
         let world = example(scratch).await;
         world.run().await;
         // As an earlier attempt may have left it: the record says orphans, and there are some.
-        world.sql("UPDATE tenant_run SET state = 'failed', failure_class = 'orphans', orphans = 1").await;
+        world.rewrite("UPDATE tenant_run SET state = 'failed', failure_class = 'orphans', orphans = 1").await;
         for statement in an_orphan(world.scratch.backend()) {
             world.sql(statement).await;
         }
@@ -134,8 +134,8 @@ on_every_database! {
         assert_eq!(world.verify(None).await[0].orphans, 1);
         assert_eq!(world.number("SELECT orphans FROM tenant_run").await, 1);
         // Whatever it fails of next, it does not forget them; nor does the next month.
-        world.sql("UPDATE tenant_run SET failure_class = 'statement_timeout'").await;
-        world.sql("UPDATE tenant_run SET period = '2024-03', due_at = due_at").await;
+        world.rewrite("UPDATE tenant_run SET failure_class = 'statement_timeout'").await;
+        world.rewrite("UPDATE tenant_run SET period = '2024-03', due_at = due_at").await;
         let entries = world.run().await;
         assert!(
             matches!(entries[0].outcome, Outcome::Failed { failure_class: "orphans", .. }),
@@ -153,7 +153,7 @@ on_every_database! {
     async fn a_month_that_cannot_begin_forgets_no_orphans(scratch: Scratch) {
         let mut world = example(scratch).await;
         world.run().await;
-        world.sql("UPDATE tenant_run SET state = 'failed', failure_class = 'orphans', orphans = 7").await;
+        world.rewrite("UPDATE tenant_run SET state = 'failed', failure_class = 'orphans', orphans = 7").await;
         for statement in an_orphan(world.scratch.backend()) {
             world.sql(statement).await;
         }

@@ -219,7 +219,9 @@ async fn no_setting_of_a_mariadb_server_is_green_and_leaves_people() {
             };
             world.person(TenantId(tenant), person).await;
         }
-        world.sql("UPDATE tenant_run SET state = 'pending'").await;
+        world
+            .rewrite("UPDATE tenant_run SET state = 'pending'")
+            .await;
         world.sql(&format!("SET GLOBAL {setting}")).await;
         let ended = binary.run(&["run"]);
         assert_eq!(

@@ -134,7 +134,7 @@ on_every_database! {
         let none = binary.run(&["runs", "list", "--state", "dead"]).expect_code(2);
         assert!(none.stderr.contains("superseded"), "{}", none.stderr);
         // Somebody else holds the lease.
-        world.sql(&format!("UPDATE tenant_run SET state = 'running' WHERE tenant_id = {}", tenant.0)).await;
+        world.rewrite(&format!("UPDATE tenant_run SET state = 'running' WHERE tenant_id = {}", tenant.0)).await;
         let expiry = (SystemClock.now() + TimeDelta::hours(1)).format("%Y-%m-%dT%H:%M:%S");
         world.sql(&format!("UPDATE run_lease SET token = (SELECT id FROM tenant_run WHERE tenant_run.id = run_lease.run_id), expires_at = '{expiry}'")).await;
         binary.run(&["run", "--period", "2024-04", "--tenant", "example"]).expect_code(5);

@@ -422,7 +422,7 @@ on_every_database! {
         world.policy(tenant, Some(1), Some(120), "2023-01-01T00:00:00Z").await;
         let id = world.person(tenant, person("2024-02-15T12:00:00Z")).await.to_string();
         binary.run(&["run"]).expect_code(0);
-        world.sql("UPDATE tenant_run SET state = 'failed'").await;
+        world.rewrite("UPDATE tenant_run SET state = 'failed'").await;
         world.policy(tenant, Some(2), Some(120), "2023-01-01T00:00:00Z").await;
         let shown = call(&binary, &["participant", "show", &id]);
         assert_eq!(shown["policy_version"], 2);

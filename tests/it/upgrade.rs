@@ -44,8 +44,10 @@ async fn left_behind(scratch: &Scratch) {
         ),
         format!(
             "INSERT INTO policy (tenant_id, version, anonymize_after_months, retain_months, \
-             effective_from, created_at, created_by) VALUES (1, 1, 1, 12, {since}, {since}, 'before')",
-            since = time("2020-01-01 00:00:00")
+             effective_from, created_at, created_by) VALUES (1, 1, 2, 13, {since}, {since}, 'before'), \
+             (1, 2, 1, 12, {shorter}, {shorter}, 'before')",
+            since = time("2020-01-01 00:00:00"),
+            shorter = time("2024-04-01 12:00:00")
         ),
         format!(
             "INSERT INTO tenant_run (tenant_id, id, period, state, due_at, policy_version, \

@@ -1,5 +1,6 @@
 //! Looking at what is owed, and what follows from it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::config::Reclaim;
 use crate::domain::gap::GAP;
+use crate::domain::record::Fault;
 use crate::engine::due::Candidate;
 use crate::engine::reclaim;
 use crate::engine::report::Outcome;
@@ -100,6 +102,7 @@ impl Daemon {
             say(source, findings.owed.len());
         }
         self.report_gap(&findings.blocked_by_gap);
+        self.report_faults(findings.faults);
         findings.owed = self.admit(findings.owed);
         let Some(workers) = &mut self.workers else {
             return;
@@ -166,6 +169,24 @@ impl Daemon {
             );
         }
         self.health.set(Check::Gap, Some(problem));
+    }
+
+    /// S14: says what is wrong with records that somebody else must have written.
+    fn report_faults(&mut self, faults: BTreeMap<Fault, u64>) {
+        for fault in Fault::OF_LOOK {
+            let records = faults.get(&fault).copied().unwrap_or_default();
+            metrics::record_faults(fault.name(), records);
+            if records > 0 && self.record_faults.get(&fault) != Some(&records) {
+                let what = fault.words();
+                tracing::error!(
+                    event = "record_faults_found",
+                    class = fault.name(),
+                    runs = records,
+                    "records of tenant-runs say what cannot be true: {what}; see `retentiond verify`"
+                );
+            }
+        }
+        self.record_faults = faults;
     }
 
     /// A run has ended, whatever its end was.

@@ -1,6 +1,11 @@
-use super::*;
-use crate::domain::policy::Terms;
+use chrono::NaiveTime;
 use uuid::Uuid;
+
+use super::*;
+use crate::domain::cutoff::Cutoffs;
+use crate::domain::period::Months;
+use crate::domain::policy::Terms;
+use crate::domain::record::{Named, Record};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().expect("an RFC 3339 time")
@@ -21,13 +26,42 @@ fn candidate(number: i64, zone: &str) -> Candidate {
     }
 }
 
+/// As a claim leaves it in a zone that is not far from UTC.
+fn record(period: Period, state: RunState) -> Record {
+    let month = Months::try_from(1).expect("a month");
+    let of_month = |period: Period| {
+        let midnight = period.nominal_date().and_time(NaiveTime::MIN);
+        midnight.and_utc()
+    };
+    let due_at = of_month(period);
+    Record {
+        period,
+        state,
+        due_at,
+        version: Named::Version {
+            anonymize_after: Some(month),
+            retain: None,
+        },
+        pinned: Cutoffs {
+            anonymize: Some(of_month(period.minus(month))),
+            purge: None,
+        },
+        attempts: 1,
+        started_at: Some(due_at),
+        finished_at: Some(due_at),
+    }
+}
+
 fn standing(number: i64, period: &str, state: RunState) -> Standing {
+    let period: Period = period.parse().expect("a period");
     Standing {
         tenant: TenantId(number),
         run_id: Uuid::nil(),
-        period: period.parse().expect("a period"),
+        period,
         state,
+        is_of_the_future: false,
         is_pinned: false,
+        record: record(period, state),
         retry_at: None,
         orphans: 0,
         finished_at: None,
@@ -185,4 +219,69 @@ fn without_anything_to_do_it_looks_again_at_the_next_due_instant() {
         Some(at("2024-04-30T10:00:00Z") - at(NOW))
     );
     assert_eq!(findings.due_at, Some(at("2024-04-01T00:00:00Z")));
+}
+
+#[test]
+fn s14_a_completed_record_that_cannot_be_true_is_owed() {
+    let genuine = standing(1, "2024-04", RunState::Completed);
+    assert!(
+        judged(vec![candidate(1, "UTC")], std::slice::from_ref(&genuine))
+            .owed
+            .is_empty()
+    );
+    for version in [Named::None, Named::Unknown] {
+        let mut forged = genuine.clone();
+        forged.record.version = version;
+        let findings = judged(vec![candidate(1, "UTC")], &[forged]);
+        assert_eq!(owed(&findings), [1], "{version:?}");
+        assert_eq!(findings.states["pending"], 1);
+        assert!(findings.completed.is_empty());
+    }
+    let mut forged = genuine.clone();
+    forged.record.pinned = Cutoffs::default();
+    assert_eq!(owed(&judged(vec![candidate(1, "UTC")], &[forged])), [1]);
+}
+
+#[test]
+fn s14_a_record_of_a_month_to_come_hides_nothing() {
+    let mut future = standing(1, "2099-12", RunState::Completed);
+    future.is_of_the_future = true;
+    let older = standing(1, "2024-03", RunState::Completed);
+    assert_eq!(
+        owed(&judged(vec![candidate(1, "UTC")], &[future.clone(), older])),
+        [1]
+    );
+    // The month that is due is due, although its record says that it is not.
+    let mut now = standing(1, "2024-04", RunState::Completed);
+    now.is_of_the_future = true;
+    assert!(
+        judged(vec![candidate(1, "UTC")], &[future, now])
+            .owed
+            .is_empty()
+    );
+}
+
+#[test]
+fn s14_faults_are_counted_by_what_is_wrong() {
+    let mut future = standing(1, "2099-12", RunState::Completed);
+    future.is_of_the_future = true;
+    let mut set_aside = standing(2, "2038-02", RunState::Pending);
+    set_aside.is_of_the_future = true;
+    let mut early = standing(3, "2024-04", RunState::Completed);
+    early.record.started_at = Some(at("1970-01-01T00:00:00Z"));
+    let mut bare = standing(4, "2024-04", RunState::Completed);
+    bare.record.pinned = Cutoffs::default();
+    let right = standing(5, "2024-04", RunState::Completed);
+    let found = faults(
+        &[future, set_aside, early, bare, right],
+        &HashMap::new(),
+        at(NOW),
+        TimeDelta::minutes(5),
+    );
+    let expected = [
+        (Fault::FutureMonth, 1),
+        (Fault::Cutoffs, 1),
+        (Fault::Times, 1),
+    ];
+    assert_eq!(found, BTreeMap::from(expected));
 }

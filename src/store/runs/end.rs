@@ -80,7 +80,8 @@ pub async fn finish(
     run_id: Uuid,
     end: &End,
 ) -> Result<(), StoreError> {
-    record(transaction, tenant, run_id, end, "1 = 1").await
+    // There is no way out of `completed` (S15).
+    record(transaction, tenant, run_id, end, "state <> 'completed'").await
 }
 
 /// As [`finish`], for a caller without the lease: changes nothing once somebody has claimed the run
@@ -97,6 +98,27 @@ pub async fn finish_unclaimed(
 ) -> Result<(), StoreError> {
     let unclaimed = "state IN ('pending', 'failed')";
     record(transaction, tenant, run_id, end, unclaimed).await
+}
+
+/// As [`finish_unclaimed`], for a run that nobody can claim: it may say that it is running although its
+/// holder is gone.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn finish_abandoned(
+    transaction: &Transaction,
+    tenant: TenantId,
+    run_id: Uuid,
+    end: &End,
+) -> Result<(), StoreError> {
+    let abandoned = format!(
+        "(state IN ('pending', 'failed') OR (state = 'running' AND NOT EXISTS (SELECT 1 FROM run_lease \
+         WHERE run_lease.tenant_id = :tenant AND run_lease.run_id = :run \
+         AND run_lease.token IS NOT NULL AND run_lease.expires_at > {})))",
+        transaction.dialect().now()
+    );
+    record(transaction, tenant, run_id, end, &abandoned).await
 }
 
 /// Records that no policy rules a run. One that the calendar chose may have been superseded by a month

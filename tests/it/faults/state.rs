@@ -205,12 +205,21 @@ impl State {
             rows.filter(|row| row.tenant == tenant && row.anonymized)
                 .count() as u64
         };
-        let expired = |state: &Self| {
-            let rows = state.rows.values();
-            rows.filter(|row| row.tenant == tenant && row.table == "invitation")
-                .filter(|row| row.line.starts_with("expired"))
-                .count() as u64
+        // Who unsubscribed had none queued, and may be gone by now.
+        let was_queued = |key: &str| {
+            let before = before.rows.get(key);
+            before.is_some_and(|row| row.line.starts_with("queued"))
         };
+        let expired = self
+            .rows
+            .iter()
+            .filter(|(key, row)| {
+                row.tenant == tenant
+                    && row.table == "invitation"
+                    && row.line.starts_with("expired")
+                    && was_queued(key)
+            })
+            .count() as u64;
         let hashes = |state: &Self| state.hashes.iter().filter(|(of, _)| *of == tenant).count();
         let gone = |table| count(before, table) - count(self, table);
         Counts {
@@ -219,7 +228,7 @@ impl State {
             suppressions: (hashes(self) - hashes(before)) as u64,
             // The caller knows whose address could not be hashed.
             unhashable: 0,
-            invitations_expired: expired(self) - expired(before),
+            invitations_expired: expired,
             uploads_removed: gone("upload"),
             children_purged: retentiond::domain::subject::CHILD_TABLES.map(gone),
         }

@@ -86,6 +86,11 @@ on_every_database! {
         ConnectionTrait::execute_unprepared(&world.connection, marked)
             .await
             .expect("marked");
+        let called_off = "UPDATE invitation SET state = 'expired' WHERE participant_id IN \
+                          (SELECT id FROM participant WHERE unsubscribed_at IS NOT NULL)";
+        ConnectionTrait::execute_unprepared(&world.connection, called_off)
+            .await
+            .expect("called off");
         let tenant = |arguments: &[&str]| {
             let scope = ["--tenant", "acme", "--output", "json"];
             let finished = world.binary.run(&[arguments, &scope].concat()).expect_code(0);

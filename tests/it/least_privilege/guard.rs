@@ -88,10 +88,14 @@ async fn attack(as_service: &DatabaseConnection, statements: &[String]) -> Outco
 
 /// A run as `claim` records it, or as somebody would who wants it to look so.
 fn run(tenant: &str, period: &str, state: &str, anonymize: &str, purge: &str) -> String {
+    let of_tenant = format!("tenant_id = (SELECT id FROM public.tenant WHERE slug = '{tenant}')");
     format!(
-        "INSERT INTO public.tenant_run (tenant_id, id, period, state, due_at, policy_version, \
-         anonymize_cutoff, purge_cutoff) SELECT id, gen_random_uuid(), '{period}', '{state}', \
-         '2024-03-31T22:00:00Z', 1, {anonymize}, {purge} FROM public.tenant WHERE slug = '{tenant}'"
+        "INSERT INTO public.tenant_run (tenant_id, id, period, state, due_at) \
+         SELECT id, gen_random_uuid(), '{period}', 'pending', '2024-03-31T22:00:00Z' \
+         FROM public.tenant WHERE slug = '{tenant}'; \
+         UPDATE public.tenant_run SET state = '{state}', policy_version = 1, \
+         anonymize_cutoff = {anonymize}, purge_cutoff = {purge} \
+         WHERE period = '{period}' AND {of_tenant}"
     )
 }
 

@@ -13,6 +13,7 @@ const ROLE: &str = "retentiond_run";
 const POSTGRES_GRANTS: &str = include_str!("../../../deploy/sql/postgres-grants.sql");
 const POSTGRES_GUARD: &str = include_str!("../../../deploy/sql/postgres-guard.sql");
 const MARIADB_REPLICATION: &str = include_str!("../../../deploy/sql/mariadb-replication.sql");
+const MARIADB_GUARD: &str = include_str!("../../../deploy/sql/mariadb-guard.sql");
 const MARIADB_GRANTS: &str = include_str!("../../../deploy/sql/mariadb-grants.sql");
 
 /// A role made for one test.
@@ -124,8 +125,33 @@ impl Roles {
         execute(&self.administrator, &[renamed]).await;
     }
 
+    /// What an earlier version gave, and the way in the files' headers to take it away.
+    async fn upgrade(&self, database: &Scratch, as_owner: &DatabaseConnection) {
+        let service = &self.service.name;
+        let (role, revoke) = match database.backend() {
+            Backend::Postgres => (
+                service.clone(),
+                format!("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {service}"),
+            ),
+            _ => (
+                format!("{service}@'%'"),
+                format!("REVOKE ALL PRIVILEGES, GRANT OPTION FROM {service}@'%'"),
+            ),
+        };
+        let tables = ["participant_metadata", "invitation", "upload", "tenant_run"];
+        let given =
+            tables.map(|table| format!("GRANT SELECT, INSERT, UPDATE ON {table} TO {role}"));
+        execute(as_owner, &given).await;
+        let by = match database.backend() {
+            Backend::Postgres => as_owner,
+            _ => &self.administrator,
+        };
+        execute(by, &[revoke]).await;
+    }
+
     /// Gives the service its rights, as the owner; twice, which does no harm.
     pub(super) async fn grant(&self, database: &Scratch, as_owner: &DatabaseConnection) {
+        self.upgrade(database, as_owner).await;
         let grants = match database.backend() {
             Backend::Postgres => POSTGRES_GRANTS,
             _ => MARIADB_GRANTS,
@@ -136,6 +162,21 @@ impl Roles {
         if database.backend() == Backend::MariaDb {
             let of_server = statements(MARIADB_REPLICATION, &self.service.name);
             execute(&self.administrator, &of_server).await;
+        }
+    }
+
+    /// MariaDB: has the records of completed runs kept as they are, as the administrator; twice, which does no
+    /// harm.
+    pub(super) async fn keep_completed(&self, database: &Scratch) {
+        // As the client reads it, which is told where a statement ends.
+        let (_, text) = MARIADB_GUARD
+            .split_once("DELIMITER //\n")
+            .expect("a delimiter");
+        let (statement, _) = text.split_once("//\n").expect("a delimiter");
+        let statement = statement.replace("retentiond_owner", &self.owner.name);
+        assert_eq!(database.backend(), Backend::MariaDb);
+        for _ in 0..2 {
+            execute(&self.administrator, std::slice::from_ref(&statement)).await;
         }
     }
 

@@ -372,7 +372,18 @@ impl Tenant {
             Some("no_policy") => 0,
             _ => verdict.people.undated,
         };
+        // U5: marked by the platform, and still to be invited.
+        let is_queued = self.people.values().any(|person| {
+            person.seen.unsubscribed_at.is_some()
+                && person.seen.anonymized_at.is_none()
+                && person
+                    .seen
+                    .invitations
+                    .iter()
+                    .any(|state| state.starts_with("queued"))
+        });
         verdict.ok = is_done
+            && !is_queued
             && verdict.overdue_anonymize + verdict.overdue_purge + verdict.empty_uploads == 0
             && undated == 0;
         verdict

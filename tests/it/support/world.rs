@@ -231,6 +231,9 @@ impl World {
             .await
             .expect("a participant");
         self.children(tenant, id, added_at).await;
+        if person.unsubscribed_at.is_some() {
+            self.call_off(tenant, id).await;
+        }
         id
     }
 
@@ -287,6 +290,17 @@ impl World {
             .expect("invitations");
     }
 
+    /// U5: nobody who unsubscribed is still to be invited.
+    async fn call_off(&self, tenant: TenantId, participant: Uuid) {
+        let id = self.literal(participant);
+        self.sql(&format!(
+            "UPDATE invitation SET state = 'expired' WHERE tenant_id = {} AND participant_id = {id} \
+             AND state = 'queued'",
+            tenant.0
+        ))
+        .await;
+    }
+
     /// Gives a participant another `added_at`, as no platform should. (`2024-04-01 00:00:00`; the
     /// driver cannot bind an instant before 1970 for MariaDB.)
     pub async fn move_to(&self, tenant: TenantId, id: Uuid, added_at: &str) {
@@ -318,6 +332,19 @@ impl World {
             .execute_unprepared(sql)
             .await
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// Rewrites records of runs as nobody should; PostgreSQL keeps those that are completed (S15).
+    pub async fn rewrite(&self, sql: &str) {
+        if self.scratch.backend() == Backend::Postgres {
+            self.sql("ALTER TABLE tenant_run DISABLE TRIGGER retentiond_completed_stays")
+                .await;
+        }
+        self.sql(sql).await;
+        if self.scratch.backend() == Backend::Postgres {
+            self.sql("ALTER TABLE tenant_run ENABLE TRIGGER retentiond_completed_stays")
+                .await;
+        }
     }
 
     /// The number that a query of the test's own finds.
