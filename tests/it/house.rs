@@ -88,3 +88,35 @@ fn the_fuzzer_builds_the_versions_that_are_shipped() {
         }
     }
 }
+
+/// What the page promises is tried by a test, and the page says by which.
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    sources(&root.join("tests/it"), &mut files);
+    let read = |file: &PathBuf| std::fs::read_to_string(file).expect("a source file");
+    let code: String = files.iter().map(read).collect();
+    let page = std::fs::read_to_string(root.join("docs/threat-model.md")).expect("the page");
+    let mut named = 0;
+    for line in page.lines().filter(|line| line.matches(" | ").count() == 3) {
+        let (_, tests) = line
+            .trim_end_matches(" |")
+            .rsplit_once(" | ")
+            .expect("a column");
+        for name in tests.split('`').skip(1).step_by(2) {
+            let of_module = root
+                .join("tests/it")
+                .join(format!("{}.rs", name.replace("::", "/")));
+            let function = name.rsplit("::").next().unwrap_or(name);
+            assert!(
+                root.join(name).exists()
+                    || of_module.exists()
+                    || code.contains(&format!("fn {function}(")),
+                "{name}: docs/threat-model.md names it, and there is no such test"
+            );
+            named += 1;
+        }
+    }
+    assert!(named > 20, "{named} tests are named");
+}
