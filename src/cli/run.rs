@@ -166,9 +166,17 @@ pub async fn plan(session: &Session, arguments: ScopeArguments) -> Result<Exit, 
     let mut exit = Exit::Done;
     let mut reports = Vec::with_capacity(entries.len());
     let failed = entries.iter().filter(|entry| entry.report.is_err()).count();
-    for PlanEntry { candidate, report } in &entries {
+    for PlanEntry {
+        candidate,
+        report,
+        anonymized_alone,
+    } in &entries
+    {
         match report {
-            Ok(report) => reports.push(report),
+            Ok(report) => reports.push(PlannedTenant {
+                report,
+                anonymized_alone: *anonymized_alone,
+            }),
             Err(error) => {
                 say(&format!("error: {}: {error}", candidate.slug));
                 exit = exit.or(match error {
@@ -184,10 +192,9 @@ pub async fn plan(session: &Session, arguments: ScopeArguments) -> Result<Exit, 
         Format::Json => output::print_json(&PlanDocument { tenants: &reports })?,
         Format::Table => {
             let mut table = report_table(&["alone"]);
-            for report in reports {
-                let mut cells = report_cells(report);
-                let alone = report.anonymized_alone;
-                cells.push(alone.map_or_else(|| "-".to_owned(), |alone| alone.to_string()));
+            for planned in reports {
+                let mut cells = report_cells(planned.report);
+                cells.push(planned.anonymized_alone.to_string());
                 table.add_row(cells);
             }
             output::print(&output::table_text(&table))?;
@@ -199,7 +206,15 @@ pub async fn plan(session: &Session, arguments: ScopeArguments) -> Result<Exit, 
 
 #[derive(Serialize)]
 struct PlanDocument<'a> {
-    tenants: &'a [&'a TenantReport],
+    tenants: &'a [PlannedTenant<'a>],
+}
+
+/// A tenant's share of a plan: what its run will report, and what only a plan counts.
+#[derive(Serialize)]
+struct PlannedTenant<'a> {
+    #[serde(flatten)]
+    report: &'a TenantReport,
+    anonymized_alone: u64,
 }
 
 /// The columns that `run` and `plan` share.
