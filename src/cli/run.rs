@@ -1,5 +1,6 @@
 //! `run` and `plan`: what is owed, done or only counted.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 
 use clap::Args;
@@ -189,7 +190,14 @@ pub async fn plan(session: &Session, arguments: ScopeArguments) -> Result<Exit, 
         }
     }
     match session.format {
-        Format::Json => output::print_json(&PlanDocument { tenants: &reports })?,
+        Format::Json => {
+            let alone = reports.iter();
+            let alone = alone.map(|plan| (plan.report.tenant.as_str(), plan.anonymized_alone));
+            output::print_json(&PlanDocument {
+                tenants: reports.iter().map(|plan| plan.report).collect(),
+                anonymized_alone: alone.collect(),
+            })?;
+        }
         Format::Table => {
             let mut table = report_table(&["alone"]);
             for planned in reports {
@@ -206,13 +214,13 @@ pub async fn plan(session: &Session, arguments: ScopeArguments) -> Result<Exit, 
 
 #[derive(Serialize)]
 struct PlanDocument<'a> {
-    tenants: &'a [PlannedTenant<'a>],
+    tenants: Vec<&'a TenantReport>,
+    /// By slug: beside the reports, whose keys are those of a run's.
+    anonymized_alone: BTreeMap<&'a str, u64>,
 }
 
 /// A tenant's share of a plan: what its run will report, and what only a plan counts.
-#[derive(Serialize)]
 struct PlannedTenant<'a> {
-    #[serde(flatten)]
     report: &'a TenantReport,
     anonymized_alone: u64,
 }
