@@ -1,5 +1,6 @@
 //! `run` and `plan`: what is owed, done or only counted.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 
 use clap::Args;
@@ -169,9 +170,17 @@ pub async fn plan(session: &Session, arguments: ScopeArguments) -> Result<Exit, 
     let mut exit = Exit::Done;
     let mut reports = Vec::with_capacity(entries.len());
     let failed = entries.iter().filter(|entry| entry.report.is_err()).count();
-    for PlanEntry { candidate, report } in &entries {
+    for PlanEntry {
+        candidate,
+        report,
+        anonymized_alone,
+    } in &entries
+    {
         match report {
-            Ok(report) => reports.push(report),
+            Ok(report) => reports.push(PlannedTenant {
+                report,
+                anonymized_alone: *anonymized_alone,
+            }),
             Err(error) => {
                 say(&format!("error: {}: {error}", candidate.slug));
                 exit = exit.or(match error {
@@ -184,13 +193,19 @@ pub async fn plan(session: &Session, arguments: ScopeArguments) -> Result<Exit, 
         }
     }
     match session.format {
-        Format::Json => output::print_json(&PlanDocument { tenants: &reports })?,
+        Format::Json => {
+            let alone = reports.iter();
+            let alone = alone.map(|plan| (plan.report.tenant.as_str(), plan.anonymized_alone));
+            output::print_json(&PlanDocument {
+                tenants: reports.iter().map(|plan| plan.report).collect(),
+                anonymized_alone: alone.collect(),
+            })?;
+        }
         Format::Table => {
             let mut table = report_table(&["alone"]);
-            for report in reports {
-                let mut cells = report_cells(report);
-                let alone = report.anonymized_alone;
-                cells.push(alone.map_or_else(|| "-".to_owned(), |alone| alone.to_string()));
+            for planned in reports {
+                let mut cells = report_cells(planned.report);
+                cells.push(planned.anonymized_alone.to_string());
                 table.add_row(cells);
             }
             output::print(&output::table_text(&table))?;
@@ -202,7 +217,15 @@ pub async fn plan(session: &Session, arguments: ScopeArguments) -> Result<Exit, 
 
 #[derive(Serialize)]
 struct PlanDocument<'a> {
-    tenants: &'a [&'a TenantReport],
+    tenants: Vec<&'a TenantReport>,
+    /// By slug: beside the reports, whose keys are those of a run's.
+    anonymized_alone: BTreeMap<&'a str, u64>,
+}
+
+/// A tenant's share of a plan: what its run will report, and what only a plan counts.
+struct PlannedTenant<'a> {
+    report: &'a TenantReport,
+    anonymized_alone: u64,
 }
 
 /// The columns that `run` and `plan` share.

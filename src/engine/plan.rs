@@ -24,8 +24,10 @@ const AT_A_TIME_MIN: usize = 2;
 pub struct PlanEntry {
     /// The tenant and its period.
     pub candidate: Candidate,
-    /// The counts, or why they cannot be had.
+    /// The counts, which are those that the run will report; or why they cannot be had.
     pub report: Result<TenantReport, EngineError>,
+    /// E18: of the people to be anonymized, those of whose upload nobody else would be left.
+    pub anonymized_alone: u64,
 }
 
 /// Counts what a run of `scope` would do. All counts of a tenant are from one snapshot.
@@ -49,9 +51,14 @@ pub async fn plan(
     let is_alone = found.len() == 1 || tenants_at_a_time == 1;
     let entries = stream::iter(found)
         .map(|candidate| async move {
-            let report = plan_one(engine, &candidate, is_alone).await;
+            let mut anonymized_alone = 0;
+            let report = plan_one(engine, &candidate, is_alone, &mut anonymized_alone).await;
             engine.progress.tenant_done();
-            PlanEntry { candidate, report }
+            PlanEntry {
+                candidate,
+                report,
+                anonymized_alone,
+            }
         })
         .buffered(tenants_at_a_time);
     Ok(Ok(entries.collect().await))
@@ -61,6 +68,7 @@ async fn plan_one(
     engine: &Engine,
     candidate: &Candidate,
     is_alone: bool,
+    anonymized_alone: &mut u64,
 ) -> Result<TenantReport, EngineError> {
     let zone = candidate.zone()?;
     let transaction = engine.database.begin_read("planning").await?;
@@ -78,7 +86,6 @@ async fn plan_one(
         state.unwrap_or(RunState::Pending),
     );
     report.run_id = run.as_ref().map(|run| run.id);
-    report.anonymized_alone = Some(0);
     if report.state != RunState::Completed {
         let gap = gap_of(
             engine,
@@ -116,7 +123,7 @@ async fn plan_one(
         let (counts, alone) =
             recount::plan(&transaction, candidate.tenant, in_force, &hasher).await?;
         report.set_counts(&counts);
-        report.anonymized_alone = Some(alone);
+        *anonymized_alone = alone;
     }
     report.undated = recount::undated(&transaction, candidate.tenant, now).await?;
     transaction.rollback().await?;

@@ -48,10 +48,6 @@ pub struct TenantReport {
     pub rows_purged: BTreeMap<&'static str, u64>,
     /// E13: participants without a real date, whom no run touches. Of a run that is not completed, 0.
     pub undated: u64,
-    /// E18: of the people to be anonymized, those of whose upload nobody else would be left; `plan` counts
-    /// them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub anonymized_alone: Option<u64>,
 }
 
 impl TenantReport {
@@ -75,7 +71,6 @@ impl TenantReport {
             uploads_removed: 0,
             rows_purged: BTreeMap::new(),
             undated: 0,
-            anonymized_alone: None,
         };
         report.set_counts(&Counts::default());
         report
