@@ -20,6 +20,7 @@ mod m20261128_000007_record_zone_rules;
 mod m20261128_000010_record_undated_and_refused;
 mod m20261128_000011_record_server_and_orphans;
 mod m20261128_000012_keep_completed_runs;
+mod m20261128_000013_refuse_what_is_no_date;
 mod steps;
 
 /// All migrations, oldest first.
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000010_record_undated_and_refused::Migration),
             Box::new(m20261128_000011_record_server_and_orphans::Migration),
             Box::new(m20261128_000012_keep_completed_runs::Migration),
+            Box::new(m20261128_000013_refuse_what_is_no_date::Migration),
         ]
     }
 }

@@ -283,13 +283,11 @@ impl Record {
                 .is_some_and(|latest| instant > latest)
         };
         let is_claimed = self.started_at.is_some() && self.attempts > 0;
-        let is_impossible = match (self.started_at, self.finished_at) {
-            (Some(started), Some(finished)) => is_early(finished, started),
-            _ => false,
-        } || self
-            .started_at
-            .is_some_and(|started| is_early(started, self.earliest_due()) || is_late(started))
-            || self.finished_at.is_some_and(is_late)
+        // That it ended before it began has an honest cause, a clock that was set right in between.
+        let cannot_be =
+            |instant: DateTime<Utc>| is_early(instant, self.earliest_due()) || is_late(instant);
+        let is_impossible = self.started_at.is_some_and(cannot_be)
+            || self.finished_at.is_some_and(cannot_be)
             || (self.state == RunState::Completed && !(is_claimed && self.finished_at.is_some()));
         if is_impossible {
             faults.push(Fault::Times);

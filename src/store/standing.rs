@@ -46,6 +46,30 @@ pub struct Standing {
     pub lease_expires_at: Option<DateTime<Utc>>,
 }
 
+/// Condition that every instant of a record is one. The driver fails on another, and would fail the look at all
+/// tenants; left out, the record is met by the claim of its own tenant. PostgreSQL refuses to store one, and
+/// who can write a SQLite file can do anything.
+fn readable(dialect: Dialect) -> String {
+    if dialect != Dialect::MariaDb {
+        return "1 = 1".to_owned();
+    }
+    // Of a column that is never NULL, MariaDB says that 0000-00-00 IS NULL.
+    let conditions = [
+        "anonymize_cutoff",
+        "purge_cutoff",
+        "started_at",
+        "finished_at",
+        "retry_at",
+        "reclaimed_at",
+    ]
+    .map(|column| {
+        let column = format!("tenant_run.{column}");
+        format!("({column} IS NULL OR {})", dialect.is_instant(&column))
+    });
+    let due_at = dialect.is_instant("tenant_run.due_at");
+    format!("{due_at} AND {}", conditions.join(" AND "))
+}
+
 /// The runs of `oldest` and of newer periods, of all tenants, with the terms of the policy versions that they
 /// name. Those of months that have not come are marked as such (S12); `latest` is the later of the two
 /// clocks.
@@ -58,9 +82,11 @@ pub async fn since(
     oldest: Period,
     latest: DateTime<Utc>,
 ) -> Result<Vec<Standing>, StoreError> {
+    let readable = readable(transaction.dialect());
     let rows = transaction
         .rows::<StandingRow>(
-            "SELECT tenant_run.tenant_id, tenant_run.id, tenant_run.period, tenant_run.state, \
+            &format!(
+                "SELECT tenant_run.tenant_id, tenant_run.id, tenant_run.period, tenant_run.state, \
              tenant_run.policy_version, tenant_run.retry_at, tenant_run.finished_at, tenant_run.orphans, \
              tenant_run.due_at, tenant_run.anonymize_cutoff, tenant_run.purge_cutoff, \
              tenant_run.started_at, tenant_run.attempts, policy.version AS known_version, \
@@ -70,7 +96,8 @@ pub async fn since(
              AND run_lease.token IS NOT NULL AND tenant_run.state = 'running' \
              LEFT JOIN policy ON policy.tenant_id = tenant_run.tenant_id \
              AND policy.version = tenant_run.policy_version \
-             WHERE tenant_run.period >= :oldest",
+             WHERE tenant_run.period >= :oldest AND {readable}"
+            ),
             &[("oldest", oldest.to_string().into())],
         )
         .await?;
@@ -140,6 +167,7 @@ pub async fn completed(
             tenant_run::Entity::find()
                 .filter(tenant_run::Column::Period.between(oldest.to_string(), newest.to_string()))
                 .filter(tenant_run::Column::State.eq(RunState::Completed.name()))
+                .filter(Expr::cust(readable(transaction.dialect())))
                 .filter(Expr::cust_with_values(
                     format!(
                         "NOT EXISTS (SELECT 1 FROM tenant_run AS newer \

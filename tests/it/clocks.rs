@@ -6,6 +6,7 @@ use retentiond::engine::report::Outcome;
 use retentiond::engine::survey::survey;
 use retentiond::engine::{EngineError, pass, plan};
 use retentiond::ids::TenantId;
+use sea_orm::ConnectionTrait;
 
 use crate::support::database::scratch_on;
 use crate::support::faked_time::FakedMachines;
@@ -470,4 +471,59 @@ async fn s13_the_daemon_waits_for_somebody_to_confirm() {
         metrics.contains("retention_runs_blocked{reason=\"gap\"} 0"),
         "{metrics}"
     );
+}
+
+/// S14: what no clock can show, in the record of one tenant, ends neither the look at the others nor their runs.
+/// PostgreSQL does not store it, in any of our own tables.
+#[tokio::test]
+async fn s14_a_record_with_an_instant_that_is_none_stops_no_other_tenant() {
+    let (world, _) = example(scratch(Backend::Postgres).await, "2024-04-02T00:00:00Z").await;
+    world.run().await;
+    world
+        .rewrite("UPDATE tenant_run SET state = 'failed'")
+        .await;
+    for change in [
+        "UPDATE tenant SET created_at = 'infinity'",
+        "UPDATE policy SET effective_from = '-infinity'",
+        "UPDATE policy SET created_at = '20000-01-01'",
+        "UPDATE tenant_run SET retry_at = 'infinity'",
+        "UPDATE tenant_run SET reclaimed_at = '-infinity'",
+        "UPDATE run_lease SET expires_at = 'infinity'",
+    ] {
+        let refused = world.db.execute_unprepared(change).await;
+        let error = refused.expect_err("no date").to_string();
+        assert!(error.contains("_has_dates"), "{change}: {error}");
+    }
+
+    let (world, first) = example(scratch(Backend::MariaDb).await, "2024-04-02T00:00:00Z").await;
+    world.run().await;
+    let second = world.tenant("second", "UTC").await;
+    world
+        .policy(second, Some(1), Some(12), "2023-01-01T00:00:00Z")
+        .await;
+    world.person(second, person("2020-01-01T00:00:00Z")).await;
+    for column in [
+        "due_at",
+        "started_at",
+        "finished_at",
+        "purge_cutoff",
+        "retry_at",
+    ] {
+        world
+            .sql(&format!(
+                "SET STATEMENT sql_mode = '' FOR UPDATE tenant_run SET {column} = '0000-00-00' \
+                 WHERE tenant_id = {}",
+                first.0
+            ))
+            .await;
+        let looked = survey(&world.engine).await;
+        assert!(looked.is_ok(), "{column}: {looked:?}");
+    }
+    let entries = world.run().await;
+    let ended = |slug: &str| entries.iter().find(|entry| entry.report.tenant == slug);
+    let first = &ended("example").expect("an entry").outcome;
+    assert!(matches!(first, Outcome::Failed { .. }), "{first:?}");
+    let second = &ended("second").expect("an entry").outcome;
+    assert!(matches!(second, Outcome::Done), "{second:?}");
+    assert_eq!(world.number("SELECT COUNT(*) FROM participant").await, 0);
 }

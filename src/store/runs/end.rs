@@ -113,7 +113,7 @@ pub async fn finish_abandoned(
     end: &End,
 ) -> Result<(), StoreError> {
     let abandoned = format!(
-        "(state IN ('pending', 'failed') OR (state = 'running' AND NOT EXISTS (SELECT 1 FROM run_lease \
+        "(state IN ('pending', 'failed', 'superseded', 'no_policy') OR (state = 'running' AND NOT EXISTS (SELECT 1 FROM run_lease \
          WHERE run_lease.tenant_id = :tenant AND run_lease.run_id = :run \
          AND run_lease.token IS NOT NULL AND run_lease.expires_at > {})))",
         transaction.dialect().now()
