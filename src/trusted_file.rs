@@ -16,7 +16,7 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, StatVfsMountFlags, statvfs};
 use thiserror::Error;
 
 use crate::file_fault::FileFault;
@@ -376,6 +376,10 @@ fn believe_folder(folder: &Path, metadata: &Metadata, caller: Caller) -> Result<
     believe_owner(folder, metadata, caller)?;
     let mode = metadata.mode() & 0o7777;
     let is_writable = mode & WRITABLE_BY_OTHERS != 0;
+    // Kubernetes mounts a ConfigMap with mode 0777, and read-only.
+    if is_writable && is_mounted_read_only(folder) {
+        return Ok(false);
+    }
     if is_writable && mode & STICKY == 0 {
         return Err(Untrusted::WayWritable {
             folder: folder.to_owned(),
@@ -383,6 +387,12 @@ fn believe_folder(folder: &Path, metadata: &Metadata, caller: Caller) -> Result<
         });
     }
     Ok(is_writable)
+}
+
+/// Whether nobody can write there, whatever the modes say, because of how it is mounted: only an administrator
+/// changes that.
+fn is_mounted_read_only(folder: &Path) -> bool {
+    statvfs(folder).is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
 fn believe_owner(place: &Path, metadata: &Metadata, caller: Caller) -> Result<(), Untrusted> {

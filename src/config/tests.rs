@@ -399,7 +399,6 @@ fn a_configuration_that_others_may_write_is_refused() {
         assert!(sentence.contains(&format!("mode {mode:04o}")), "{sentence}");
         assert!(sentence.contains("chmod go-w"), "{sentence}");
     }
-    // As a ConfigMap is mounted.
     set_mode(&path, 0o644);
     assert!(load().is_ok());
     set_mode(directory.path(), 0o777);

@@ -267,6 +267,25 @@ fn in_a_user_namespace_a_file_of_whoever_it_does_not_know_is_refused() {
     }
 }
 
+/// As [`as_nobody`], in a mount namespace in which `folder` is mounted read-only.
+fn read_only(binary: &Binary, folder: &Path, arguments: &[&str]) -> Finished {
+    let script = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && \
+                  exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"";
+    let program = env!("CARGO_BIN_EXE_retentiond");
+    let folder = folder.to_str().expect("UTF-8");
+    let start = ["--mount", "sh", "-c", script, folder, program];
+    let mut command = binary.command_of(Path::new("unshare"), &[&start[..], arguments].concat());
+    let output = command
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .output()
+        .expect("unshare (package util-linux)");
+    Finished {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
 /// As a pod of Kubernetes has them: a ConfigMap and a secret, both behind links that are exchanged as a whole, the
 /// secret for the group of the process.
 #[test]
@@ -305,6 +324,16 @@ fn the_mounts_of_kubernetes_and_the_credentials_of_systemd_work() {
         checked.stderr.contains("postgres 127.0.0.1:5432/x"),
         "{checked:?}"
     );
+    // A ConfigMap has no sticky bit; it is mounted read-only, which nobody in the pod can change.
+    let folder = pod.directory().join("config");
+    for mode in [0o777, 0o2777] {
+        set_mode(&folder, mode);
+        let refused = as_nobody(&pod, &["--config", path, "config", "check"]);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        let checked = read_only(&pod, &folder, &["--config", path, "config", "check"]);
+        assert_eq!(checked.code, 0, "{checked:?}");
+    }
+    set_mode(&folder, 0o3777);
     // Without defaultMode everybody can read it.
     set_mode(&url, 0o644);
     let refused = as_nobody(&pod, &["--config", path, "config", "check"]);
