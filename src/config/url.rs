@@ -41,6 +41,8 @@ pub enum UrlError {
     NotEncoded(char),
     /// More than one host, of which sqlx would make one name.
     SeveralHosts,
+    /// Of PostgreSQL, and no host: sqlx would take a socket in `/tmp`, which anybody can make.
+    NoHost,
     /// A parameter that sqlx would not read, or one without its companion.
     Parameter(ParameterError),
 }
@@ -64,6 +66,7 @@ impl UrlError {
                 format!("a database URL with a `{character}` that is not percent-encoded")
             }
             Self::SeveralHosts => "a database URL with several hosts".to_owned(),
+            Self::NoHost => "a database URL that names no host".to_owned(),
             Self::Parameter(error) => format!("a database URL with {}", error.found()),
         }
     }
@@ -74,6 +77,10 @@ impl UrlError {
         match self {
             Self::Unreadable | Self::NotEncoded(_) => forms.to_owned(),
             Self::SeveralHosts => ONE_HOST.to_owned(),
+            Self::NoHost => {
+                "one with a host, or with the folder of its socket: ?host=/var/run/postgresql"
+                    .to_owned()
+            }
             Self::Parameter(error) => error.allowed(),
         }
     }
@@ -109,6 +116,9 @@ impl DatabaseUrl {
         }
         if is_server && names_several_hosts(&url) {
             return Err(UrlError::SeveralHosts);
+        }
+        if matches!(scheme, "postgres" | "postgresql") && names_no_host(&url) {
+            return Err(UrlError::NoHost);
         }
         parameters::check(scheme, &url).map_err(UrlError::Parameter)?;
         let read = Self(SecretString::from(url.as_str()));
@@ -204,6 +214,20 @@ impl DatabaseUrl {
         let file = options.get_filename().to_path_buf();
         (!file.exists()).then_some(file)
     }
+}
+
+fn names_no_host(url: &str) -> bool {
+    let (_, rest) = url.split_once("://").unwrap_or_default();
+    let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let authority = place.split('/').next().unwrap_or(place);
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    let in_parameters = parameters
+        .split('&')
+        .filter_map(|parameter| parameter.split_once('='))
+        .any(|(name, value)| matches!(name, "host" | "hostaddr") && !value.is_empty());
+    host.split(':').next().unwrap_or_default().is_empty()
+        && !host.starts_with('[')
+        && !in_parameters
 }
 
 /// libpq's form of a failover, which sqlx does not know.

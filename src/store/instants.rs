@@ -81,7 +81,12 @@ impl Dialect {
     /// month stays. Nothing was sent, and an exact instant may tell whose it was.
     #[must_use]
     pub fn call_off(self) -> String {
-        let month = self.month_start_of("invitation.send_at", "invitation.send_at");
+        let otherwise = match self {
+            // A strict session may not write back what is no date.
+            Self::MariaDb => "CAST(DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-01') AS DATETIME(6))",
+            _ => "invitation.send_at",
+        };
+        let month = self.month_start_of("invitation.send_at", otherwise);
         format!("state = 'expired', send_at = {month}")
     }
 }

@@ -26,7 +26,9 @@ const POSTGRES: &str = "SELECT CAST(name AS text) AS name, CAST(setting AS text)
 const MARIADB: &str = "SELECT CAST(LOWER(variable_name) AS CHAR) AS name, \
      CAST(variable_value AS CHAR) AS setting FROM information_schema.session_variables \
      WHERE variable_name IN ('general_log', 'sql_log_off', 'slow_query_log', 'log_bin', 'sql_log_bin', \
-     'binlog_format', 'binlog_annotate_row_events', 'server_audit_logging')";
+     'binlog_format', 'binlog_annotate_row_events', 'server_audit_logging', 'server_audit_events', \
+     'server_audit_incl_users', 'server_audit_excl_users') \
+     UNION ALL SELECT 'our user', SUBSTRING_INDEX(USER(), '@', 1)";
 
 /// The settings by which the server would write people into its logs, each as `name=value`; empty if there
 /// are none.
@@ -70,6 +72,12 @@ impl Settings {
 
     fn is_on(&self, name: &str) -> bool {
         ["on", "1", "yes", "true"].contains(&self.get(name).to_ascii_lowercase().as_str())
+    }
+
+    /// Whether the setting, a list, has this element.
+    fn lists(&self, name: &str, element: &str) -> bool {
+        let mut elements = self.get(name).split(',').map(str::trim);
+        elements.any(|one| !one.is_empty() && one.eq_ignore_ascii_case(element))
     }
 
     /// Whether a duration from which on something is logged is set; -1 is none.
@@ -122,7 +130,8 @@ impl Settings {
         {
             names.push("auto_explain.log_min_duration");
         }
-        let audits = !["", "none"].contains(&self.get("pgaudit.log"));
+        let audits = self.lists("pgaudit.log", "write")
+            || (self.lists("pgaudit.log", "all") && !self.lists("pgaudit.log", "-write"));
         if audits && self.is_on("pgaudit.log_parameter") {
             names.extend(["pgaudit.log", "pgaudit.log_parameter"]);
         }
@@ -145,7 +154,14 @@ impl Settings {
                 names.push("binlog_annotate_row_events");
             }
         }
-        if self.is_on("server_audit_logging") {
+        let is_audited = match self.get("server_audit_incl_users") {
+            // Those who are included count first.
+            "" => !self.lists("server_audit_excl_users", self.get("our user")),
+            _ => self.lists("server_audit_incl_users", self.get("our user")),
+        };
+        let events = self.get("server_audit_events").to_ascii_uppercase();
+        let holds_statements = events.is_empty() || events.contains("QUERY");
+        if self.is_on("server_audit_logging") && is_audited && holds_statements {
             names.push("server_audit_logging");
         }
         names
@@ -205,6 +221,15 @@ mod tests {
         ];
         assert_eq!(with(&audits).len(), 2);
         assert_eq!(with(&audits[..1]), [""; 0]);
+        for (what, logged) in [
+            ("all", 2),
+            ("ddl, role", 0),
+            ("all, -write", 0),
+            ("none", 0),
+        ] {
+            let audits = [("pgaudit.log", what), audits[1]];
+            assert_eq!(with(&audits).len(), logged, "{what}");
+        }
     }
 
     #[test]
@@ -238,5 +263,24 @@ mod tests {
             with(&[("server_audit_logging", "ON")]),
             ["server_audit_logging=ON"]
         );
+        let us = ("our user", "retentiond_run");
+        let audits = ("server_audit_logging", "ON");
+        for (setting, is_logged) in [
+            (
+                ("server_audit_excl_users", "platform,retentiond_run"),
+                false,
+            ),
+            (("server_audit_excl_users", "platform"), true),
+            (("server_audit_incl_users", "platform"), false),
+            (("server_audit_incl_users", "retentiond_run"), true),
+            (("server_audit_events", "CONNECT,TABLE"), false),
+            (("server_audit_events", "query_dml"), true),
+        ] {
+            assert_eq!(
+                !with(&[us, audits, setting]).is_empty(),
+                is_logged,
+                "{setting:?}"
+            );
+        }
     }
 }

@@ -38,6 +38,29 @@ fn a_url_is_shown_without_its_secrets() {
 }
 
 #[test]
+fn a_postgres_url_names_its_host() {
+    for url in [
+        "postgres:///platform",
+        "postgres://ann@/platform",
+        "postgresql://ann:pw@:5432/platform",
+        "postgres://?user=ann",
+        "postgres:///platform?host=",
+    ] {
+        let error = DatabaseUrl::parse(url).unwrap_err();
+        assert_eq!(error, UrlError::NoHost, "{url}");
+        assert!(error.allowed("").contains("?host=/var/run/postgresql"));
+    }
+    for url in [
+        "postgres:///platform?host=/var/run/postgresql",
+        "postgres://ann@[::1]/platform",
+        "postgres:///platform?hostaddr=127.0.0.1",
+        "mysql:///platform",
+    ] {
+        assert!(DatabaseUrl::parse(url).is_ok(), "{url}");
+    }
+}
+
+#[test]
 fn a_password_that_was_not_encoded_shows_in_no_part() {
     for (url, expected) in [
         (

@@ -169,6 +169,13 @@ on_every_database! {
             world.sql(&format!(
                 "{lax}UPDATE participant SET unsubscribed_at = {literal} WHERE id = {id_literal}"
             )).await;
+            if world.scratch.backend() == Backend::MariaDb {
+                // Nor is it known when the invitation was to be sent. (A strict session may not write that back.)
+                world.sql(&format!(
+                    "{lax}UPDATE invitation SET send_at = {literal} WHERE state <> 'sent' \
+                     AND participant_id = {id_literal}"
+                )).await;
+            }
             odd_people.push(id);
         }
         let plain = Person { unsubscribed_at: None, ..odd };
@@ -177,6 +184,8 @@ on_every_database! {
         let young = Person { added_at: young_at, unsubscribed_at: Some(young_at), ..odd };
         let young = world.person(tenant, young).await;
 
+        // As where the platform marks people by itself and calls nothing off.
+        world.sql("UPDATE invitation SET state = 'queued' WHERE state = 'expired'").await;
         world.run().await;
         let start = |time: chrono::DateTime<chrono::Utc>| match world.scratch.backend() {
             Backend::MariaDb => format!("'{}'", time.format("%Y-%m-%d %H:%M:%S")),
@@ -186,6 +195,10 @@ on_every_database! {
             let expected = format!("anonymized_at IS NOT NULL AND unsubscribed_at = {}", start(month));
             assert!(world.is_so(id, &expected).await, "{month}");
         }
+        let odd_ones = match world.scratch.backend() {
+            Backend::MariaDb => i64::try_from(odd_people.len()).expect("a few"),
+            _ => 0,
+        };
         for id in odd_people {
             // A mark without a real date stays one; of the run is the month that we know.
             let expected = format!("anonymized_at IS NOT NULL AND unsubscribed_at = {}", start(at("2024-04-01T00:00:00Z")));
@@ -201,8 +214,9 @@ on_every_database! {
              WHERE anonymized_at IS NOT NULL AND {more}"
         );
         let anonymized = world.number("SELECT COUNT(*) FROM participant WHERE anonymized_at IS NOT NULL").await;
-        let expired = format!("state = 'expired' AND send_at = {}", start(at("2024-01-01T00:00:00Z")));
-        assert_eq!(world.number(&invitations(&expired)).await, anonymized);
+        assert_eq!(world.number(&invitations("state = 'expired'")).await, anonymized);
+        let cut = format!("state = 'expired' AND send_at = {}", start(at("2024-01-01T00:00:00Z")));
+        assert_eq!(world.number(&invitations(&cut)).await, anonymized - odd_ones);
         let sent = "state = 'sent' AND send_at = added_at AND sent_at = added_at";
         assert_eq!(world.number(&invitations(sent)).await, anonymized);
         let queued = "SELECT COUNT(*) FROM invitation JOIN participant ON participant.id = invitation.participant_id \
