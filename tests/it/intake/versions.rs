@@ -5,15 +5,15 @@ use super::*;
 /// The key under which the hashes below were written.
 const KEYRING: &str = "version = 1\nactive = \"k1\"\n\n[[key]]\nid = \"k1\"\n\
     created_at = \"2026-11-23T20:59:00.000000Z\"\n\
-    secret = \"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\"\n";
+    secret = \"7a46a3af061441c747494fc7e7e14e1edb0c4a6fc32968677f9ba78cfa82f5f9\"\n";
 
-/// What `unsubscribe` of version 0.1.0 stored for tenant 1: of `ann@example.be`, of `bob@example.be`
+/// What `unsubscribe` of version 0.1.0 stores for tenant 1: of `ann@example.be`, of `bob@example.be`
 /// behind a left-to-right mark, of `Carl <carl@example.be>` and of `eve@example.be`.
 const HASHES: [&str; 4] = [
-    "ddc37c73f395f47dfe147ad4e1ba69e518f3f0dd9b7f4f6c75dcaa56fd6d629b",
-    "f4e669e3e7b8e4b08667495f74d2dde4b7c3e10aaa27d38442e1294917edcc09",
-    "f56ca0921068f4242eb590f1b225cf4420cc7c13c772501d08dce0029d259173",
-    "ef39c66dbd69511af1e1c0455f59a81af38dff56fb5810da763aebabaf7c23e3",
+    "81b329244d37e94a896dbaf895741bc7eb98c16aed81ec8c348305b6f9f7a227",
+    "c168795336e18241ee9e4e1055ef021b8d048e75ae7622309d68ec6e9f9227e1",
+    "32e81f653c6df63f67090b044fa5ff69040808a5f144c5dc11955c30d3d00aa1",
+    "4f957640859efd7656fab445425ec1b6c357dfdad70de0a5d6dd0d471ace5cef",
 ];
 
 /// A database with those hashes, of July 2019.

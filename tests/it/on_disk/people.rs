@@ -161,7 +161,13 @@ async fn insert(
             tenant_id: Set(tenant.0),
             participant_id: Set(id),
             id: Set(Uuid::now_v7()),
-            state: Set("queued".to_owned()),
+            // Nobody who unsubscribed has one that is still queued (U5).
+            state: Set(if number % 10 == 0 {
+                "expired"
+            } else {
+                "queued"
+            }
+            .to_owned()),
             send_at: Set(time),
             sent_at: Set(None),
             opened_at: Set(None),

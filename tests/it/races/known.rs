@@ -158,7 +158,9 @@ impl Person {
 
     /// Queued invitations that it had before it was anonymized.
     pub fn queued(&self) -> u64 {
-        let queued_first = u64::from(self.children != [0; 4]);
+        // Of somebody who had unsubscribed from the beginning, nothing is queued (U5).
+        let unsubscribed_first = self.versions[0].row.unsubscribed_at.is_some();
+        let queued_first = u64::from(self.children != [0; 4] && !unsubscribed_first);
         queued_first + self.invitations.len() as u64
     }
 }

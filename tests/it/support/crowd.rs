@@ -242,7 +242,8 @@ impl Member {
         self.counts.purged = length(self.purged.len());
         self.counts.suppressions = length(self.hashes.len());
         self.counts.unhashable = unhashable;
-        self.counts.invitations_expired = self.counts.anonymized;
+        let queued = |id: &&Uuid| !self.unsubscribed.contains_key(*id);
+        self.counts.invitations_expired = length(self.anonymized.iter().filter(queued).count());
         self.counts.children_purged = CHILDREN.map(|each| each * self.counts.purged);
     }
 
@@ -269,7 +270,7 @@ impl Rows {
     }
 
     /// A participant with children in every table, as many as [`CHILDREN`] says; one of the
-    /// invitations is still queued.
+    /// invitations is still queued, unless they unsubscribed (U5).
     pub fn person(
         &mut self,
         tenant: TenantId,
@@ -316,7 +317,8 @@ impl Rows {
             body: Set("Thank you".to_owned()),
             sent_at: Set(added_at),
         });
-        for state in ["sent", "queued"] {
+        let other = if is_unsubscribed { "expired" } else { "queued" };
+        for state in ["sent", other] {
             self.invitations.push(invitation::ActiveModel {
                 tenant_id: Set(tenant.0),
                 participant_id: Set(id),
