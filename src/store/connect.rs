@@ -72,7 +72,7 @@ pub async fn connect(
     // Before it is opened: what replaces it meanwhile is another one.
     let file = sqlite_file(config).map(|file| Arc::new(file.identified()));
     if let Some(file) = &file {
-        file.keep_temporary_files_beside().await?;
+        file.keep_temporary_files_beside().await;
     }
     let misses = Misses::default();
     let (postgres_misses, mariadb_misses) = (misses.clone(), misses.clone());

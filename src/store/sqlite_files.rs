@@ -52,16 +52,12 @@ impl SqliteFile {
     ///
     /// It is a setting of the whole process that must not change once a connection works, so the first
     /// database decides. Where the folder cannot be written, SQLite takes the usual one.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
-    pub(super) async fn keep_temporary_files_beside(&self) -> Result<(), StoreError> {
+    pub(super) async fn keep_temporary_files_beside(&self) {
         static CHOSEN: OnceCell<()> = OnceCell::const_new();
         let parent = self.path.parent().filter(|parent| parent.as_os_str() != "");
         let folder = fs::canonicalize(parent.unwrap_or(Path::new("."))).unwrap_or_default();
         let Some(folder) = folder.to_str().filter(|folder| !folder.is_empty()) else {
-            return Ok(());
+            return;
         };
         let sql = format!(
             "PRAGMA temp_store_directory = '{}'",
@@ -72,16 +68,8 @@ impl SqliteFile {
             connection.execute(AssertSqlSafe(sql)).await?;
             connection.close().await
         };
-        CHOSEN
-            .get_or_try_init(|| choose)
-            .await
-            .map(|_| ())
-            .map_err(|_| {
-                StoreError::new(
-                    ErrorClass::Internal,
-                    "choosing the folder of temporary files",
-                )
-            })
+        // Refused for a folder that cannot be written, of which opening the database says more.
+        let _ = CHOSEN.get_or_try_init(|| choose).await;
     }
 
     /// Whether another file has this name now, or none. Connections that are open go on in the one that was
