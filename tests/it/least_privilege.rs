@@ -286,6 +286,50 @@ async fn use_the_store(url: &str, tenant: TenantId) {
     database.close().await;
 }
 
+/// An upgrade before which nobody ran the GRANT file: the version before lacked a right that anonymization needs.
+async fn a_right_that_is_missing_changes_nothing(database: Scratch) {
+    let roles = Roles::make(&database).await;
+    let as_owner = roles.owner.connect(&database).await;
+    roles.grant(&database, &as_owner).await;
+    seed(&as_owner).await;
+    let service = match database.backend() {
+        Backend::Postgres => roles.service.name.clone(),
+        _ => format!("{}@'%'", roles.service.name),
+    };
+    let revoke = format!("REVOKE UPDATE (send_at) ON invitation FROM {service}");
+    execute(&as_owner, &[revoke]).await;
+    let people = "participant WHERE anonymized_at IS NOT NULL";
+    let url = roles.service.url(&database);
+    let run = ["run", "--period", "2024-04"];
+    let refused = tokio::task::spawn_blocking(move || binary_of(&url).run(&run))
+        .await
+        .expect("it ends");
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(
+        refused.stderr.contains("\"class\":\"permission\"")
+            || refused.stderr.contains("permission"),
+        "{refused:?}"
+    );
+    assert_eq!(count(&as_owner, people).await, 0, "nobody was anonymized");
+
+    roles.grant(&database, &as_owner).await;
+    let url = roles.service.url(&database);
+    tokio::task::spawn_blocking(move || binary_of(&url).run(&run).expect_code(0))
+        .await
+        .expect("it ends");
+    assert_eq!(count(&as_owner, people).await, 1);
+}
+
+#[tokio::test]
+async fn an_upgrade_without_its_grants_changes_nothing_on_postgres() {
+    a_right_that_is_missing_changes_nothing(scratch(Backend::Postgres).await).await;
+}
+
+#[tokio::test]
+async fn an_upgrade_without_its_grants_changes_nothing_on_mariadb() {
+    a_right_that_is_missing_changes_nothing(scratch(Backend::MariaDb).await).await;
+}
+
 /// With the optional guard of PostgreSQL, or without.
 async fn rights_are_enough_and_no_more(database: Scratch, guarded: bool) {
     let roles = Roles::make(&database).await;

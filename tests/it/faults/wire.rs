@@ -166,8 +166,8 @@ fn go_silent(backend: Backend) {
         vec![(commit(3), Fault::SilenceReply)],
         // It commits when it has been given up.
         vec![(commit(4), late)],
-        vec![(Trigger::Text("BEGIN", 9), late)],
-        vec![(Trigger::Text("BEGIN", 9), Fault::Silence)],
+        vec![(Trigger::Text("BEGIN", 10), late)],
+        vec![(Trigger::Text("BEGIN", 10), Fault::Silence)],
         [3, 5, 7]
             .map(|nth| (commit(nth), Fault::SilenceReply))
             .to_vec(),
