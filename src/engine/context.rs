@@ -114,8 +114,7 @@ impl Engine {
         database: DateTime<Utc>,
     ) -> Result<DateTime<Utc>, EngineError> {
         let difference = host.signed_duration_since(database).abs();
-        // A limit too long for chrono is no limit.
-        if TimeDelta::from_std(self.clock_skew_max).is_ok_and(|max| difference > max) {
+        if difference > self.skew_max() {
             return Err(EngineError::ClockSkew {
                 host,
                 database,

@@ -14,7 +14,6 @@ use super::claim::{pinned_fault, ruling_version};
 use super::context::{Engine, database_now};
 use super::due::Candidate;
 use super::error::EngineError;
-use super::records;
 use super::recount;
 use super::stage::Stage;
 
@@ -122,7 +121,7 @@ pub async fn of_candidate(engine: &Engine, candidate: &Candidate) -> Result<Over
         _ => Overdue::default(),
     };
     found.queued_for_unsubscribed =
-        records::queued_for_unsubscribed(&transaction, candidate).await?;
+        recount::queued_for_unsubscribed(&transaction, candidate.tenant).await?;
     transaction.rollback().await?;
     Ok(found)
 }

@@ -187,26 +187,3 @@ pub(super) async fn suppressions(
     let row = transaction.row::<Suppressions>(&sql, &parameters).await?;
     Ok(row.unwrap_or_default())
 }
-
-/// U5: invitations that are still queued for people who unsubscribed and whose address is still there.
-///
-/// # Errors
-///
-/// The database's.
-pub(super) async fn queued_for_unsubscribed(
-    transaction: &Transaction,
-    candidate: &Candidate,
-) -> Result<u64, EngineError> {
-    let count = transaction
-        .number(
-            "SELECT COUNT(*) AS n FROM invitation JOIN participant \
-             ON participant.tenant_id = invitation.tenant_id \
-             AND participant.id = invitation.participant_id \
-             WHERE invitation.tenant_id = :tenant AND participant.tenant_id = :tenant \
-             AND invitation.state = 'queued' AND participant.unsubscribed_at IS NOT NULL \
-             AND participant.anonymized_at IS NULL",
-            &[("tenant", candidate.tenant.0.into())],
-        )
-        .await?;
-    Ok(u64::try_from(count).unwrap_or_default())
-}

@@ -200,6 +200,49 @@ pub async fn orphans(
     Ok(unsigned(count))
 }
 
+/// E2: invitations that are still queued for people whose address is gone.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn queued_for_anonymized(
+    transaction: &Transaction,
+    tenant: TenantId,
+) -> Result<u64, StoreError> {
+    queued_for(transaction, tenant, "participant.anonymized_at IS NOT NULL").await
+}
+
+/// U5: invitations that are still queued for people who unsubscribed and whose address is still there.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn queued_for_unsubscribed(
+    transaction: &Transaction,
+    tenant: TenantId,
+) -> Result<u64, StoreError> {
+    let whom = "participant.unsubscribed_at IS NOT NULL AND participant.anonymized_at IS NULL";
+    queued_for(transaction, tenant, whom).await
+}
+
+async fn queued_for(
+    transaction: &Transaction,
+    tenant: TenantId,
+    whom: &'static str,
+) -> Result<u64, StoreError> {
+    let sql = format!(
+        "SELECT COUNT(*) AS n FROM invitation JOIN participant \
+         ON participant.tenant_id = invitation.tenant_id \
+         AND participant.id = invitation.participant_id \
+         WHERE invitation.tenant_id = :tenant AND participant.tenant_id = :tenant \
+         AND invitation.state = 'queued' AND {whom}"
+    );
+    let count = transaction
+        .number(&sql, &[("tenant", tenant.0.into())])
+        .await?;
+    Ok(unsigned(count))
+}
+
 /// Whom the anonymizer would take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ToAnonymize {

@@ -130,8 +130,9 @@ async fn verify_one(engine: &Engine, candidate: &Candidate) -> Result<Verificati
     let mut found = Verification {
         state: run.as_ref().map(|run| run.state.clone()),
         empty_uploads: recount::empty_uploads(&transaction, candidate.tenant).await?,
-        queued_invitations: queued_invitations(&transaction, candidate).await?,
-        queued_for_unsubscribed: records::queued_for_unsubscribed(&transaction, candidate).await?,
+        queued_invitations: recount::queued_for_anonymized(&transaction, candidate.tenant).await?,
+        queued_for_unsubscribed: recount::queued_for_unsubscribed(&transaction, candidate.tenant)
+            .await?,
         unrecorded: unrecorded(&transaction, candidate).await?,
         ..Verification::empty(candidate)
     };
@@ -233,24 +234,6 @@ async fn future_records(
         ));
     }
     Ok(())
-}
-
-/// E2: nothing may be sent to an address that is gone.
-async fn queued_invitations(
-    transaction: &Transaction,
-    candidate: &Candidate,
-) -> Result<u64, EngineError> {
-    let count = transaction
-        .number(
-            "SELECT COUNT(*) AS n FROM invitation JOIN participant \
-             ON participant.tenant_id = invitation.tenant_id \
-             AND participant.id = invitation.participant_id \
-             WHERE invitation.tenant_id = :tenant AND participant.tenant_id = :tenant \
-             AND invitation.state = 'queued' AND participant.anonymized_at IS NOT NULL",
-            &[("tenant", candidate.tenant.0.into())],
-        )
-        .await?;
-    Ok(u64::try_from(count).unwrap_or_default())
 }
 
 /// Every anonymized row carries the time of its batch. More rows than a batch recorded, or rows

@@ -83,10 +83,13 @@ impl Dialect {
     pub fn call_off(self) -> String {
         let otherwise = match self {
             // A strict session may not write back what is no date.
-            Self::MariaDb => "CAST(DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-01') AS DATETIME(6))",
-            _ => "invitation.send_at",
+            Self::MariaDb => format!(
+                "CAST(DATE_FORMAT({}, '%Y-%m-01') AS DATETIME(6))",
+                self.now()
+            ),
+            _ => "invitation.send_at".to_owned(),
         };
-        let month = self.month_start_of("invitation.send_at", otherwise);
+        let month = self.month_start_of("invitation.send_at", &otherwise);
         format!("state = 'expired', send_at = {month}")
     }
 }

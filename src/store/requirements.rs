@@ -336,22 +336,17 @@ pub async fn unmet_of(
         }));
     }
     let accepts_source = transaction.replication_source() == ReplicationSource::Accept;
-    let asks_for = |requirement: &&Requirement| {
-        !(accepts_source && **requirement == Requirement::NoReplicationSource)
-    };
+    let mut asked = asked.to_vec();
+    asked.retain(|one| !(accepts_source && *one == Requirement::NoReplicationSource));
     let queries: Vec<String> = asked
         .iter()
-        .filter(asks_for)
         .filter_map(|requirement| requirement.query(transaction.dialect()))
         .collect();
-    let found = match queries.is_empty() {
-        true => Vec::new(),
-        false => {
-            transaction
-                .rows::<Row>(&queries.join(" UNION ALL "), &[])
-                .await?
-        }
-    };
+    let mut found = Vec::new();
+    if !queries.is_empty() {
+        let sql = queries.join(" UNION ALL ");
+        found = transaction.rows::<Row>(&sql, &[]).await?;
+    }
     // The order of the list, not that of the rows: what is wrong with the server comes first.
     let unmet = asked.iter().find_map(|requirement| {
         let row = found
@@ -362,10 +357,7 @@ pub async fn unmet_of(
             place: row.place.clone(),
         })
     });
-    let asks_for_source = asked
-        .iter()
-        .filter(asks_for)
-        .any(|requirement| *requirement == Requirement::NoReplicationSource);
+    let asks_for_source = asked.contains(&Requirement::NoReplicationSource);
     match unmet {
         None if asks_for_source => replication::mariadb_source(transaction).await,
         unmet => Ok(unmet),
