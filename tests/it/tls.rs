@@ -1,16 +1,12 @@
 //! C11: encrypted connections that do not come about say why: an expired certificate, another name, an
 //! authority that nobody knows, a file that is not there, a server without TLS.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::support::certificates::{Authority, Certificate};
+use crate::support::certificates::Place;
 use crate::support::database::connect;
-use crate::support::own_mariadb::OwnMariadb;
-use crate::support::own_postgres::OwnPostgres;
-use crate::support::own_server::{OwnServer, is_root};
+use crate::support::own_server::OwnServer;
 use crate::support::{Backend, Binary, holds_within, scratch};
 use sea_orm::ConnectionTrait;
 
@@ -41,49 +37,6 @@ const MARIADB: Words = Words {
     certificate: "ssl-cert",
     key: "ssl-key",
 };
-
-/// The certificates of a server, one after the other in the same place.
-struct Place {
-    authority: Authority,
-    other: Authority,
-    right: Certificate,
-    expired: Certificate,
-    elsewhere: Certificate,
-    /// Where the server reads them.
-    served: Certificate,
-    owner: Option<&'static str>,
-    _directory: tempfile::TempDir,
-}
-
-impl Place {
-    fn new(user: &'static str) -> Self {
-        let authority = Authority::new("ours");
-        let here = "DNS:localhost,IP:127.0.0.1";
-        let valid = ["20200101000000Z", "20790101000000Z"];
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        // The server is another user when the test is root.
-        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("a mode");
-        let place = Self {
-            right: authority.sign("right", here, valid),
-            expired: authority.sign("expired", here, ["20200101000000Z", "20210101000000Z"]),
-            elsewhere: authority.sign("elsewhere", "DNS:db.example.org", valid),
-            served: Certificate {
-                certificate: directory.path().join("server.pem"),
-                key: directory.path().join("server.key"),
-            },
-            other: Authority::new("another"),
-            authority,
-            owner: is_root().then_some(user),
-            _directory: directory,
-        };
-        place.right.install(&place.served, place.owner);
-        place
-    }
-
-    fn serve(&self, certificate: &Certificate) {
-        certificate.install(&self.served, self.owner);
-    }
-}
 
 fn status(url: &str, parameters: &str) -> crate::support::Finished {
     let url = format!("{url}?{parameters}");
@@ -205,25 +158,14 @@ async fn every_way(url: &str, words: &Words, place: &Place, reload: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_encrypted_connection_to_postgres_says_why_it_failed() {
     let place = Place::new("postgres");
-    let settings = [
-        "ssl=on".to_owned(),
-        format!("ssl_cert_file={}", place.served.certificate.display()),
-        format!("ssl_key_file={}", place.served.key.display()),
-    ];
-    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
-    let server = OwnPostgres::start(&settings, Vec::new()).await;
+    let server = place.start_postgres().await;
     every_way(&server.url(), &POSTGRES, &place, "SELECT pg_reload_conf()").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_encrypted_connection_to_mariadb_says_why_it_failed() {
     let place = Place::new("mysql");
-    let options = [
-        format!("--ssl-cert={}", place.served.certificate.display()),
-        format!("--ssl-key={}", place.served.key.display()),
-    ];
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    let server = OwnMariadb::start_with(&options).await;
+    let server = place.start_mariadb().await;
     every_way(&server.url(), &MARIADB, &place, "FLUSH SSL").await;
     // The other way round: the server wants what the URL does not ask for.
     server

@@ -11,10 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::certificates::{Authority, Certificate};
-use crate::support::own_mariadb::OwnMariadb;
-use crate::support::own_postgres::OwnPostgres;
-use crate::support::own_server::{OwnServer, is_root};
+use crate::support::certificates::Place;
+use crate::support::own_server::OwnServer;
 use crate::support::{Backend, Binary, Finished, holds_within, scratch};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -253,42 +251,6 @@ async fn a_start_without_verified_tls_warns() {
     }
 }
 
-/// A server's certificates, each in the same place.
-struct Place {
-    authority: Authority,
-    other: Authority,
-    served: Certificate,
-    owner: Option<&'static str>,
-    _directory: tempfile::TempDir,
-}
-
-const VALID: [&str; 2] = ["20200101000000Z", "20790101000000Z"];
-const HERE: &str = "DNS:localhost,IP:127.0.0.1,IP:0.0.0.0";
-
-impl Place {
-    fn new(user: &'static str) -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("a mode");
-        let place = Self {
-            authority: Authority::new("ours"),
-            other: Authority::new("another"),
-            served: Certificate {
-                certificate: directory.path().join("server.pem"),
-                key: directory.path().join("server.key"),
-            },
-            owner: is_root().then_some(user),
-            _directory: directory,
-        };
-        place.serve(HERE, VALID);
-        place
-    }
-
-    fn serve(&self, names: &str, valid: [&str; 2]) {
-        let signed = self.authority.sign("server", names, valid);
-        signed.install(&self.served, self.owner);
-    }
-}
-
 /// A real server with TLS, and a URL that says nothing but whose authority is known.
 async fn every_certificate(url: &str, authority: &str, place: &Place, reload: &str) {
     let local = Binary::new().env("RETENTIOND__DATABASE__URL", url);
@@ -311,11 +273,11 @@ async fn every_certificate(url: &str, authority: &str, place: &Place, reload: &s
         );
         assert_eq!(refused.stderr.lines().count(), 1, "{refused:?}");
     }
-    for (names, valid, why) in [
-        ("DNS:db.example.org", VALID, "for another host name"),
-        (HERE, ["20200101000000Z", "20210101000000Z"], "has expired"),
+    for (certificate, why) in [
+        (&place.elsewhere, "for another host name"),
+        (&place.expired, "has expired"),
     ] {
-        place.serve(names, valid);
+        place.serve(certificate);
         sea_orm::ConnectionTrait::execute_unprepared(&db, reload)
             .await
             .expect("reloaded");
@@ -336,13 +298,7 @@ async fn every_certificate(url: &str, authority: &str, place: &Place, reload: &s
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_postgres_url_that_says_nothing_verifies_the_server() {
     let place = Place::new("postgres");
-    let settings = [
-        "ssl=on".to_owned(),
-        format!("ssl_cert_file={}", place.served.certificate.display()),
-        format!("ssl_key_file={}", place.served.key.display()),
-    ];
-    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
-    let server = OwnPostgres::start(&settings, Vec::new()).await;
+    let server = place.start_postgres().await;
     every_certificate(
         &server.url(),
         "sslrootcert",
@@ -355,12 +311,7 @@ async fn a_postgres_url_that_says_nothing_verifies_the_server() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mariadb_url_that_says_nothing_verifies_the_server() {
     let place = Place::new("mysql");
-    let options = [
-        format!("--ssl-cert={}", place.served.certificate.display()),
-        format!("--ssl-key={}", place.served.key.display()),
-    ];
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    let server = OwnMariadb::start_with(&options).await;
+    let server = place.start_mariadb().await;
     every_certificate(&server.url(), "ssl-ca", &place, "FLUSH SSL").await;
 }
 

@@ -1,10 +1,15 @@
 //! Certificates for servers of a test, made by `openssl`, and an authority that signs them.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
+
+use super::own_mariadb::OwnMariadb;
+use super::own_postgres::OwnPostgres;
+use super::own_server::is_root;
 
 /// An authority, with the certificates that it signed, in a directory that goes with it.
 pub struct Authority {
@@ -147,5 +152,67 @@ fn set_owner(file: &Path, owner: Option<&str>) {
     {
         let done = Command::new(program).arg(argument).arg(file).status();
         assert!(done.expect(program).success(), "{program} {argument}");
+    }
+}
+
+/// The certificates of a server, one after the other in the same place.
+pub struct Place {
+    pub authority: Authority,
+    pub other: Authority,
+    pub right: Certificate,
+    pub expired: Certificate,
+    pub elsewhere: Certificate,
+    /// Where the server reads them.
+    served: Certificate,
+    owner: Option<&'static str>,
+    _directory: TempDir,
+}
+
+impl Place {
+    /// `user` is whom the server runs as when the test is root.
+    pub fn new(user: &'static str) -> Self {
+        let authority = Authority::new("ours");
+        let here = "DNS:localhost,IP:127.0.0.1,IP:0.0.0.0";
+        let valid = ["20200101000000Z", "20790101000000Z"];
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("a mode");
+        let place = Self {
+            right: authority.sign("right", here, valid),
+            expired: authority.sign("expired", here, ["20200101000000Z", "20210101000000Z"]),
+            elsewhere: authority.sign("elsewhere", "DNS:db.example.org", valid),
+            served: Certificate {
+                certificate: directory.path().join("server.pem"),
+                key: directory.path().join("server.key"),
+            },
+            other: Authority::new("another"),
+            authority,
+            owner: is_root().then_some(user),
+            _directory: directory,
+        };
+        place.right.install(&place.served, place.owner);
+        place
+    }
+
+    pub fn serve(&self, certificate: &Certificate) {
+        certificate.install(&self.served, self.owner);
+    }
+
+    pub async fn start_postgres(&self) -> OwnPostgres {
+        let settings = [
+            "ssl=on".to_owned(),
+            format!("ssl_cert_file={}", self.served.certificate.display()),
+            format!("ssl_key_file={}", self.served.key.display()),
+        ];
+        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+        OwnPostgres::start(&settings, Vec::new()).await
+    }
+
+    pub async fn start_mariadb(&self) -> OwnMariadb {
+        let options = [
+            format!("--ssl-cert={}", self.served.certificate.display()),
+            format!("--ssl-key={}", self.served.key.display()),
+        ];
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        OwnMariadb::start_with(&options).await
     }
 }
