@@ -119,9 +119,7 @@ impl<'a> Standing<'a> {
             .filter(|_| self.state() == Some(RunState::Completed))?;
         let Calendar { zone, first, .. } = self.calendar;
         let pinned = cutoffs_of(run);
-        let cutoffs = current.map_or(pinned, |current| {
-            pinned.older_of(Cutoffs::of(first, zone, &current.terms))
-        });
+        let cutoffs = pinned.in_force(current.map(|version| &version.terms), first, zone);
         let covers =
             |cutoff: Option<DateTime<Utc>>| cutoff.is_some_and(|cutoff| subject.added_at < cutoff);
         let stage = if covers(cutoffs.purge) {

@@ -10,11 +10,10 @@ use uuid::Uuid;
 
 use crate::domain::counts::Counts;
 use crate::domain::run_state::RunState;
-use crate::engine::context::database_now;
 use crate::engine::pass::report_of;
 use crate::engine::report::TenantReport;
 use crate::ids::TenantId;
-use crate::store::{batches, runs, tenants};
+use crate::store::{batches, clocks, runs, tenants};
 
 use super::exit::{Exit, Failure};
 use super::output::{self, Format, instant_or_dash};
@@ -155,9 +154,9 @@ pub async fn runs(session: &Session, command: RunsCommand) -> Result<Exit, Failu
                 .map_or_else(|| "?".to_owned(), |tenant| tenant.slug);
             let tenant = TenantId(found.tenant_id);
             let stages = batches::totals(&transaction, tenant, found.id).await?;
-            let now = database_now(&transaction).await?;
-            let latest = session.latest(&transaction).await?;
-            let seconds = rate_seconds(now, found.started_at);
+            let clocks = clocks::read(&transaction, &session.clock).await?;
+            let latest = clocks.latest();
+            let seconds = rate_seconds(clocks.database, found.started_at);
             let lately =
                 batches::participants_within(&transaction, tenant, found.id, seconds).await?;
             transaction.rollback().await?;

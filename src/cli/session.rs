@@ -8,15 +8,14 @@ use chrono::{DateTime, Utc};
 
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, ConfigError, environment};
-use crate::domain::clocks::earlier_clock;
+use crate::domain::clocks::Clocks;
 use crate::domain::suppression::Keyring;
 use crate::domain::zone::Zone;
-use crate::engine::context::database_now;
 use crate::engine::{Engine, open};
 use crate::ids::{RandomIds, SharedIds, TenantId};
 use crate::intake::{Intake, Tenant};
 use crate::keyring;
-use crate::store::{self, Database, StoreError, Transaction, keys, tenants};
+use crate::store::{self, Database, StoreError, Transaction, clocks, keys, tenants};
 use crate::telemetry::logs;
 use crate::tzdata::Tzdata;
 
@@ -220,8 +219,8 @@ impl Session {
     ///
     /// Exit code 4 when the clock shows a year that cannot be.
     pub fn now(&self) -> Result<DateTime<Utc>, Failure> {
-        let host = self.clock.now();
-        earlier_clock(host, host).map_err(Failure::refused)
+        let clocks = Clocks::of_host(self.clock.now());
+        clocks.now().map_err(Failure::refused)
     }
 
     /// Now, for whatever is not an erasure: the earlier of the host's and the database's clock (S10).
@@ -230,8 +229,8 @@ impl Session {
     ///
     /// The database's; exit code 4 when a clock shows a year that cannot be.
     pub async fn now_by_both(&self, transaction: &Transaction) -> Result<DateTime<Utc>, Failure> {
-        let database = database_now(transaction).await?;
-        earlier_clock(self.clock.now(), database).map_err(Failure::refused)
+        let clocks = clocks::read(transaction, &self.clock).await?;
+        clocks.now().map_err(Failure::refused)
     }
 
     /// The later of the two clocks: what is due after it has not come by either (S12).
@@ -240,7 +239,7 @@ impl Session {
     ///
     /// The database's.
     pub async fn latest(&self, transaction: &Transaction) -> Result<DateTime<Utc>, Failure> {
-        Ok(database_now(transaction).await?.max(self.clock.now()))
+        Ok(clocks::read(transaction, &self.clock).await?.latest())
     }
 }
 

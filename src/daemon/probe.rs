@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::clocks::Clocks;
 use backon::{BackoffBuilder, ExponentialBuilder};
-use chrono::{DateTime, Utc};
 
 use crate::engine::{Engine, EngineError};
 use crate::store::requirements::Requirement;
@@ -70,10 +70,10 @@ pub(super) async fn run(engine: Arc<Engine>, health: Arc<Health>, bell: Bell) {
 /// One probe; whether all is well. An error is the database's.
 async fn ask(engine: &Engine, health: &Health) -> Result<bool, EngineError> {
     match clocks_of_primary(engine).await {
-        Ok((host, database)) => {
-            metrics::clock_skew(host - database);
+        Ok(clocks) => {
+            metrics::clock_skew(clocks.skew());
             health.set(Check::Database, None);
-            let problem = engine.now(host, database).err();
+            let problem = engine.now(clocks).err();
             report_clock(health, problem.as_ref());
             Ok(problem.is_none())
         }
@@ -85,12 +85,12 @@ async fn ask(engine: &Engine, health: &Health) -> Result<bool, EngineError> {
 }
 
 /// Both clocks of a database that takes writes.
-async fn clocks_of_primary(engine: &Engine) -> Result<(DateTime<Utc>, DateTime<Utc>), EngineError> {
+async fn clocks_of_primary(engine: &Engine) -> Result<Clocks, EngineError> {
     // Everything else is asked by the look: it changes seldom, and takes longer to find out.
     if let Some(unmet) = engine.database.unmet_of(&Requirement::OF_PROBE).await? {
         return Err(EngineError::Unmet(unmet));
     }
-    engine.both_clocks().await
+    Ok(engine.clocks_alone().await?)
 }
 
 /// Records that the clocks agree, or do not.

@@ -48,6 +48,14 @@ impl Cutoffs {
         }
     }
 
+    /// P10: of these cutoffs, which a run of `period` has pinned, and those of the current terms the older.
+    /// Without current terms nothing may be erased.
+    #[must_use]
+    pub fn in_force(self, current: Option<&Terms>, period: Period, zone: &Zone) -> Self {
+        let current = current.map_or_else(Self::default, |terms| Self::of(period, zone, terms));
+        self.older_of(current)
+    }
+
     /// Whether neither stage has anything to do.
     #[must_use]
     pub fn is_empty(self) -> bool {

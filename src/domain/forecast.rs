@@ -58,7 +58,8 @@ impl Calendar<'_> {
                 _ => cutoffs(due),
             };
             let in_force = if due <= now {
-                ruling.older_of(cutoffs(now))
+                let current = version_at(versions, now).map(|version| &version.terms);
+                ruling.in_force(current, *period, self.zone)
             } else {
                 ruling
             };

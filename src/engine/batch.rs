@@ -12,58 +12,20 @@ use uuid::Uuid;
 use crate::domain::counts::Counts;
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::email_value::EmailValue;
-use crate::domain::period::{Period, Zone};
+use crate::domain::period::Period;
 use crate::domain::policy::Terms;
 use crate::domain::record::MonthsCome;
-use crate::domain::suppression::{Suppressed, TenantHasher};
+use crate::domain::suppression::Suppressed;
 use crate::store::batches::{self, BatchRecord};
-use crate::store::leases::{Cursor, Lease};
+use crate::store::leases::Cursor;
 use crate::store::requirements::{self, Requirement};
-use crate::store::{Transaction, suppressions};
+use crate::store::{Transaction, clocks, suppressions};
 
-use super::context::Engine;
 use super::erase;
 use super::error::EngineError;
+use super::held::HeldRun;
 use super::page::{Page, Rows, SelectedRow, select, select_empty_uploads};
 use super::stage::{Selection, Stage};
-
-/// A claimed tenant-run: what is pinned, and the lease to work on it.
-#[derive(Clone, Debug)]
-pub struct ClaimedRun {
-    /// The lease.
-    pub lease: Lease,
-    /// The tenant's slug, for logs.
-    pub slug: String,
-    /// The period.
-    pub period: Period,
-    /// When it was due, as reckoned at the claim.
-    pub due_at: DateTime<Utc>,
-    /// The tenant's zone, with the rules that it had when the run was claimed.
-    pub zone: Zone,
-    /// The pinned policy version.
-    pub policy_version: i32,
-    /// The pinned cutoffs.
-    pub pinned: Cutoffs,
-    /// How many times the run was claimed, this time included.
-    pub attempts: i32,
-    /// An earlier attempt, or the tenant's run before, found rows without their participant, or a foreign key
-    /// that was not in force: they are looked for before it is completed.
-    pub may_have_orphans: bool,
-    /// Hashes addresses under the tenant's keys.
-    pub hasher: TenantHasher,
-}
-
-impl ClaimedRun {
-    /// S12: a run that was claimed by a clock that was wrong ends when the clock has been set right.
-    fn require_due(&self, now: DateTime<Utc>) -> Result<(), EngineError> {
-        if now < self.due_at {
-            return Err(EngineError::ClockWentBack {
-                due_at: self.due_at,
-            });
-        }
-        Ok(())
-    }
-}
 
 /// What a batch found and did.
 #[derive(Debug)]
@@ -96,26 +58,15 @@ pub(super) struct Selected {
 
 /// One batch: one transaction. `None` = the page was empty; nothing was written but the lease.
 pub(super) async fn erase_batch(
-    engine: &Engine,
-    run: &ClaimedRun,
+    run: &HeldRun,
     stage: Stage,
     page: Page<'_>,
     batch_id: Uuid,
 ) -> Result<Option<Batch>, BatchFailure> {
     let (mut selected, mut counts) = (None, None);
     let outcome = async {
-        let transaction = engine.database.begin("erasing a batch").await?;
-        match batch_in(
-            engine,
-            run,
-            stage,
-            page,
-            batch_id,
-            &transaction,
-            &mut selected,
-        )
-        .await
-        {
+        let transaction = run.engine.database.begin("erasing a batch").await?;
+        match batch_in(run, stage, page, batch_id, &transaction, &mut selected).await {
             // A constraint that is deferred speaks up here.
             Ok(batch) => {
                 counts = batch.as_ref().map(|batch| batch.counts);
@@ -138,8 +89,7 @@ pub(super) async fn erase_batch(
 }
 
 async fn batch_in(
-    engine: &Engine,
-    run: &ClaimedRun,
+    run: &HeldRun,
     stage: Stage,
     page: Page<'_>,
     batch_id: Uuid,
@@ -147,10 +97,8 @@ async fn batch_in(
     selected: &mut Option<Selected>,
 ) -> Result<Option<Batch>, EngineError> {
     // 1. Fence.
-    if !run.lease.fence(transaction).await? {
-        return Err(EngineError::LeaseLost);
-    }
-    let (now, cutoffs) = cutoffs_in_force(engine, run, transaction).await?;
+    run.fence(transaction).await?;
+    let (now, cutoffs) = cutoffs_in_force(run, transaction).await?;
     run.require_due(now)?;
     let lease = &run.lease;
     let selection = match page.rows {
@@ -266,11 +214,10 @@ fn require_equal(stage: Stage, selected: u64, written: u64) -> Result<(), Engine
 /// The time of the batch, and the cutoffs that hold for it: of the pinned and the current policy,
 /// the older (P10). Read inside the transaction, after the fence, for every batch.
 pub(super) async fn cutoffs_in_force(
-    engine: &Engine,
-    run: &ClaimedRun,
+    run: &HeldRun,
     transaction: &Transaction,
 ) -> Result<(DateTime<Utc>, Cutoffs), EngineError> {
-    let host = engine.clock.now();
+    let host = run.engine.clock.now();
     let sql = format!(
         "SELECT clock.database_now, policy.version, policy.anonymize_after_months, \
          policy.retain_months, \
@@ -301,19 +248,18 @@ pub(super) async fn cutoffs_in_force(
     if row.newer > 0 {
         return Err(EngineError::Superseded);
     }
-    let now = engine.now(
-        host,
-        crate::clock::truncate_to_microseconds(row.database_now),
-    )?;
+    let now = run.engine.now(clocks::beside(host, row.database_now))?;
     let current = Terms::from_stored(row.anonymize_after_months, row.retain_months, None, false)?;
-    let current = Cutoffs::of(run.period, &run.zone, &current);
-    Ok((now, run.pinned.older_of(current)))
+    Ok((
+        now,
+        run.pinned.in_force(Some(&current), run.period, &run.zone),
+    ))
 }
 
 /// U11: the hashes of the unsubscribed rows that this batch erases; no others.
 async fn record_suppressions(
     transaction: &Transaction,
-    run: &ClaimedRun,
+    run: &HeldRun,
     rows: &[SelectedRow],
     now: DateTime<Utc>,
 ) -> Result<Counts, EngineError> {

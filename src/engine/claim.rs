@@ -20,19 +20,19 @@ use crate::store::runs::End;
 use crate::store::{Disposition, StoreError, Transaction, policies, runs, tenants};
 use crate::telemetry::metrics;
 
-use super::batch::ClaimedRun;
-use super::context::{Engine, database_now, require};
+use super::context::{Engine, require};
 use super::due::Candidate;
 use super::error::{EngineError, PINNED_CUTOFFS};
 use super::failure::failure_of;
 use super::gap::gap_of;
+use super::held::HeldRun;
 use super::turns::Rank;
 
 /// How a claim ended.
 #[derive(Debug)]
 pub enum Claim {
     /// The run is ours.
-    Claimed(Box<ClaimedRun>),
+    Claimed(Box<HeldRun>),
     /// It was completed before.
     AlreadyCompleted(Box<tenant_run::Model>),
     /// No policy counts for it.
@@ -129,21 +129,14 @@ async fn attempt(engine: &Engine, candidate: &Candidate) -> Result<Attempt, Engi
         () = engine.stop.cancelled() => return Err(EngineError::Stopped),
         turn = engine.turns.take(Rank::CLAIM) => turn,
     };
-    let transaction = engine.database.begin("claiming a run").await?;
-    match claim_in(engine, candidate, &transaction).await {
-        Ok(done) => {
-            transaction.commit().await?;
-            Ok(done)
-        }
-        Err(error) => {
-            let _ = transaction.rollback().await;
-            // What is wrong for everybody: before the turn goes to the next one, who would meet it too.
-            if error.disposition() == Disposition::Stop {
-                engine.stop.cancel();
-            }
-            Err(error)
-        }
-    }
+    let claimed = engine
+        .database
+        .write("claiming a run", async |transaction| {
+            claim_in(engine, candidate, transaction).await
+        })
+        .await;
+    // Before the turn goes to the next one, who would meet it too.
+    claimed.inspect_err(|error| engine.stop_if_systemic(error))
 }
 
 /// The claim, and what it did to other records.
@@ -153,9 +146,8 @@ async fn claim_in(
     transaction: &Transaction,
 ) -> Result<Attempt, EngineError> {
     require(transaction, &Requirement::ALL).await?;
-    let (host, database) = (engine.clock.now(), database_now(transaction).await?);
-    let now = engine.now(host, database)?;
-    let latest = host.max(database);
+    let clocks = engine.clocks(transaction).await?;
+    let (now, latest) = (engine.now(clocks)?, clocks.latest());
     // Whoever looked may have done so a while ago, and the cutoffs that follow from the zone are
     // pinned for good.
     let Some(tenant) = tenants::find(transaction, candidate.tenant).await? else {
@@ -248,7 +240,8 @@ async fn claim_in(
     let run = runs::find(transaction, candidate.tenant, candidate.period)
         .await?
         .ok_or(EngineError::LeaseLost)?;
-    let claimed = ClaimedRun {
+    let held = HeldRun {
+        engine: engine.clone(),
         hasher: engine.keyring.for_tenant(candidate.tenant),
         slug: candidate.slug.clone(),
         period: candidate.period,
@@ -263,7 +256,7 @@ async fn claim_in(
         may_have_orphans: run.orphans.is_some(),
         lease,
     };
-    Ok(ended(Claim::Claimed(Box::new(claimed))))
+    Ok(ended(Claim::Claimed(Box::new(held))))
 }
 
 /// A newer run that forbids this one: a completed one when the period was named, any that is not
@@ -374,17 +367,29 @@ pub async fn record_failed_claim(
         // that waits.
         return Ok(None);
     }
-    let transaction = engine.database.begin("recording a failed claim").await?;
-    let (host, database) = (engine.clock.now(), database_now(&transaction).await?);
-    let (now, latest) = (engine.now(host, database)?, host.max(database));
-    if candidate.due_at > now || newer_run(&transaction, candidate, latest).await?.is_some() {
+    engine
+        .database
+        .write("recording a failed claim", async |transaction| {
+            record_failed_claim_in(engine, transaction, candidate, error).await
+        })
+        .await
+}
+
+async fn record_failed_claim_in(
+    engine: &Engine,
+    transaction: &Transaction,
+    candidate: &Candidate,
+    error: &EngineError,
+) -> Result<Option<Uuid>, EngineError> {
+    let clocks = engine.clocks(transaction).await?;
+    let (now, latest) = (engine.now(clocks)?, clocks.latest());
+    if candidate.due_at > now || newer_run(transaction, candidate, latest).await?.is_some() {
         // What would have been refused is not owed: it did not fail. And a record of a month to
         // come would pass for a newer run, and forbid every period before it.
-        transaction.rollback().await?;
         return Ok(None);
     }
     runs::create(
-        &transaction,
+        transaction,
         engine.ids.next(),
         candidate.tenant,
         candidate.period,
@@ -392,16 +397,15 @@ pub async fn record_failed_claim(
         RunState::Pending,
     )
     .await?;
-    let run = runs::find(&transaction, candidate.tenant, candidate.period).await?;
+    let run = runs::find(transaction, candidate.tenant, candidate.period).await?;
     if let Some(run) = &run {
         let end = End::Failed(failure_of(error, run.id, run.attempts));
         if matches!(error, EngineError::PinnedCutoffs { .. }) {
-            runs::finish_abandoned(&transaction, candidate.tenant, run.id, &end).await?;
+            runs::finish_abandoned(transaction, candidate.tenant, run.id, &end).await?;
         } else {
-            runs::finish_unclaimed(&transaction, candidate.tenant, run.id, &end).await?;
+            runs::finish_unclaimed(transaction, candidate.tenant, run.id, &end).await?;
         }
     }
-    transaction.commit().await?;
     Ok(run.map(|run| run.id))
 }
 

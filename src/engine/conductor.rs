@@ -13,12 +13,12 @@ use crate::store::runs::{self, End};
 use crate::telemetry::logs::info_if;
 use crate::telemetry::metrics;
 
-use super::batch::{ClaimedRun, cutoffs_in_force};
-use super::context::{Engine, require};
+use super::batch::cutoffs_in_force;
+use super::context::require;
 use super::error::EngineError;
 use super::expected::expect;
 use super::failure::failure_of;
-use super::heartbeat::with_heartbeat;
+use super::held::HeldRun;
 use super::recount;
 use super::refused::RefusedRows;
 use super::stage::Stage;
@@ -40,15 +40,15 @@ pub struct Driven {
 }
 
 /// Drives a claimed run to its end, whatever that is, and records it.
-pub async fn drive(engine: &Engine, run: &ClaimedRun) -> Driven {
+pub async fn drive(run: &HeldRun) -> Driven {
     let started = Instant::now();
     let _in_progress = metrics::InProgress::begin();
-    metrics::progressed(engine.clock.now());
+    metrics::progressed(run.engine.clock.now());
     let mut counts = Counts::default();
-    let (undated, error) = match stages(engine, run, &mut counts).await {
+    let (undated, error) = match stages(run, &mut counts).await {
         Ok(undated) => {
             let end = End::Completed { undated };
-            (undated, record_end(engine, run, &end).await.err())
+            (undated, record_end(run, &end).await.err())
         }
         Err(error) => (0, Some(error)),
     };
@@ -73,7 +73,7 @@ pub async fn drive(engine: &Engine, run: &ClaimedRun) -> Driven {
             duration_seconds,
             "tenant-run completed"
         ),
-        Some(error) => end_early(engine, run, error, started).await,
+        Some(error) => end_early(run, error, started).await,
     }
     Driven {
         counts,
@@ -83,11 +83,11 @@ pub async fn drive(engine: &Engine, run: &ClaimedRun) -> Driven {
 }
 
 /// Whether something was done, or went wrong before: a line for each tenant without work would hide the others.
-fn is_worth_a_line(run: &ClaimedRun, counts: &Counts) -> bool {
+fn is_worth_a_line(run: &HeldRun, counts: &Counts) -> bool {
     run.attempts > 1 || *counts != Counts::default()
 }
 
-fn tell_started(run: &ClaimedRun, has_work: bool) {
+fn tell_started(run: &HeldRun, has_work: bool) {
     info_if!(
         has_work || run.attempts > 1,
         event = "tenant_run_started",
@@ -104,12 +104,8 @@ fn tell_started(run: &ClaimedRun, has_work: bool) {
 }
 
 /// All stages, until nothing is left to do. Returns how many participants are undated.
-async fn stages(
-    engine: &Engine,
-    run: &ClaimedRun,
-    counts: &mut Counts,
-) -> Result<u64, EngineError> {
-    let expected = expect(engine, run).await?;
+async fn stages(run: &HeldRun, counts: &mut Counts) -> Result<u64, EngineError> {
+    let expected = expect(run).await?;
     tell_started(run, expected.has_work());
     let mut left = expected.left();
     let mut refused = RefusedRows::default();
@@ -120,23 +116,15 @@ async fn stages(
             let may_find = round > 0 || expected.may_find(stage, counts.purged);
             let started = Instant::now();
             let mut done = Counts::default();
-            let mut ended = run_stage(
-                engine,
-                run,
-                stage,
-                may_find,
-                &mut left,
-                &mut refused,
-                &mut done,
-            )
-            .await;
+            let mut ended =
+                run_stage(run, stage, may_find, &mut left, &mut refused, &mut done).await;
             if ended.is_ok() && stage == Stage::Purge {
-                ended = anonymize_undeletable(engine, run, &mut left, &refused, &mut done).await;
+                ended = anonymize_undeletable(run, &mut left, &refused, &mut done).await;
             }
             // Batches of a stage that ended early are committed all the same.
             *counts += done;
             ended?;
-            metrics::progressed(engine.clock.now());
+            metrics::progressed(run.engine.clock.now());
             info_if!(
                 done != Counts::default(),
                 event = "stage_completed",
@@ -151,8 +139,8 @@ async fn stages(
                 "stage completed"
             );
         }
-        let found = (|| with_heartbeat(engine, run, leftover(engine, run, &refused)))
-            .retry(engine.retry.backoff())
+        let found = (|| run.while_holding(leftover(run, &refused)))
+            .retry(run.engine.retry.backoff())
             .when(EngineError::may_pass)
             .await?;
         rows = found.rows;
@@ -182,17 +170,13 @@ struct Leftover {
 /// Orphans are looked for where there is a reason to, which the run's record keeps: a foreign key in force lets nobody
 /// make one, and to look reads every child of the tenant, 40 % of a run's time as measured
 /// (docs/performance.md). `verify` looks in any case.
-async fn leftover(
-    engine: &Engine,
-    run: &ClaimedRun,
-    refused: &RefusedRows,
-) -> Result<Leftover, EngineError> {
-    let _turn = engine.turns.take(Rank::First).await;
-    let transaction = engine.database.begin_read("recounting").await?;
+async fn leftover(run: &HeldRun, refused: &RefusedRows) -> Result<Leftover, EngineError> {
+    let _turn = run.engine.turns.take(Rank::First).await;
+    let transaction = run.engine.database.begin_read("recounting").await?;
     let tenant = run.lease.tenant;
     // In the snapshot that decides: rows that are hidden now would not be counted either.
     require(&transaction, &Requirement::TO_DECIDE).await?;
-    let (now, cutoffs) = cutoffs_in_force(engine, run, &transaction).await?;
+    let (now, cutoffs) = cutoffs_in_force(run, &transaction).await?;
     let uploads = refused.of(Stage::Uploads);
     let mut rows = recount::empty_uploads_besides(&transaction, tenant, uploads).await?;
     for stage in Stage::OF_PARTICIPANTS {
@@ -215,7 +199,7 @@ async fn leftover(
     Ok(Leftover { rows, undated })
 }
 
-fn say_undated(run: &ClaimedRun, undated: u64) {
+fn say_undated(run: &HeldRun, undated: u64) {
     tracing::warn!(
         event = "undated_found",
         tenant = run.slug,
@@ -228,12 +212,7 @@ fn say_undated(run: &ClaimedRun, undated: u64) {
 }
 
 /// Records how a run ended early, as far as the database still lets us.
-pub(super) async fn end_early(
-    engine: &Engine,
-    run: &ClaimedRun,
-    error: &EngineError,
-    started: Instant,
-) {
+pub(super) async fn end_early(run: &HeldRun, error: &EngineError, started: Instant) {
     let (event, state) = match error {
         EngineError::LeaseLost => ("lease_lost", None),
         EngineError::Superseded => ("tenant_run_superseded", Some(RunState::Superseded)),
@@ -266,7 +245,7 @@ pub(super) async fn end_early(
         Some(failure) => End::Failed(failure),
         None => End::Early(state),
     };
-    if let Err(error) = record_end(engine, run, &end).await {
+    if let Err(error) = record_end(run, &end).await {
         // The lease expires, and whoever claims the run then finds it as it is.
         tracing::warn!(
             event = "run_record_failed",
@@ -281,11 +260,15 @@ pub(super) async fn end_early(
 }
 
 /// Records the end and gives the lease back, in one transaction.
-async fn record_end(engine: &Engine, run: &ClaimedRun, end: &End) -> Result<(), EngineError> {
+async fn record_end(run: &HeldRun, end: &End) -> Result<(), EngineError> {
     let lease = &run.lease;
     let state = end.state();
     let record = || async {
-        let transaction = engine.database.begin("recording the end of a run").await?;
+        let transaction = run
+            .engine
+            .database
+            .begin("recording the end of a run")
+            .await?;
         if !lease.fence(&transaction).await? {
             // Lost, or our own earlier attempt was committed and its reply lost. Whoever took the
             // run over claimed it first, which counted an attempt: its end is not ours.
@@ -305,7 +288,7 @@ async fn record_end(engine: &Engine, run: &ClaimedRun, end: &End) -> Result<(), 
         Ok::<bool, StoreError>(true)
     };
     let recorded = record
-        .retry(engine.retry.backoff())
+        .retry(run.engine.retry.backoff())
         .when(|error| error.class().may_pass())
         .await?;
     if recorded {

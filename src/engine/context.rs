@@ -8,8 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
-use crate::clock::truncate_to_microseconds;
-use crate::domain::clocks::earlier_clock;
+use crate::domain::clocks::Clocks;
 use crate::domain::counts::Counts;
 use crate::domain::period::{Months, ScheduleHour};
 use crate::domain::suppression::Keyring;
@@ -17,7 +16,7 @@ use crate::domain::window::Window;
 use crate::domain::zone::ZoneFault;
 use crate::ids::SharedIds;
 use crate::store::requirements::{self, Requirement};
-use crate::store::{Database, ErrorClass, RetryPolicy, StoreError, Transaction};
+use crate::store::{Database, Disposition, RetryPolicy, StoreError, Transaction, clocks};
 
 use super::error::EngineError;
 use super::pace::Pace;
@@ -108,20 +107,16 @@ impl Engine {
     /// # Errors
     ///
     /// [`EngineError::ClockSkew`] or [`EngineError::ClockOutOfRange`].
-    pub fn now(
-        &self,
-        host: DateTime<Utc>,
-        database: DateTime<Utc>,
-    ) -> Result<DateTime<Utc>, EngineError> {
-        let difference = host.signed_duration_since(database).abs();
+    pub fn now(&self, clocks: Clocks) -> Result<DateTime<Utc>, EngineError> {
+        let difference = clocks.skew().abs();
         if difference > self.skew_max() {
             return Err(EngineError::ClockSkew {
-                host,
-                database,
+                host: clocks.host,
+                database: clocks.database,
                 difference_seconds: difference.num_seconds(),
             });
         }
-        Ok(earlier_clock(host, database)?)
+        Ok(clocks.now()?)
     }
 
     /// S7: largest difference of the two clocks.
@@ -131,30 +126,33 @@ impl Engine {
         TimeDelta::from_std(self.clock_skew_max).unwrap_or(TimeDelta::MAX)
     }
 
-    /// Reads both clocks; see [`Engine::now`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Engine::now`], or the database's.
-    pub async fn read_clocks(&self) -> Result<DateTime<Utc>, EngineError> {
-        let (host, database) = self.both_clocks().await?;
-        self.now(host, database)
-    }
-
-    /// The host's time and the database's, read one right after the other.
+    /// What both clocks show.
     ///
     /// # Errors
     ///
     /// The database's.
-    pub async fn both_clocks(&self) -> Result<(DateTime<Utc>, DateTime<Utc>), EngineError> {
-        let transaction = self
-            .database
-            .begin_read("reading the database's clock")
-            .await?;
-        let database = database_now(&transaction).await?;
-        let host = self.clock.now();
-        transaction.rollback().await?;
-        Ok((host, database))
+    pub async fn clocks(&self, transaction: &Transaction) -> Result<Clocks, StoreError> {
+        clocks::read(transaction, &self.clock).await
+    }
+
+    /// What both clocks show, in a transaction of its own.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn clocks_alone(&self) -> Result<Clocks, StoreError> {
+        self.database
+            .read("reading the database's clock", async |transaction| {
+                self.clocks(transaction).await
+            })
+            .await
+    }
+
+    /// Stops the pass if `error` concerns every tenant: a full disk, a clock that is wrong.
+    pub(super) fn stop_if_systemic(&self, error: &EngineError) {
+        if error.disposition() == Disposition::Stop {
+            self.stop.cancel();
+        }
     }
 }
 
@@ -216,24 +214,4 @@ impl Progress {
             .fetch_add(counts.anonymized, Ordering::Relaxed);
         self.purged.fetch_add(counts.purged, Ordering::Relaxed);
     }
-}
-
-/// The database's time, truncated to microseconds.
-///
-/// # Errors
-///
-/// The database's.
-pub async fn database_now(transaction: &Transaction) -> Result<DateTime<Utc>, EngineError> {
-    let sql = format!("SELECT {} AS now", transaction.dialect().now());
-    let row = transaction.row::<Now>(&sql, &[]).await?;
-    row.map(|row| truncate_to_microseconds(row.now))
-        .ok_or(EngineError::Store(StoreError::new(
-            ErrorClass::Internal,
-            "reading the database's clock",
-        )))
-}
-
-#[derive(sea_orm::FromQueryResult)]
-struct Now {
-    now: DateTime<Utc>,
 }

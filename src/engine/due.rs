@@ -88,7 +88,7 @@ pub async fn look(
     engine: &Engine,
     scope: &Scope,
 ) -> Result<Result<Vec<Candidate>, UnknownTenants>, EngineError> {
-    let now = engine.read_clocks().await?;
+    let now = engine.now(engine.clocks_alone().await?)?;
     let transaction = engine
         .database
         .begin_read("looking for what is due")

@@ -3,13 +3,12 @@
 
 use backon::Retryable;
 
-use crate::store::runs;
+use crate::store::{Transaction, runs};
 use crate::telemetry::metrics;
 
-use super::batch::{ClaimedRun, cutoffs_in_force};
-use super::context::Engine;
+use super::batch::cutoffs_in_force;
 use super::error::EngineError;
-use super::heartbeat::with_heartbeat;
+use super::held::HeldRun;
 use super::recount;
 use super::stage::Stage;
 use super::turns::Rank;
@@ -55,12 +54,12 @@ impl Expected {
 /// # Errors
 ///
 /// What ends the run in any case: a lease that was lost, a request to stop, a wrong clock.
-pub(super) async fn expect(engine: &Engine, run: &ClaimedRun) -> Result<Expected, EngineError> {
+pub(super) async fn expect(run: &HeldRun) -> Result<Expected, EngineError> {
     // A claim of another process may have been in the way of the record.
-    let count = (|| count_and_record(engine, run))
-        .retry(engine.retry.backoff())
+    let count = (|| count_and_record(run))
+        .retry(run.engine.retry.backoff())
         .when(EngineError::may_pass);
-    let rows = match with_heartbeat(engine, run, count).await {
+    let rows = match run.while_holding(count).await {
         Ok(rows) => Some(rows),
         Err(EngineError::Store(error)) => {
             tracing::warn!(
@@ -77,26 +76,31 @@ pub(super) async fn expect(engine: &Engine, run: &ClaimedRun) -> Result<Expected
         Err(error) => return Err(error),
     };
     if let Some([anonymize, purge, _]) = rows {
-        engine.progress.expect_participants(anonymize + purge);
+        run.engine.progress.expect_participants(anonymize + purge);
     }
     Ok(Expected { rows })
 }
 
-async fn count_and_record(engine: &Engine, run: &ClaimedRun) -> Result<[u64; 3], EngineError> {
-    let _turn = engine.turns.take(Rank::First).await;
+async fn count_and_record(run: &HeldRun) -> Result<[u64; 3], EngineError> {
+    let _turn = run.engine.turns.take(Rank::First).await;
     let lease = &run.lease;
-    let transaction = engine.database.begin_read("counting what to do").await?;
-    let (_, cutoffs) = cutoffs_in_force(engine, run, &transaction).await?;
-    let [anonymize, purge] = Stage::OF_PARTICIPANTS;
-    let anonymize = recount::eligible(&transaction, lease.tenant, anonymize, cutoffs).await?;
-    let purge = recount::eligible(&transaction, lease.tenant, purge, cutoffs).await?;
-    let uploads = recount::empty_uploads(&transaction, lease.tenant).await?;
-    transaction.rollback().await?;
-    let transaction = engine.database.begin("recording what to do").await?;
-    if !lease.fence(&transaction).await? {
-        return Err(EngineError::LeaseLost);
-    }
-    runs::set_planned(&transaction, lease.tenant, lease.run_id, anonymize, purge).await?;
-    transaction.commit().await?;
-    Ok([anonymize, purge, uploads])
+    let tenant = lease.tenant;
+    let database = &run.engine.database;
+    let count = async |transaction: &Transaction| {
+        let (_, cutoffs) = cutoffs_in_force(run, transaction).await?;
+        let [anonymize, purge] = Stage::OF_PARTICIPANTS;
+        let anonymize = recount::eligible(transaction, tenant, anonymize, cutoffs).await?;
+        let purge = recount::eligible(transaction, tenant, purge, cutoffs).await?;
+        let uploads = recount::empty_uploads(transaction, tenant).await?;
+        Ok::<_, EngineError>([anonymize, purge, uploads])
+    };
+    let counted = database.read("counting what to do", count).await?;
+    let record = async |transaction: &Transaction| {
+        run.fence(transaction).await?;
+        let [anonymize, purge, _] = counted;
+        runs::set_planned(transaction, tenant, lease.run_id, anonymize, purge).await?;
+        Ok::<_, EngineError>(())
+    };
+    database.write("recording what to do", record).await?;
+    Ok(counted)
 }

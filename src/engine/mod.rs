@@ -25,7 +25,7 @@ pub mod error;
 mod expected;
 mod failure;
 mod gap;
-mod heartbeat;
+pub mod held;
 pub mod open;
 pub mod orphans;
 pub mod overdue;

@@ -11,7 +11,7 @@ use crate::domain::run_state::RunState;
 use crate::store::{Transaction, policies, runs};
 
 use super::claim::{pinned_fault, ruling_version};
-use super::context::{Engine, database_now};
+use super::context::Engine;
 use super::due::Candidate;
 use super::error::EngineError;
 use super::recount;
@@ -44,7 +44,7 @@ pub async fn of_run(
     candidate: &Candidate,
     run: &tenant_run::Model,
 ) -> Result<Overdue, EngineError> {
-    let now = engine.now(engine.clock.now(), database_now(transaction).await?)?;
+    let now = engine.now(engine.clocks(transaction).await?)?;
     let cutoffs = cutoffs_that_hold(transaction, candidate, run, now).await?;
     // A record that says that it began long ago would make everybody late, and nobody overdue (S14).
     let since = runs::record_of(run, Named::None).map_or(candidate.due_at, |record| {
@@ -98,9 +98,8 @@ pub(super) async fn cutoffs_that_hold(
                 Cutoffs::of(candidate.period, zone, &ruling.terms)
             });
     }
-    Ok(version_at(&versions, now).map_or(pinned, |current| {
-        pinned.older_of(Cutoffs::of(candidate.period, zone, &current.terms))
-    }))
+    let current = version_at(&versions, now).map(|version| &version.terms);
+    Ok(pinned.in_force(current, candidate.period, zone))
 }
 
 /// Counts for the candidate's period; nothing where its run is not completed.

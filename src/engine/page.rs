@@ -7,9 +7,9 @@ use uuid::Uuid;
 use crate::store::Transaction;
 use crate::store::leases::Cursor;
 
-use super::batch::ClaimedRun;
 use super::erase::LEFT_EMPTY;
 use super::error::EngineError;
+use super::held::HeldRun;
 use super::stage::Selection;
 
 /// How the next page is to be read.
@@ -33,7 +33,7 @@ pub(super) enum Rows<'a> {
 /// One page of the stage's rows, in the order of the index `(tenant_id, added_at, id)`, locked.
 pub(super) async fn select(
     transaction: &Transaction,
-    run: &ClaimedRun,
+    run: &HeldRun,
     selection: &Selection,
     page: Page<'_>,
 ) -> Result<Vec<SelectedRow>, EngineError> {
@@ -81,7 +81,7 @@ pub(super) async fn select(
 /// One page of the uploads that were left empty, locked.
 pub(super) async fn select_empty_uploads(
     transaction: &Transaction,
-    run: &ClaimedRun,
+    run: &HeldRun,
     page: Page<'_>,
 ) -> Result<Vec<Uuid>, EngineError> {
     let dialect = transaction.dialect();

@@ -15,15 +15,15 @@ use crate::domain::gap::GAP;
 use crate::domain::run_state::RunState;
 use crate::ids::TenantId;
 use crate::store::requirements::Requirement;
-use crate::store::{Disposition, runs};
+use crate::store::runs;
 use crate::telemetry::metrics;
 
-use super::batch::ClaimedRun;
 use super::claim::{Claim, claim, record_failed_claim};
 use super::conductor::{Driven, drive, end_early};
 use super::context::Engine;
 use super::due::{Candidate, Scope, UnknownTenants, look};
 use super::error::{EngineError, PANIC};
+use super::held::HeldRun;
 use super::orphans;
 use super::report::{Outcome, PassEntry, TenantReport};
 use super::settled::settled;
@@ -167,12 +167,9 @@ async fn one(engine: &Engine, candidate: &Candidate) -> PassEntry {
                     counts,
                     undated,
                     error,
-                } = driven(engine, &run).await;
-                if error
-                    .as_ref()
-                    .is_some_and(|error| error.disposition() == Disposition::Stop)
-                {
-                    engine.stop.cancel();
+                } = driven(&run).await;
+                if let Some(error) = &error {
+                    engine.stop_if_systemic(error);
                 }
                 report.set_counts(&counts);
                 report.undated = undated;
@@ -196,17 +193,17 @@ async fn one(engine: &Engine, candidate: &Candidate) -> PassEntry {
 
 /// Drives a claimed run in a task of its own, so that even a panic is recorded as what ended it: it
 /// would be claimed again and again otherwise, and nobody would see why.
-async fn driven(engine: &Engine, run: &ClaimedRun) -> Driven {
+async fn driven(run: &HeldRun) -> Driven {
     let started = Instant::now();
     let task = {
-        let (engine, run) = (engine.clone(), run.clone());
-        tokio::spawn(async move { drive(&engine, &run).await })
+        let run = run.clone();
+        tokio::spawn(async move { drive(&run).await })
     };
     match AbortOnDropHandle::new(task).await {
         Ok(driven) => driven,
         Err(_) => {
             let error = EngineError::Panicked;
-            end_early(engine, run, &error, started).await;
+            end_early(run, &error, started).await;
             Driven {
                 counts: Counts::default(),
                 undated: 0,
@@ -266,9 +263,7 @@ async fn claim_failed(
         "the run could not be claimed: {error}"
     );
     metrics::failed(error.class());
-    if error.disposition() == Disposition::Stop {
-        engine.stop.cancel();
-    }
+    engine.stop_if_systemic(error);
     report.state = RunState::Failed;
     match record_failed_claim(engine, candidate, error).await {
         Ok(run_id) => report.run_id = run_id,

@@ -9,7 +9,7 @@ use crate::domain::run_state::RunState;
 use crate::store::{policies, runs};
 
 use super::claim::ruling_version;
-use super::context::{Engine, database_now};
+use super::context::Engine;
 use super::due::{Candidate, Scope, UnknownTenants, look};
 use super::error::EngineError;
 use super::gap::gap_of;
@@ -75,8 +75,8 @@ async fn plan_one(
     if !is_alone {
         transaction.without_parallel_workers().await?;
     }
-    let (host, database) = (engine.clock.now(), database_now(&transaction).await?);
-    let now = engine.now(host, database)?;
+    let clocks = engine.clocks(&transaction).await?;
+    let now = engine.now(clocks)?;
     let run = runs::find(&transaction, candidate.tenant, candidate.period).await?;
     let versions = policies::versions(&transaction, candidate.tenant).await??;
     let state = run.as_ref().and_then(|run| run.state.parse().ok());
@@ -92,7 +92,7 @@ async fn plan_one(
             &transaction,
             candidate,
             run.as_ref(),
-            host.max(database),
+            clocks.latest(),
         )
         .await?;
         report.blocked_by = gap.map(|_| GAP);
@@ -115,10 +115,8 @@ async fn plan_one(
         report.state = RunState::Pending;
     }
     if report.state != RunState::Completed {
-        let current = version_at(&versions, now);
-        let in_force = current.map_or(pinned, |current| {
-            pinned.older_of(Cutoffs::of(candidate.period, zone, &current.terms))
-        });
+        let current = version_at(&versions, now).map(|version| &version.terms);
+        let in_force = pinned.in_force(current, candidate.period, zone);
         let hasher = engine.keyring.for_tenant(candidate.tenant);
         let (counts, alone) =
             recount::plan(&transaction, candidate.tenant, in_force, &hasher).await?;

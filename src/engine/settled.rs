@@ -14,7 +14,7 @@ use crate::domain::record::Named;
 use crate::ids::TenantId;
 use crate::store::{runs, standing};
 
-use super::context::{Engine, database_now};
+use super::context::Engine;
 use super::due::Candidate;
 use super::error::EngineError;
 
@@ -35,9 +35,9 @@ pub(super) async fn settled(
         .database
         .begin_read("looking for what is done")
         .await?;
-    let (host, database) = (engine.clock.now(), database_now(&transaction).await?);
-    let now = engine.now(host, database)?;
-    let completed = standing::completed(&transaction, oldest, newest, host.max(database)).await?;
+    let clocks = engine.clocks(&transaction).await?;
+    let now = engine.now(clocks)?;
+    let completed = standing::completed(&transaction, oldest, newest, clocks.latest()).await?;
     let terms = standing::terms_of_completed(&transaction, oldest, newest).await?;
     transaction.rollback().await?;
     let mut completed: HashMap<i64, _> = completed

@@ -7,14 +7,13 @@ use uuid::Uuid;
 
 use crate::domain::counts::Counts;
 use crate::store::leases::{self, Cursor};
-use crate::store::{Disposition, StoreError, batches};
+use crate::store::{Disposition, StoreError, Transaction, batches};
 use crate::telemetry::metrics;
 
-use super::batch::{self, Batch, BatchFailure, ClaimedRun};
+use super::batch::{self, Batch, BatchFailure};
 use super::batch_size::BatchSize;
-use super::context::Engine;
 use super::error::EngineError;
-use super::heartbeat::{heartbeat, with_heartbeat};
+use super::held::HeldRun;
 use super::page::{Page, Rows};
 use super::refused::{self, RefusedRow, RefusedRows};
 use super::stage::Stage;
@@ -32,36 +31,32 @@ use super::turns::Rank;
 ///
 /// What trying again could not mend; see [`EngineError::disposition`].
 pub(super) async fn run_stage(
-    engine: &Engine,
-    run: &ClaimedRun,
+    run: &HeldRun,
     stage: Stage,
     may_find: bool,
     left: &mut metrics::Left,
     refused: &mut RefusedRows,
     total: &mut Counts,
 ) -> Result<(), EngineError> {
-    let mut size = BatchSize::new(engine.batch_rows, engine.batch_duration_target);
+    let mut size = BatchSize::new(run.engine.batch_rows, run.engine.batch_duration_target);
     // Held through the pauses, too: they are for all that this process does.
-    let mut turn = with_heartbeat(engine, run, async {
-        Ok(engine.turns.take(Rank::First).await)
-    })
-    .await?;
+    let mut turn = run.turn(Rank::First).await?;
     let mut after = if may_find {
-        with_heartbeat(engine, run, resume_after(engine, run, stage)).await?
+        run.while_holding(resume_after(run, stage)).await?
     } else {
         None
     };
     let mut skip_locked = may_find;
-    let mut gate = Gate::new(engine, run, stage);
+    let mut gate = Gate::new(run, stage);
     loop {
-        if engine.stop.is_cancelled() {
+        if run.engine.stop.is_cancelled() {
             return Err(EngineError::Stopped);
         }
         let rank = Rank::of(stage, after.map(|cursor| cursor.added_at));
         let again = async { Ok(turn.again(rank).await) };
-        turn = with_heartbeat(engine, run, again).await?;
+        turn = run.while_holding(again).await?;
         gate.pass().await?;
-        share_the_rate(engine, run).await?;
+        share_the_rate(run).await?;
         let started = Instant::now();
         let page = Page {
             after,
@@ -69,14 +64,14 @@ pub(super) async fn run_stage(
             skip_locked,
             rows: Rows::AllBut(refused.of(stage)),
         };
-        match batch_or_stop(engine, run, stage, page, &mut size).await? {
+        match batch_or_stop(run, stage, page, &mut size).await? {
             Step::Committed(batch) => {
                 *total += batch.counts;
                 after = batch.cursor;
-                committed(engine, run, stage, &batch, started, left);
+                committed(run, stage, &batch, started, left);
                 // Outside of the transaction: nothing is locked while we wait.
-                let pause = async { Ok(engine.pace.after(started, batch.rows).await) };
-                let paused = with_heartbeat(engine, run, pause).await?;
+                let pause = async { Ok(run.engine.pace.after(started, batch.rows).await) };
+                let paused = run.while_holding(pause).await?;
                 metrics::throttled(Reason::Rate.name(), paused);
             }
             Step::Refused { row, cursor } => {
@@ -108,19 +103,15 @@ pub(super) async fn run_stage(
 ///
 /// As [`run_stage`].
 pub(super) async fn anonymize_undeletable(
-    engine: &Engine,
-    run: &ClaimedRun,
+    run: &HeldRun,
     left: &mut metrics::Left,
     refused: &RefusedRows,
     total: &mut Counts,
 ) -> Result<(), EngineError> {
     let stage = Stage::Anonymize;
-    let _turn = with_heartbeat(engine, run, async {
-        Ok(engine.turns.take(Rank::First).await)
-    })
-    .await?;
+    let _turn = run.turn(Rank::First).await?;
     for id in refused.of(Stage::Purge) {
-        if engine.stop.is_cancelled() {
+        if run.engine.stop.is_cancelled() {
             return Err(EngineError::Stopped);
         }
         let started = Instant::now();
@@ -130,10 +121,10 @@ pub(super) async fn anonymize_undeletable(
             skip_locked: false,
             rows: Rows::Undeletable(*id),
         };
-        match batch_or_stop(engine, run, stage, page, &mut BatchSize::new(1, None)).await? {
+        match batch_or_stop(run, stage, page, &mut BatchSize::new(1, None)).await? {
             Step::Committed(batch) => {
                 *total += batch.counts;
-                committed(engine, run, stage, &batch, started, left);
+                committed(run, stage, &batch, started, left);
             }
             // Known as refused already, by the stage that is to delete it.
             Step::Refused { .. } | Step::Empty => {}
@@ -143,18 +134,17 @@ pub(super) async fn anonymize_undeletable(
 }
 
 fn committed(
-    engine: &Engine,
-    run: &ClaimedRun,
+    run: &HeldRun,
     stage: Stage,
     batch: &Batch,
     started: Instant,
     left: &mut metrics::Left,
 ) {
-    engine.progress.add(&batch.counts);
+    run.engine.progress.add(&batch.counts);
     let elapsed = started.elapsed();
     metrics::batch_committed(stage.name(), batch.rows, elapsed, &batch.counts);
     left.done(stage.name(), batch.rows);
-    metrics::progressed(engine.clock.now());
+    metrics::progressed(run.engine.clock.now());
     tracing::debug!(
         event = "batch_committed",
         tenant = run.slug,
@@ -167,7 +157,7 @@ fn committed(
     );
 }
 
-fn say_refused(run: &ClaimedRun, stage: Stage, row: &RefusedRow) {
+fn say_refused(run: &HeldRun, stage: Stage, row: &RefusedRow) {
     tracing::warn!(
         event = "row_refused",
         tenant = run.slug,
@@ -184,47 +174,37 @@ fn say_refused(run: &ClaimedRun, stage: Stage, row: &RefusedRow) {
 
 /// The rate is for all processes together, and each takes an equal part of it. If they cannot be
 /// counted just now, the last count holds; what is wrong with the database, the batch will tell.
-async fn share_the_rate(engine: &Engine, run: &ClaimedRun) -> Result<(), EngineError> {
-    if !engine.pace.wants_processes() {
+async fn share_the_rate(run: &HeldRun) -> Result<(), EngineError> {
+    if !run.engine.pace.wants_processes() {
         return Ok(());
     }
     let count = async {
-        let transaction = engine
-            .database
-            .begin_read("counting the processes at work")
-            .await?;
-        let processes = leases::holders(&transaction, run.period.previous()).await?;
-        transaction.rollback().await?;
-        Ok(processes)
+        let work = async |transaction: &Transaction| {
+            leases::holders(transaction, run.period.previous()).await
+        };
+        let database = &run.engine.database;
+        Ok(database
+            .read("counting the processes at work", work)
+            .await?)
     };
-    match with_heartbeat(engine, run, count).await {
-        Ok(processes) => engine.pace.share_among(processes),
+    match run.while_holding(count).await {
+        Ok(processes) => run.engine.pace.share_among(processes),
         Err(EngineError::Store(_)) => {}
         Err(error) => return Err(error),
     }
     Ok(())
 }
 
-async fn resume_after(
-    engine: &Engine,
-    run: &ClaimedRun,
-    stage: Stage,
-) -> Result<Option<Cursor>, EngineError> {
+async fn resume_after(run: &HeldRun, stage: Stage) -> Result<Option<Cursor>, EngineError> {
     // Only an earlier attempt can have left a cursor.
     if stage == Stage::Uploads || run.attempts == 1 {
         return Ok(None);
     }
-    let read = || async {
-        let transaction = engine
-            .database
-            .begin_read("reading the run's cursor")
-            .await?;
-        let cursor = run.lease.cursor(&transaction, stage.name()).await?;
-        transaction.rollback().await?;
-        Ok::<_, StoreError>(cursor)
-    };
+    let work = async |transaction: &Transaction| run.lease.cursor(transaction, stage.name()).await;
+    let database = &run.engine.database;
+    let read = async || database.read("reading the run's cursor", work).await;
     let cursor = read
-        .retry(engine.retry.backoff())
+        .retry(run.engine.retry.backoff())
         .when(|error| error.class().may_pass())
         .await?;
     Ok(cursor)
@@ -246,44 +226,38 @@ enum Step {
 /// As [`batch_with_retry`]. What is wrong for everybody stops the pass before the turn goes to the next
 /// one, who would meet it too.
 async fn batch_or_stop(
-    engine: &Engine,
-    run: &ClaimedRun,
+    run: &HeldRun,
     stage: Stage,
     page: Page<'_>,
     size: &mut BatchSize,
 ) -> Result<Step, EngineError> {
-    batch_with_retry(engine, run, stage, page, size)
+    batch_with_retry(run, stage, page, size)
         .await
-        .inspect_err(|error| {
-            if error.disposition() == Disposition::Stop {
-                engine.stop.cancel();
-            }
-        })
+        .inspect_err(|error| run.engine.stop_if_systemic(error))
 }
 
 /// One batch, tried again as its errors allow: the whole transaction, never a part of it. What a row
 /// may be to blame for is tried with half of the rows, until it works or the row stands alone.
 async fn batch_with_retry(
-    engine: &Engine,
-    run: &ClaimedRun,
+    run: &HeldRun,
     stage: Stage,
     mut page: Page<'_>,
     size: &mut BatchSize,
 ) -> Result<Step, EngineError> {
-    let mut pauses = engine.retry.backoff().build();
+    let mut pauses = run.engine.retry.backoff().build();
     loop {
-        let batch_id = engine.ids.next();
+        let batch_id = run.engine.ids.next();
         page.rows_max = size.rows().min(
-            engine
+            run.engine
                 .pace
-                .batch_rows_max(engine.lease_duration, engine.turns.workers()),
+                .batch_rows_max(run.engine.lease_duration, run.engine.turns.workers()),
         );
         let started = Instant::now();
         let BatchFailure {
             error,
             selected,
             counts,
-        } = match batch::erase_batch(engine, run, stage, page, batch_id).await {
+        } = match batch::erase_batch(run, stage, page, batch_id).await {
             Ok(None) => return Ok(Step::Empty),
             Ok(Some(batch)) => {
                 size.committed(batch.rows, started.elapsed());
@@ -301,10 +275,10 @@ async fn batch_with_retry(
                 return Err(error);
             };
             // What was rolled back did not renew the lease.
-            heartbeat(engine, run).await?;
+            run.heartbeat().await?;
             if selected.rows > 1 {
                 size.failed(selected.rows);
-                pauses = engine.retry.backoff().build();
+                pauses = run.engine.retry.backoff().build();
                 continue;
             }
             return Ok(Step::Refused {
@@ -330,15 +304,15 @@ async fn batch_with_retry(
         // What was rolled back did not renew the lease, and several attempts together may take as
         // long as it lasts. After a lost reply the look-up comes first.
         if !error.leaves_commit_unknown() {
-            heartbeat(engine, run).await?;
+            run.heartbeat().await?;
         }
         let pause = async {
             tokio::time::sleep(pause).await;
             Ok(())
         };
-        with_heartbeat(engine, run, pause).await?;
+        run.while_holding(pause).await?;
         if error.leaves_commit_unknown()
-            && let Some(mut batch) = find_committed(engine, run, stage, batch_id).await?
+            && let Some(mut batch) = find_committed(run, stage, batch_id).await?
         {
             // How many hashes were new is on record for the run alone (S15).
             batch.counts.suppressions = counts.map_or(0, |counts| counts.suppressions);
@@ -354,22 +328,21 @@ async fn batch_with_retry(
 /// where that transaction may be on another node, it is the COMMIT here that decides: of two
 /// transactions that wrote the lease's row, the second one fails, and this one is then repeated.
 async fn find_committed(
-    engine: &Engine,
-    run: &ClaimedRun,
+    run: &HeldRun,
     stage: Stage,
     batch_id: Uuid,
 ) -> Result<Option<Batch>, EngineError> {
-    let look_up = || async {
-        let transaction = engine.database.begin("looking up a batch").await?;
-        let held = run.lease.fence(&transaction).await?;
-        let lease = &run.lease;
-        let found = batches::find(&transaction, lease.tenant, lease.run_id, batch_id).await?;
-        let cursor = run.lease.cursor(&transaction, stage.name()).await?;
-        transaction.commit().await?;
+    let lease = &run.lease;
+    let work = async |transaction: &Transaction| {
+        let held = lease.fence(transaction).await?;
+        let found = batches::find(transaction, lease.tenant, lease.run_id, batch_id).await?;
+        let cursor = lease.cursor(transaction, stage.name()).await?;
         Ok::<_, StoreError>((held, found, cursor))
     };
+    let database = &run.engine.database;
+    let look_up = || database.write("looking up a batch", work);
     let (held, found, cursor) = look_up
-        .retry(engine.retry.backoff())
+        .retry(run.engine.retry.backoff())
         .when(|error| error.class().may_pass())
         .await?;
     if !held {

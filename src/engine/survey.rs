@@ -18,7 +18,7 @@ use crate::store::leases::WAIT_MAX;
 use crate::store::policies;
 use crate::store::standing::{self, Standing};
 
-use super::context::{Engine, database_now};
+use super::context::Engine;
 use super::due::{Candidate, Scope, candidates};
 use super::error::EngineError;
 use super::gap::withhold;
@@ -78,9 +78,8 @@ pub async fn survey(engine: &Engine) -> Result<Survey, EngineError> {
         .database
         .begin_read("looking for what is owed")
         .await?;
-    let database = database_now(&transaction).await?;
-    let host = engine.clock.now();
-    let now = engine.now(host, database)?;
+    let clocks = engine.clocks(&transaction).await?;
+    let now = engine.now(clocks)?;
     let all = candidates(engine, &transaction, &Scope::default(), now)
         .await?
         .unwrap_or_default();
@@ -88,14 +87,14 @@ pub async fn survey(engine: &Engine) -> Result<Survey, EngineError> {
         transaction.rollback().await?;
         return Ok(Survey {
             now,
-            clock_skew: host - database,
+            clock_skew: clocks.skew(),
             findings: Findings::default(),
             last_success: None,
             last_completion: None,
         });
     };
     // S12: a record of a month that has not come by either clock says nothing about this one.
-    let latest = host.max(database);
+    let latest = clocks.latest();
     let standings = standing::since(&transaction, oldest, latest).await?;
     let due = due_periods(&all);
     let policies = policies::versions_of_unruled(&transaction, oldest).await?;
@@ -105,7 +104,7 @@ pub async fn survey(engine: &Engine) -> Result<Survey, EngineError> {
         &policies,
         engine.schedule_hour,
         now,
-        database,
+        clocks.database,
     );
     findings.faults = faults(&standings, &due, latest, engine.skew_max());
     let owed = &mut findings.owed;
@@ -127,7 +126,7 @@ pub async fn survey(engine: &Engine) -> Result<Survey, EngineError> {
     transaction.rollback().await?;
     Ok(Survey {
         now,
-        clock_skew: host - database,
+        clock_skew: clocks.skew(),
         last_success,
         last_completion,
         findings,

@@ -10,7 +10,7 @@ use crate::domain::run_state::RunState;
 use crate::domain::subject::CHILD_TABLES;
 use crate::store::{Transaction, batches, policies, runs};
 
-use super::context::{Engine, database_now};
+use super::context::Engine;
 use super::due::{Candidate, Scope, UnknownTenants, look};
 use super::error::EngineError;
 use super::gap::gap_of;
@@ -125,7 +125,7 @@ pub async fn verify(
 
 async fn verify_one(engine: &Engine, candidate: &Candidate) -> Result<Verification, EngineError> {
     let transaction = engine.database.begin_read("verifying").await?;
-    let now = engine.now(engine.clock.now(), database_now(&transaction).await?)?;
+    let now = engine.now(engine.clocks(&transaction).await?)?;
     let run = runs::find(&transaction, candidate.tenant, candidate.period).await?;
     let mut found = Verification {
         state: run.as_ref().map(|run| run.state.clone()),
@@ -174,7 +174,7 @@ async fn verify_one(engine: &Engine, candidate: &Candidate) -> Result<Verificati
             candidate.period, run.state
         )),
         None => {
-            let latest = engine.clock.now().max(database_now(&transaction).await?);
+            let latest = engine.clocks(&transaction).await?.latest();
             let gap = gap_of(engine, &transaction, candidate, None, latest).await?;
             let waits = gap.map_or_else(String::new, |newest| {
                 format!(
@@ -200,7 +200,7 @@ async fn future_records(
     candidate: &Candidate,
     found: &mut Verification,
 ) -> Result<(), EngineError> {
-    let latest = engine.clock.now().max(database_now(transaction).await?);
+    let latest = engine.clocks(transaction).await?.latest();
     let records = runs::of_the_future(transaction, candidate.tenant, latest).await?;
     let (Some(first), Some(last)) = (records.first(), records.last()) else {
         return Ok(());
@@ -263,7 +263,7 @@ async fn forged_records(
     candidate: &Candidate,
     found: &mut Verification,
 ) -> Result<(), EngineError> {
-    let latest = engine.clock.now().max(database_now(transaction).await?);
+    let latest = engine.clocks(transaction).await?.latest();
     let versions = policies::versions(transaction, candidate.tenant).await??;
     let judged = records::judge(engine, transaction, candidate, &versions, latest).await?;
     for finding in &judged.findings {

@@ -41,14 +41,13 @@ mod watched;
 mod window;
 
 use chrono::{DateTime, Utc};
-use sea_orm::FromQueryResult;
 
-use crate::clock::{SharedClock, truncate_to_microseconds};
+use crate::clock::SharedClock;
 use crate::domain::period::Zone;
 use crate::domain::suppression::Keyring;
 use crate::domain::zone::ZoneFault;
 use crate::ids::{SharedIds, TenantId};
-use crate::store::{Database, RetryPolicy, StoreError, Transaction};
+use crate::store::{Database, RetryPolicy, StoreError, Transaction, clocks};
 
 pub use error::IntakeError;
 pub use times::{TimeError, read_time};
@@ -82,13 +81,7 @@ pub struct Tenant {
 impl Intake {
     /// S10: the earlier of the host's and the database's clock, truncated.
     async fn now(&self, transaction: &Transaction) -> Result<DateTime<Utc>, StoreError> {
-        #[derive(FromQueryResult)]
-        struct Now {
-            now: DateTime<Utc>,
-        }
-        let sql = format!("SELECT {} AS now", transaction.dialect().now());
-        let host = self.clock.now();
-        let row = transaction.row::<Now>(&sql, &[]).await?;
-        Ok(row.map_or(host, |row| host.min(truncate_to_microseconds(row.now))))
+        let clocks = clocks::read(transaction, &self.clock).await?;
+        Ok(clocks.host.min(clocks.database))
     }
 }

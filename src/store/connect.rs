@@ -290,6 +290,50 @@ impl Database {
         self.open(options, self.timeouts.scan, doing).await
     }
 
+    /// Does `work` in a transaction that only reads; see [`Database::begin_read`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Database::begin_read`], or that of `work`.
+    pub async fn read<T, E: From<StoreError>>(
+        &self,
+        doing: &'static str,
+        work: impl AsyncFnOnce(&Transaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let transaction = self.begin_read(doing).await?;
+        let done = work(&transaction).await;
+        // The connection may be the very thing that failed; it rolls back when it is closed.
+        let ended = transaction.rollback().await;
+        let value = done?;
+        ended?;
+        Ok(value)
+    }
+
+    /// Does `work` in a transaction that writes, and commits it; see [`Database::begin`]. An error of `work` rolls
+    /// back what it did.
+    ///
+    /// # Errors
+    ///
+    /// As [`Database::begin`], or that of `work`.
+    pub async fn write<T, E: From<StoreError>>(
+        &self,
+        doing: &'static str,
+        work: impl AsyncFnOnce(&Transaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let transaction = self.begin(doing).await?;
+        match work(&transaction).await {
+            Ok(value) => {
+                transaction.commit().await?;
+                Ok(value)
+            }
+            Err(error) => {
+                // The connection may be the very thing that failed; it rolls back when it is closed.
+                let _ = transaction.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
     fn writing(&self) -> TransactionOptions {
         match self.dialect {
             Dialect::Sqlite => TransactionOptions {

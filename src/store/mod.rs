@@ -6,6 +6,7 @@
 //! what is erased, and no statement here erases; see `engine::erase` for that.
 
 pub mod batches;
+pub mod clocks;
 mod connect;
 pub mod deleted;
 mod dialect;

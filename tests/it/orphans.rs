@@ -111,7 +111,7 @@ on_every_database! {
         };
         world.sql(without_the_key(backend)).await;
         assert!(!are_enforced(&world).await);
-        let driven = drive(&world.engine, &run).await;
+        let driven = drive(&run).await;
         let error = driven.error.expect("it is refused");
         assert_eq!(error.class(), "foreign_keys", "{error}");
         assert_eq!(world.number("SELECT COUNT(*) FROM participant").await, 1);
@@ -194,7 +194,7 @@ on_every_database! {
             panic!("not claimed");
         };
         world.sql(without_the_key(backend)).await;
-        let driven = drive(&engine, &run).await;
+        let driven = drive(&run).await;
         assert_eq!(driven.error.expect("it is refused").class(), "foreign_keys");
         assert_eq!(world.number("SELECT orphans FROM tenant_run").await, 0);
         world.sql("DELETE FROM participant").await;

@@ -164,7 +164,7 @@ async fn a_server_that_becomes_a_replica_during_a_run_completes_none() {
         "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = 1, MASTER_USER = 'root'";
     server.execute(&[follow]).await;
 
-    let driven = drive(&world.engine, &run).await;
+    let driven = drive(&run).await;
     let error = driven.error.expect("an error");
     assert_eq!(error.class(), "replication_source", "{error}");
     let states = "SELECT COUNT(*) FROM tenant_run WHERE state = 'completed'";

@@ -263,7 +263,7 @@ on_every_database! {
         assert!(thief.acquire(&transaction, "thief").await.expect("acquire"));
         transaction.commit().await.expect("commit");
         let before = world.fingerprint().await;
-        let Driven { counts, error, .. } = drive(&world.engine, &claimed).await;
+        let Driven { counts, error, .. } = drive(&claimed).await;
         assert!(matches!(error, Some(EngineError::LeaseLost)), "{error:?}");
         assert_eq!(counts, Default::default());
         assert_eq!(before, world.fingerprint().await);
@@ -286,9 +286,9 @@ on_every_database! {
         assert!(matches!(error, EngineError::ClockSkew { .. }), "{error}");
         // Not only at the start: a claimed run finds out at its next batch.
         world.engine.clock_skew_max = Duration::from_secs(200 * 365 * 24 * 3600);
-        let claimed = claim(&mut world).await;
-        world.engine.clock_skew_max = Duration::from_secs(300);
-        let error = drive(&world.engine, &claimed).await.error;
+        let mut claimed = claim(&mut world).await;
+        claimed.engine.clock_skew_max = Duration::from_secs(300);
+        let error = drive(&claimed).await.error;
         assert!(matches!(error, Some(EngineError::ClockSkew { .. })), "{error:?}");
         assert!(world.find(tenant, kept).await.expect("kept").email.is_some());
         let run = world.run_record(tenant, "2024-04").await.expect("a record");
@@ -336,10 +336,11 @@ on_every_database! {
 }
 
 /// Claims the example's run, as a process would that is about to die.
-pub async fn claim(world: &mut World) -> retentiond::engine::batch::ClaimedRun {
+pub async fn claim(world: &mut World) -> retentiond::engine::held::HeldRun {
     use retentiond::engine::claim::{Claim, claim};
     use retentiond::engine::due::candidates;
-    let now = world.engine.read_clocks().await.expect("now");
+    let clocks = world.engine.clocks_alone().await.expect("clocks");
+    let now = world.engine.now(clocks).expect("now");
     let transaction = world
         .engine
         .database

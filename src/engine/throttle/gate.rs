@@ -4,10 +4,8 @@ use tokio::time::{Duration, Instant};
 
 use crate::telemetry::metrics;
 
-use super::super::batch::ClaimedRun;
-use super::super::context::Engine;
 use super::super::error::EngineError;
-use super::super::heartbeat::with_heartbeat;
+use super::super::held::HeldRun;
 use super::super::stage::Stage;
 use super::{MEASURED_AGE_MAX, Pressure, Reason};
 
@@ -18,8 +16,7 @@ const CALM_MIN: Duration = Duration::from_secs(10);
 /// The gate of one stage of a run. Says when the run begins to pause, and when it does no more.
 #[derive(Debug)]
 pub(in super::super) struct Gate<'a> {
-    engine: &'a Engine,
-    run: &'a ClaimedRun,
+    run: &'a HeldRun,
     stage: Stage,
     spells: Vec<Spell>,
 }
@@ -33,9 +30,8 @@ struct Spell {
 }
 
 impl<'a> Gate<'a> {
-    pub(in super::super) fn new(engine: &'a Engine, run: &'a ClaimedRun, stage: Stage) -> Self {
+    pub(in super::super) fn new(run: &'a HeldRun, stage: Stage) -> Self {
         Self {
-            engine,
             run,
             stage,
             spells: Vec::new(),
@@ -48,20 +44,26 @@ impl<'a> Gate<'a> {
     ///
     /// [`EngineError::Stopped`], [`EngineError::LeaseLost`], or the database's.
     pub(in super::super) async fn pass(&mut self) -> Result<(), EngineError> {
-        if self.engine.throttle.is_off() {
+        if self.run.engine.throttle.is_off() {
             return Ok(());
         }
-        let (engine, run) = (self.engine, self.run);
+        let run = self.run;
         let wait = async {
             self.wait().await;
             Ok(())
         };
-        with_heartbeat(engine, run, wait).await
+        run.while_holding(wait).await
     }
 
     async fn wait(&mut self) {
         let mut pause: Option<metrics::Pause> = None;
-        while let Some(pressure) = self.engine.throttle.pressure(self.run.lease.tenant).await {
+        while let Some(pressure) = self
+            .run
+            .engine
+            .throttle
+            .pressure(self.run.lease.tenant)
+            .await
+        {
             let reason = pressure.reason.name();
             if pause.as_ref().is_none_or(|pause| pause.reason() != reason) {
                 // The one before ends first.

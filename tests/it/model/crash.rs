@@ -95,7 +95,7 @@ async fn work(engine: &Engine) {
     let owed = look(engine, &Default::default()).await;
     for candidate in owed.expect("a look").expect("known tenants") {
         if let Ok(Claim::Claimed(run)) = claim(engine, &candidate).await {
-            let error = drive(engine, &run).await.error;
+            let error = drive(&run).await.error;
             assert!(error.is_none(), "nothing disturbs it: {error:?}");
         }
     }
