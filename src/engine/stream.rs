@@ -178,7 +178,7 @@ fn say_refused(run: &ClaimedRun, stage: Stage, row: &RefusedRow) {
         class = row.class,
         code = row.code,
         constraint = row.constraint,
-        "the database refused a row, which is left out; the others go on: {row}"
+        "the database refused a row, which is left out; the others are done: {row}"
     );
 }
 

@@ -108,7 +108,7 @@ impl Rules<'_> {
             }
         }
         if row.fields.iter().all(Option::is_none) {
-            return Err("none of the five personal fields is filled in".to_owned());
+            return Err("all five personal fields are empty".to_owned());
         }
         Ok(row)
     }
