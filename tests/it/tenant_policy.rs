@@ -478,8 +478,8 @@ fn d01_explain_the_example() {
         .run(&[&["policy", "explain"], &arguments[..]].concat())
         .expect_code(0)
         .stdout;
-    assert!(table.contains("until 2024-02-29 inclusive"), "{table}");
-    assert!(table.contains("until 2023-03-31 inclusive"), "{table}");
+    assert!(table.contains("on or before 2024-02-29"), "{table}");
+    assert!(table.contains("on or before 2023-03-31"), "{table}");
     assert_eq!(
         std::fs::read_dir(binary.directory())
             .expect("the directory")
