@@ -93,8 +93,9 @@ pub enum Untrusted {
     NotAFile,
     /// Another user has the file.
     #[error(
-        "it belongs to user {uid}, and only files of root and of user {caller}, who runs this, are \
-         believed; look at what it holds, then change its owner with `chown`, or run this as its owner"
+        "it belongs to user {uid}, and only files of root and of user {caller}, who runs this, \
+         are trusted; look at what it holds, then change its owner with `chown`, or run this as \
+         its owner"
     )]
     Owner {
         /// Whose it is. 65534 also stands for all users that a user namespace does not know.
@@ -149,7 +150,7 @@ pub enum Untrusted {
     },
     /// A folder on the way cannot be looked at, though the file can be reached.
     #[error(
-        "a folder on the way to it cannot be looked at ({fault}), so that nobody knows who may exchange \
+        "a folder on the path to it cannot be read ({fault}), so it is not known who may exchange \
          it; let this user search the folders, or move the file"
     )]
     WayUnknown {

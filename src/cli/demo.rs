@@ -29,16 +29,16 @@ const SEED: u64 = 20_240_401;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Makes a SQLite database, a keyring and a configuration in DIR and runs the real \
-    engine on invented people. Nothing that is configured elsewhere is read or touched. Exit code 1 \
-    if anything is not as the specification says."
+    engine on invented people. It reads and touches nothing that is configured elsewhere. Exit \
+    code 1 if a result differs from the specification."
 )]
 pub struct DemoArguments {
-    /// Where to make it: an empty directory, or one that is not there yet [default: a new one below
-    /// the system's directory for temporary files]
+    /// Where to make the database: an empty directory, or one that does not exist yet [default: a new
+    /// one below the system's directory for temporary files]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 
-    /// Participants of the further tenants
+    /// Participants of the other tenants
     #[arg(long, value_name = "N", default_value_t = 20_000,
         value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     participants: u32,
@@ -84,7 +84,7 @@ pub async fn demo(session: &Session, arguments: DemoArguments) -> Result<Exit, F
         );
     }
     for problem in &story.problems {
-        say(&format!("error: not as it should be: {problem}"));
+        say(&format!("error: differs from the specification: {problem}"));
     }
     Ok(if story.problems.is_empty() {
         Exit::Done

@@ -27,14 +27,15 @@ mod warnings;
 /// Arguments of `import`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The file is CSV in UTF-8: commas, a header line, quotation marks where needed; a \
-    byte-order mark and CRLF are fine. Columns named first_name, last_name, email, phone and \
-    customer_id are these fields; --map names others. A column that is named almost like one of them is \
-    refused, unless --map or --metadata says which is meant. Every other column becomes metadata, which \
-    anonymization keeps: a warning names those that look like personal data. E-mail values that are not \
-    one bare address are counted and named by line. Rows that cannot be \
-    taken go to FILE.rejects.csv with line and reason (exit code 3); the others are imported. It is \
-    one transaction: if it is interrupted, nothing was imported, and it can be repeated."
+    after_help = "The file is CSV in UTF-8: commas, a header line, quotation marks where needed; \
+    a byte-order mark and CRLF are fine. Columns named first_name, last_name, email, phone and \
+    customer_id are these fields; --map names others. A column that is named almost like one of \
+    them is refused, unless --map or --metadata says which is meant. Every other column becomes \
+    metadata, which anonymization keeps: a warning names those that look like personal data. \
+    E-mail values that are not one bare address are counted and named by line. Rows that cannot \
+    be imported are written to FILE.rejects.csv with line and reason (exit code 3); the others \
+    are imported. The import is one transaction: if it is interrupted, nothing was imported, and \
+    you can repeat it."
 )]
 pub struct ImportArguments {
     /// The CSV file

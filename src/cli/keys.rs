@@ -17,19 +17,19 @@ use super::session::Session;
 /// Verbs of `keys`.
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
-    /// Write a new keyring file with one key, mode 0600; never over another
+    /// Write a new keyring file with one key, mode 0600; never overwrite a file
     #[command(
-        after_help = "For a new database only: a database that has seen other keys refuses \
-        (exit code 4), because people who unsubscribed would not be recognised any more. Keep a \
-        backup of the file."
+        after_help = "For a new database only: a database that has seen other keys refuses the \
+        command (exit code 4), because people who unsubscribed would not be recognised any more. \
+        Keep a backup of the file."
     )]
     Generate,
     /// Check the keyring file, and compare it with the database
     Check,
-    /// Add a new key and make it the active one; the old ones stay for look-ups
+    /// Add a new key and make it the active one; old keys stay for look-ups
     #[command(
-        after_help = "Every host needs the new file, and a running service reads it when it \
-        starts. Never remove an old key: stored hashes can be found with their own key only."
+        after_help = "Every host needs the new file; a running service reads it after a reload or \
+        a restart. Never remove an old key: a stored hash can be found only with its own key."
     )]
     Rotate,
 }

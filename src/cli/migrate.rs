@@ -14,7 +14,7 @@ use super::session::Session;
 /// Verbs of `migrate`.
 #[derive(Debug, Subcommand)]
 pub enum MigrateCommand {
-    /// Bring the schema up to this version; waits for another process that is at it
+    /// Bring the schema up to this version; wait for another process that does the same
     Up,
     /// Compare the schema with this version; exit code 1 if anything is pending
     Status,

@@ -46,16 +46,16 @@ use crate::telemetry::logs::Finish;
 ///
 /// Each tenant may set two periods. On the first of every month, participants older than the
 /// anonymization period lose their name, e-mail address, telephone number and customer ID; those
-/// older than the retention period are deleted with everything that belongs to them. Of people who
-/// unsubscribed a keyed hash of the address stays, so that they are recognised again.
+/// older than the retention period are deleted with everything that belongs to them. If a person
+/// unsubscribed, a keyed hash of the address stays, so that the person is recognised again.
 #[derive(Debug, Parser)]
 #[command(
     name = "retentiond",
     version,
     max_term_width = 100,
-    after_help = "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 partly done, 4 refused by a \
-                  safety rule, 5 somebody else holds the work.\n\
-                  Start with `retentiond demo`; it needs nothing and shows everything."
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 partly done, 4 \
+                  refused by a safety rule, 5 another process holds the work.\nStart with \
+                  `retentiond demo`: it needs nothing and shows everything."
 )]
 pub struct Cli {
     /// Configuration file [default: $RETENTIOND_CONFIG, ./retentiond.toml,
@@ -77,34 +77,34 @@ const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
 /// The nouns.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show all of it on invented people, in a scratch database that is left to explore
+    /// Show everything on invented people, in a scratch database that you can explore afterwards
     Demo(demo::DemoArguments),
     /// Run as a daemon: do what is due on the first of each month, serve metrics and health
     ///
-    /// Looks at what is owed at the start, at the hour of the schedule in each tenant's time zone, and
-    /// every few minutes. Any number of these processes share one database. SIGTERM ends it after the
-    /// batches in hand, SIGHUP has it read the configuration and the keyring again.
+    /// Checks what is owed at the start, at the schedule's hour in each tenant's time zone, and every
+    /// few minutes. Any number of these processes share one database. SIGTERM ends it after the current
+    /// batches; after SIGHUP it reads the configuration and the keyring again.
     Serve,
     /// Do everything that is due, once, and exit
     Run(run::RunArguments),
-    /// Show what a run would do, with exact counts; writes nothing
+    /// Show what a run would do, with exact counts; write nothing
     Plan(run::ScopeArguments),
-    /// Recount: is everything gone that was due to go, and do the records match the data?
+    /// Check: was everything erased that was due, and do the records match the data?
     Verify(run::ScopeArguments),
     /// Show past runs
     #[command(subcommand)]
     Runs(runs::RunsCommand),
-    /// Upload participants from a CSV file, recognising those who unsubscribed
+    /// Upload participants from a CSV file, and recognise those who unsubscribed
     Import(import::ImportArguments),
     /// Unsubscribe the address on standard input
     Unsubscribe(unsubscribe::UnsubscribeArguments),
-    /// Ask about people who unsubscribed
+    /// Check whether addresses are unsubscribed
     #[command(subcommand)]
     Suppression(suppression::SuppressionCommand),
     /// Add, list and show tenants
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
-    /// Set, show and explain the periods after which a tenant's data goes
+    /// Set, show and explain the periods after which a tenant's data is erased
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
     /// Make, check and rotate the keys of the suppression hashes
@@ -113,7 +113,7 @@ enum Command {
     /// Make or check the database's schema
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
-    /// Show what is still stored of one participant, and what happens to it when
+    /// Show what is still stored about one participant, and when it is erased
     #[command(subcommand)]
     Participant(participant::ParticipantCommand),
     /// Check or show the configuration

@@ -30,17 +30,18 @@ const NOT_STORED: &str = "not stored: never known, or deleted";
 /// Verbs of `participant`.
 #[derive(Debug, Subcommand)]
 pub enum ParticipantCommand {
-    /// Show which fields are still stored (never their values), and when they go or went
+    /// Show which fields are still stored (never their values), and when they are or were erased
     #[command(
-        after_help = "Of somebody who was deleted nothing is known any more, so an unknown id and a \
-        deleted one look alike: \"not stored\". That is an answer, not a failure (exit code 0).\n\n\
-        Example:\n  retentiond participant show 018df3a0-5b1c-7d52-9a53-0f6f3f1c2b11 --tenant acme"
+        after_help = "Nothing is known any more about a deleted person, so an unknown id and a \
+        deleted one look alike: \"not stored\". That is an answer, not a failure (exit code \
+        0).\n\nExample:\n  \
+        retentiond participant show 018df3a0-5b1c-7d52-9a53-0f6f3f1c2b11 --tenant acme"
     )]
     Show {
         /// Id of the participant
         #[arg(value_name = "ID")]
         id: String,
-        /// Only look at this tenant's [default: all tenants]
+        /// Only this tenant [default: all tenants]
         #[arg(long, value_name = "SLUG")]
         tenant: Option<String>,
     },
@@ -77,7 +78,7 @@ pub async fn participant(session: &Session, command: ParticipantCommand) -> Resu
     Ok(Exit::Done)
 }
 
-/// When a stage takes the participant.
+/// When a stage erases the participant.
 #[derive(Clone, Copy, Serialize)]
 struct Ahead {
     period: Period,
@@ -251,13 +252,15 @@ fn print(format: Format, id: Uuid, found: &[Report]) -> Result<(), Failure> {
 
 fn report_facts(report: &Report) -> Vec<(&'static str, String)> {
     let (current, pinned) = &report.rules;
-    let mut policy = current.clone().unwrap_or("no policy counts now".to_owned());
+    let mut policy = current
+        .clone()
+        .unwrap_or("no policy is in force now".to_owned());
     if let (Some(run), Some(pinned)) = (report.open_run, pinned)
         && current.as_ref() != Some(pinned)
     {
         // P9 and P10: the run goes by what it has pinned, and spares whom the current one keeps.
         policy.push_str(&format!(
-            "; the run of {} goes by {pinned}, or by what is longer of the two",
+            "; the run of {} uses {pinned}, or the longer period of the two",
             run.period
         ));
     }
@@ -268,7 +271,7 @@ fn report_facts(report: &Report) -> Vec<(&'static str, String)> {
             due,
             already_due,
         }) => format!(
-            "will be, at {} (period {period}){}",
+            "will be, at {} (month {period}){}",
             output::instant(due),
             if already_due {
                 ": due already, the next pass does it"
@@ -325,7 +328,7 @@ fn added(report: &Report) -> String {
         .added_at
         .map_or_else(|| "at no instant".to_owned(), output::instant);
     if report.undated {
-        format!("{at}: no real date, so that no run ever takes the participant; set added_at")
+        format!("{at}: no real date, so no run ever erases the participant; set added_at")
     } else {
         at
     }
@@ -340,12 +343,12 @@ fn left_behind(missed: Missed, tenant: &str) -> String {
     } = missed;
     match reason {
         Reason::Late => format!(
-            "late: stored after run {run_id} of {period} began, whose stage {stage} covers it; it \
-             goes with the next period"
+            "late: stored after run {run_id} of {period} began, whose stage {stage} covers it; \
+             the next month's run erases it"
         ),
         Reason::Overdue => format!(
-            "overdue: run {run_id} of {period} is completed, and its stage {stage} should have taken \
-             it; see `retentiond verify --tenant {tenant}`"
+            "overdue: run {run_id} of {period} is completed, and its stage {stage} should have \
+             erased it; see `retentiond verify --tenant {tenant}`"
         ),
     }
 }

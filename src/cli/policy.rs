@@ -18,9 +18,9 @@ mod set;
 /// Verbs of `policy`.
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
-    /// Set a tenant's periods: adds a version, and says whom it will take first
+    /// Set a tenant's periods: add a version, and show when it first acts and on how many people
     Set(set::SetArguments),
-    /// Show the version that counts now, and those that will count later
+    /// Show the version in force now, and the planned ones
     Show {
         /// Slug of the tenant
         #[arg(value_name = "SLUG")]
@@ -32,7 +32,7 @@ pub enum PolicyCommand {
         #[arg(value_name = "SLUG")]
         slug: String,
     },
-    /// Reckon a period's dates for any policy; needs no database and no configuration
+    /// Calculate a month's dates for any policy; needs no database and no configuration
     Explain(explain::ExplainArguments),
 }
 
@@ -81,7 +81,7 @@ impl VersionDocument {
     }
 }
 
-/// The dates of one period under certain terms; the shared keys of `explain` and `set`.
+/// The dates of one month under certain terms; the shared keys of `explain` and `set`.
 #[derive(Serialize)]
 struct Dates {
     period: Period,
@@ -106,11 +106,11 @@ impl Dates {
     }
 }
 
-/// "until 2024-02-29 inclusive", or "nobody".
+/// "everyone added on or before 2024-02-29", or "nobody".
 fn until_text(until: Option<NaiveDate>) -> String {
     until.map_or_else(
         || "nobody (period not set)".to_owned(),
-        |date| format!("everybody added until {date} inclusive"),
+        |date| format!("everyone added on or before {date}"),
     )
 }
 

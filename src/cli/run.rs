@@ -22,14 +22,14 @@ use super::printable::printable;
 use super::progress;
 use super::session::Session;
 
-/// Tenants and period.
+/// Tenants and month.
 #[derive(Debug, Args)]
 pub struct ScopeArguments {
     /// Only this tenant; may be given several times [default: all]
     #[arg(long = "tenant", value_name = "SLUG")]
     tenants: Vec<String>,
 
-    /// Only this period, a month written 2024-04 [default: the newest that is due]
+    /// Only this month, written 2024-04 [default: the newest that is due]
     #[arg(long, value_name = "YYYY-MM")]
     period: Option<Period>,
 }
@@ -47,13 +47,12 @@ impl ScopeArguments {
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A tenant whose newest due period is completed is left alone: running twice \
-    changes nothing. With --period, that period is run with the policy version and the cutoffs \
-    that belong to it, unless a newer one has completed. A run that comes more than [safety] gap_max \
-    after the last one is refused (exit code 4) until --after-gap confirms it: look at the date and \
-    at `retentiond plan` first, for a clock that is wrong looks the same. A run that another process holds is not \
-    waited for (exit code 5). [engine] window is for `serve`: this command works at any time of \
-    day."
+    after_help = "If a tenant's newest due month is completed, nothing changes: you may run this \
+    twice. --period runs that month with its own policy version and cutoffs, unless a newer month \
+    has completed. A run that comes more than [safety] gap_max after the last one is refused \
+    (exit code 4) until --after-gap confirms it. Check the date and `retentiond plan` first: a \
+    wrong clock looks the same. The command does not wait for a run that another process holds \
+    (exit code 5). [engine] window is for `serve`: this command works at any time of day."
 )]
 pub struct RunArguments {
     #[command(flatten)]
@@ -232,7 +231,7 @@ struct PlannedTenant<'a> {
 fn report_table(more: &[&str]) -> output::Table {
     let mut headings = vec![
         "tenant",
-        "period",
+        "month",
         "state",
         "policy",
         "anonymize before",

@@ -27,25 +27,25 @@ const RATE_SECONDS_MAX: f64 = 60.0;
 const LIMIT_MAX: u64 = i64::MAX as u64;
 
 /// What happens next to a record of a month that has not come yet (S12).
-const FUTURE: &str = "done when its month has come: its due instant lies in the future, so a clock was \
-     wrong when it was made; until then it counts for nothing";
+const FUTURE: &str = "done when its month has come: its due instant lies in the future, so a \
+     clock was wrong when it was made; until then it blocks nothing";
 
 /// Verbs of `runs`.
 #[derive(Debug, Subcommand)]
 pub enum RunsCommand {
-    /// List runs, newest period first
+    /// List runs, newest month first
     List {
-        /// Only this tenant's
+        /// Only runs of this tenant
         #[arg(long, value_name = "SLUG")]
         tenant: Option<String>,
         /// Only runs in this state; may be given several times [default: all]
         #[arg(long = "state", value_name = "STATE", value_parser = state)]
         states: Vec<RunState>,
-        /// At most so many; a line on stderr says so if there are more
+        /// List at most N runs; a line on stderr says if there are more
         #[arg(long, default_value_t = 50, value_name = "N")]
         limit: u64,
     },
-    /// Show one run whole
+    /// Show everything about one run
     Show {
         /// Id of the run, from `runs list`
         run: Uuid,
@@ -58,7 +58,7 @@ struct RunDocument {
     #[serde(flatten)]
     report: TenantReport,
     due_at: DateTime<Utc>,
-    /// Of the time-zone rules by which the cutoffs were reckoned.
+    /// Of the time-zone rules with which the cutoffs were calculated.
     tzdata_release: Option<String>,
     /// On which it was last claimed.
     server: Option<String>,
@@ -161,7 +161,7 @@ pub async fn runs(session: &Session, command: RunsCommand) -> Result<Exit, Failu
                 batches::participants_within(&transaction, tenant, found.id, seconds).await?;
             transaction.rollback().await?;
             let mut shown = document(&slug, &found, latest).ok_or_else(|| {
-                Failure::failed("the run's record holds a period or state that is none")
+                Failure::failed("the run's record holds a month or state that is not valid")
             })?;
             set_rate(&mut shown, lately, seconds);
             shown.stages = Some(
@@ -242,8 +242,8 @@ fn planned(run: &tenant_run::Model) -> Option<u64> {
     u64::try_from(planned).ok()
 }
 
-/// Adds how fast a running run is, and how long it will take at that rate. Right after a claim, and
-/// of a run whose holder died, nobody knows.
+/// Adds how fast a running run is, and how long it will take at that rate. Neither is known right
+/// after a claim, nor of a run whose holder died.
 fn set_rate(document: &mut RunDocument, participants_within: u64, seconds: f64) {
     if document.report.state != RunState::Running || participants_within == 0 {
         return;
@@ -261,18 +261,17 @@ fn set_rate(document: &mut RunDocument, participants_within: u64, seconds: f64) 
 /// What will happen to the run next, for support staff.
 fn next(report: &TenantReport, run: &tenant_run::Model) -> String {
     match report.state {
-        RunState::Completed => "nothing: the period is done".to_owned(),
-        RunState::Superseded => "nothing: a newer period covers it".to_owned(),
-        RunState::NoPolicy => {
-            "looked at again on every pass, until the next period is due".to_owned()
-        }
-        RunState::Pending => "the next pass takes it up".to_owned(),
+        RunState::Completed => "nothing: the month is done".to_owned(),
+        RunState::Superseded => "nothing: a newer month covers it".to_owned(),
+        RunState::NoPolicy => "each pass checks it again, until the next month is due".to_owned(),
+        RunState::Pending => "the next pass continues it".to_owned(),
         RunState::Running => {
-            "its holder goes on; if it died, the next pass after its lease expired takes it up"
+            "its holder continues it; if the holder died, the next pass after the lease expired \
+             does"
                 .to_owned()
         }
         RunState::Failed => format!(
-            "`run` takes it up at once, the service from {} on, with the same cutoffs",
+            "`run` tries it again at once, the service from {} on, with the same cutoffs",
             instant_or_dash(run.retry_at)
         ),
     }
@@ -289,7 +288,7 @@ fn progress(run: &RunDocument) -> String {
     }
 }
 
-/// E14: which rows the database refused, for whoever has to remove what is in their way.
+/// E14: which rows the database refused, for the people who must remove what refers to them.
 fn rows_refused(run: &RunDocument) -> String {
     let (Some(rows), Some(stage), Some(id)) =
         (run.failure_rows, &run.failure_stage, run.failure_row_id)
@@ -330,7 +329,7 @@ fn print_list(format: Format, documents: &[RunDocument], is_cut: bool) -> Result
     let mut table = output::table(&[
         "run",
         "tenant",
-        "period",
+        "month",
         "state",
         "anonymized",
         "deleted",
@@ -368,7 +367,7 @@ fn print_one(run: &RunDocument) -> Result<(), Failure> {
             report.run_id.map(|id| id.to_string()).unwrap_or_default(),
         ),
         ("tenant", report.tenant.clone()),
-        ("period", report.period.to_string()),
+        ("month", report.period.to_string()),
         ("state", state_text(run)),
         ("due", output::instant(run.due_at)),
         (

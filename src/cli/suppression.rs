@@ -24,15 +24,15 @@ const LINE_BYTES_MAX: u64 = 64 * 1024;
 /// Verbs of `suppression`.
 #[derive(Debug, Subcommand)]
 pub enum SuppressionCommand {
-    /// Tell which addresses belong to people who unsubscribed; writes nothing
+    /// Say which addresses belong to people who unsubscribed; write nothing
     Check(CheckArguments),
 }
 
 /// Arguments of `suppression check`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Reads addresses from standard input, one a line, and prints for each its line \
-    number, a tab, and `suppressed`, `clear` or `invalid`; never the address. Invalid is whatever is \
+    after_help = "Reads addresses from standard input, one a line. Prints for each its line \
+    number, a tab, and `suppressed`, `clear` or `invalid`; never the address. `invalid` means: \
     not one bare address, such as `Name <address>`."
 )]
 pub struct CheckArguments {

@@ -22,7 +22,7 @@ const NAME_CHARACTERS_MAX: usize = 255;
 /// Verbs of `tenant`.
 #[derive(Debug, Subcommand)]
 pub enum TenantCommand {
-    /// Add a tenant; it has no policy at first, so nothing of it is erased
+    /// Add a tenant; at first it has no policy, so nothing is erased
     Add(AddArguments),
     /// List all tenants with their current policies
     List,
@@ -37,7 +37,7 @@ pub enum TenantCommand {
 /// Arguments of `tenant add`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The time zone decides when the tenant's days and months begin, and with that the \
+    after_help = "The time zone decides when the tenant's days and months begin, and so the \
     cutoffs of every run.\n\nExamples:\n  \
     retentiond tenant add acme --name \"Acme Hotels\" --time-zone Europe/Brussels\n  \
     retentiond policy set acme --anonymize 1m --retain 1y --reason \"contract of 2024\""
@@ -254,7 +254,7 @@ async fn show(session: &Session, slug: &str) -> Result<Exit, Failure> {
         ),
         ("uploads", shown.uploads.to_string()),
         (
-            "newest due period",
+            "newest due month",
             shown.newest_due_period.map_or_else(
                 || "- (its time zone cannot be used)".to_owned(),
                 |p| p.to_string(),

@@ -38,7 +38,7 @@ struct VerifyDocument<'a> {
 fn print_tables(found: &[Verification]) -> Result<(), Failure> {
     let mut table = output::table(&[
         "tenant",
-        "period",
+        "month",
         "state",
         "overdue",
         "late",

@@ -148,7 +148,7 @@ impl Audit {
                         period = %candidate.period,
                         class,
                         code,
-                        "whether participants are overdue could not be counted; it is tried again"
+                        "overdue participants could not be counted; it is tried again"
                     );
                 }
             }
@@ -192,7 +192,8 @@ fn report(candidate: &Candidate, found: &Overdue, before: Option<&Overdue>) {
             period = %candidate.period,
             overdue_anonymize = found.anonymize,
             overdue_purge = found.purge,
-            "participants are still there that the completed run should have taken; see `retentiond verify`"
+            "participants still exist that the completed run should have erased; see `retentiond \
+             verify`"
         );
     } // What there was when the run was completed, the run has said.
     if before.is_some_and(|before| before.undated != found.undated) && found.undated > 0 {
@@ -201,8 +202,8 @@ fn report(candidate: &Candidate, found: &Overdue, before: Option<&Overdue>) {
             tenant = candidate.slug,
             period = %candidate.period,
             undated = found.undated,
-            "participants have no real date in added_at, and are never anonymized or deleted until \
-             somebody sets it"
+            "participants have no real date in added_at, and are never anonymized or deleted \
+             until it is set"
         );
     }
 }

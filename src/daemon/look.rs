@@ -117,20 +117,20 @@ pub(super) fn report(health: &Health, problem: Option<&LookError>) {
             (Check::Look, problem)
         }
         LookError::Broken => {
-            let problem = "a defect in retentiond ended the look at what is owed; please report it";
+            let problem = "a defect in retentiond ended the reconciliation; please report it";
             (Check::Look, problem.to_owned())
         }
     };
     if !health.is_failing(check) {
         let consequence = if error.stops_work() {
-            "runs in hand end after their batch"
+            "held runs end after their batch"
         } else {
-            "runs that were found before go on"
+            "runs that were found before continue"
         };
         tracing::error!(
             event = "look_failed",
             class = error.class(),
-            "nothing more is found to be done, and {consequence}: {problem}"
+            "no more work is found, and {consequence}: {problem}"
         );
     }
     health.set(check, Some(problem));

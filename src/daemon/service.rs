@@ -80,8 +80,8 @@ pub enum ServeError {
     Open(#[from] OpenError),
     /// Batches took longer than they were given to finish.
     #[error(
-        "batches in hand did not end within [shutdown] grace_period; they were broken off and rolled \
-         back, and the next process takes the runs up"
+        "current batches did not end within [shutdown] grace_period; they were broken off and \
+         rolled back, and the next process continues the runs"
     )]
     GracePeriod,
     /// The listener of metrics and health cannot be used.
@@ -382,7 +382,7 @@ impl Daemon {
             .map(|(state, count)| format!("{count} {state}"))
             .collect();
         format!(
-            "{} tenant-runs in hand, {} in line{}; tenants: {}",
+            "{} held runs, {} waiting{}; tenants: {}",
             workers.in_hand(),
             workers.in_line(),
             if self.closed.is_some() {

@@ -134,7 +134,7 @@ pub(super) const PEOPLE: [Person; 12] = [
         added_at: "2023-03-30T08:15:00Z",
         team: "Sales",
         score: 4,
-        why: "E5: answered on 2 April 2023; the answer goes too",
+        why: "E5: answered on 2 April 2023; the answer is deleted too",
         fate: Fate::Deleted,
         ..PLAIN
     },

@@ -24,10 +24,10 @@ pub struct Period {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PeriodError {
     /// Not written as a year and a month.
-    #[error("`{0}` is not a period: write the year and the month as YYYY-MM, for example 2024-04")]
+    #[error("`{0}` is not a month: write YYYY-MM, for example 2024-04")]
     Unreadable(String),
     /// There is no such month.
-    #[error("period {year:04}-{month:02}: there is no month {month}; months are 01 to 12")]
+    #[error("{year:04}-{month:02}: there is no month {month}; months are 01 to 12")]
     NoSuchMonth {
         /// The year given.
         year: i32,
@@ -36,7 +36,7 @@ pub enum PeriodError {
     },
     /// A year for which no time-zone data is at hand.
     #[error(
-        "period {year:04}-{month:02} is out of range: periods lie between {first} and {last}",
+        "month {year:04}-{month:02} is out of range: months lie between {first} and {last}",
         first = Period::FIRST,
         last = Period::LAST
     )]

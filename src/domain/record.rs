@@ -209,7 +209,8 @@ impl Fault {
             }
             Self::DueAt => "the record's due instant is not in the first days of its month",
             Self::Times => {
-                "the record says that the run began or ended when it cannot have, or that it never did"
+                "the record says that the run began or ended at an impossible time, or that it \
+                 never did"
             }
             Self::Superseded => {
                 "the record says superseded, and there is no newer run that was done or is under way"

@@ -95,7 +95,7 @@ pub async fn claim(engine: &Engine, candidate: &Candidate) -> Result<Claim, Engi
                         tenant = candidate.slug,
                         period = %candidate.period,
                         runs = attempt.superseded,
-                        "older unfinished runs are superseded by this period"
+                        "older unfinished runs are superseded by this month"
                     );
                 }
                 if attempt.set_aside > 0 {
@@ -433,8 +433,8 @@ async fn begin_anew(
         period = %candidate.period,
         run_id = %run.id,
         class = fault.name(),
-        "the record says that the run is completed, and cannot be true: {what}; the run is done now, \
-         and somebody should find out who wrote the record"
+        "the record says that the run is completed, and cannot be true: {what}; the run is done \
+         now; find out who wrote the record"
     );
     Ok(())
 }

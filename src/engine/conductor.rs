@@ -206,8 +206,8 @@ fn say_undated(run: &HeldRun, undated: u64) {
         period = %run.period,
         run_id = %run.lease.run_id,
         undated,
-        "participants have no real date in added_at, and are never anonymized or deleted until somebody \
-         sets it"
+        "participants have no real date in added_at, and are never anonymized or deleted until it \
+         is set"
     );
 }
 

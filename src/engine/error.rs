@@ -24,12 +24,12 @@ pub enum EngineError {
     #[error("the lease on the run was lost: another process took it over; nothing was committed")]
     LeaseLost,
     /// A newer period completed meanwhile.
-    #[error("a newer period of this tenant has completed; this run is superseded")]
+    #[error("a newer month of this tenant has completed; this run is superseded")]
     Superseded,
     /// S7: whoever is wrong, erasing by a wrong clock cannot be taken back.
     #[error(
-        "the host's clock ({host}) and the database's ({database}) differ by {difference_seconds} s, \
-         more than [schedule] clock_skew_max; set the wrong one right, nothing was erased"
+        "the host's clock ({host}) and the database's ({database}) differ by {difference_seconds} \
+         s, more than [schedule] clock_skew_max; correct the wrong one, nothing was erased"
     )]
     ClockSkew {
         /// The host's time.
@@ -47,8 +47,8 @@ pub enum EngineError {
     ClockOutOfRange(#[from] ClockOutOfRange),
     /// S12: by the clocks as they are now, a run that is under way is not due yet.
     #[error(
-        "the run is not due before {due_at}: a clock went back since it was claimed; set the wrong \
-         one right, nothing more is erased until then"
+        "the run is not due before {due_at}: a clock went back since it was claimed; correct the \
+         wrong one, nothing more is erased until then"
     )]
     ClockWentBack {
         /// When the run is due.
@@ -62,8 +62,8 @@ pub enum EngineError {
     TimeZone(#[from] ZoneFault),
     /// S14: what a run's record has pinned is not what its month and its policy version give.
     #[error(
-        "what the run's record has pinned is not believed, and nothing is erased by it: {}; somebody \
-         other than retentiond has written it, see docs/runbooks/retentiond-record-not-believed.md",
+        "what the run's record has pinned is not believed, and nothing is erased by it: {}; \
+         retentiond did not write it, see docs/runbooks/retentiond-record-not-believed.md",
         fault.words()
     )]
     PinnedCutoffs {
@@ -101,8 +101,8 @@ pub enum EngineError {
     },
     /// E14: rows that the database does not let us anonymize or delete; all others are done.
     #[error(
-        "the database refused {rows} rows, first of all {first}; all others were done. Remove what stands \
-         in their way; the next attempt takes them"
+        "the database refused {rows} rows, first of all {first}; all others were done. Remove \
+         what refers to them; the next attempt erases them"
     )]
     Refused {
         /// The first one.
@@ -112,8 +112,8 @@ pub enum EngineError {
     },
     /// Rows whose participant does not exist.
     #[error(
-        "{rows} rows belong to no participant, the first of them in {table}; `retentiond verify` counts \
-         them, docs/runbooks/retentiond-orphans.md says how to remove them"
+        "{rows} rows have no participant, the first of them in {table}; `retentiond verify` \
+         counts them, docs/runbooks/retentiond-orphans.md says how to remove them"
     )]
     Orphans {
         /// The first table in which there are some.
@@ -122,11 +122,11 @@ pub enum EngineError {
         rows: u64,
     },
     /// SIGINT or SIGTERM, a new configuration, or something that is wrong for every tenant.
-    #[error("stopped between two batches; the next run takes it up")]
+    #[error("stopped between two batches; the next pass continues the run")]
     Stopped,
     /// A defect of ours.
     #[error(
-        "a mistake in retentiond ended this tenant's run; nothing of the batch in hand was \
+        "a defect in retentiond ended this tenant's run; nothing of the current batch was \
          committed; please report it"
     )]
     Panicked,

@@ -69,7 +69,7 @@ pub(super) async fn expect(run: &HeldRun) -> Result<Expected, EngineError> {
                 run_id = %run.lease.run_id,
                 class = error.class().name(),
                 code = error.code(),
-                "how much there is to do could not be counted, and the run goes on: {error}"
+                "the work of the run could not be counted, and the run continues: {error}"
             );
             None
         }

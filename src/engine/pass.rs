@@ -311,7 +311,7 @@ fn not_claimed(candidate: &Candidate, claim: Claim, report: &mut TenantReport) -
         Claim::Superseded { newer } => {
             report.state = RunState::Superseded;
             let message = format!(
-                "tenant {}: period {} is over: the run of {newer} has been done or begun, and \
+                "tenant {}: month {} is over: the run of {newer} has been done or begun, and \
                  covers it",
                 candidate.slug, candidate.period
             );
@@ -319,7 +319,7 @@ fn not_claimed(candidate: &Candidate, claim: Claim, report: &mut TenantReport) -
         }
         Claim::NotDue => {
             let message = format!(
-                "tenant {}: period {} is not due before {}; nothing may be erased early",
+                "tenant {}: month {} is not due before {}; nothing may be erased early",
                 candidate.slug,
                 candidate.period,
                 candidate
@@ -331,8 +331,8 @@ fn not_claimed(candidate: &Candidate, claim: Claim, report: &mut TenantReport) -
         Claim::Gap { newest } => {
             report.blocked_by = Some(GAP);
             let message = format!(
-                "tenant {}: period {} comes more than [safety] gap_max after {newest}, the newest \
-                 that is settled; if the date is right and nothing ran meanwhile, confirm it with \
+                "tenant {}: month {} comes more than [safety] gap_max after {newest}, the newest \
+                 finished month; if the date is right and nothing ran meanwhile, confirm it with \
                  `retentiond run --after-gap`",
                 candidate.slug, candidate.period
             );

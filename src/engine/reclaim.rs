@@ -61,7 +61,8 @@ async fn reclaim(engine: &Engine) -> Result<(), EngineError> {
             tracing::info!(
                 event = "reclaim_postponed",
                 reclaim = tier.name(),
-                "other tenant-runs are under way; whoever ends last reclaims the disk space of all"
+                "other tenant-runs are still held; the process that ends last reclaims the disk \
+                 space of all"
             );
             Ok(())
         }

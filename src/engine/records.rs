@@ -118,12 +118,13 @@ fn note(run: &tenant_run::Model, record: &Record, versions: &[Version]) -> Optio
     let period = record.period;
     match (record.state, run.policy_version) {
         (RunState::NoPolicy, _) if !ruling.terms.is_empty() => Some(format!(
-            "{period}: the record says that no policy ruled, and version {} did, unless it was dated back",
+            "{period}: the record says that no policy ruled, but version {} did, unless it was \
+             dated back",
             ruling.number
         )),
         (RunState::Completed, Some(pinned)) if pinned < ruling.number => Some(format!(
-            "{period}: the run went by policy version {pinned}, and version {} ruled, unless it was dated \
-             back",
+            "{period}: the run used policy version {pinned}, and version {} ruled, unless it was \
+             dated back",
             ruling.number
         )),
         _ => None,

@@ -168,7 +168,7 @@ fn say_refused(run: &HeldRun, stage: Stage, row: &RefusedRow) {
         class = row.class,
         code = row.code,
         constraint = row.constraint,
-        "the database refused a row, which is left out; the others go on: {row}"
+        "the database refused a row, which is left out; the others are done: {row}"
     );
 }
 

@@ -163,8 +163,8 @@ async fn verify_one(engine: &Engine, candidate: &Candidate) -> Result<Verificati
             let versions = policies::versions(&transaction, candidate.tenant).await??;
             if version_at(&versions, candidate.due_at).is_some_and(|v| !v.terms.is_empty()) {
                 found.findings.push(
-                    "a policy now rules the period, and the run has not been done; run \
-                     `retentiond run`"
+                    "a policy now rules the month, and the run has not been done; run `retentiond \
+                     run`"
                         .to_owned(),
                 );
             }
@@ -279,13 +279,14 @@ async fn forged_records(
     found.unusable_suppressions = u64::try_from(stored.unusable).unwrap_or_default();
     if stored.recorded > 0 && stored.stored == 0 {
         found.findings.push(format!(
-            "the runs recorded {} new hashes of unsubscribed people, and none is stored: somebody deleted them",
+            "the runs recorded {} new hashes of unsubscribed people, and none is stored: they \
+             were deleted",
             stored.recorded
         ));
     } else if stored.stored < stored.recorded {
         found.notes.push(format!(
-            "the runs recorded {} new hashes of unsubscribed people, and {} are stored: right if people came \
-             back since a key was rotated, and otherwise somebody deleted some",
+            "the runs recorded {} new hashes of unsubscribed people, and {} are stored: normal if \
+             people came back since a key was rotated; otherwise some were deleted",
             stored.recorded, stored.stored
         ));
     }
@@ -296,16 +297,16 @@ fn describe(found: &mut Verification) {
     let checks = [
         (
             found.overdue_anonymize,
-            "participants still have personal data that was due to go",
+            "participants still have personal data that should have been removed",
         ),
         (
             found.overdue_purge,
-            "participants are still there that were due to be deleted",
+            "participants still exist that should have been deleted",
         ),
-        (found.orphans, "rows belong to no participant"),
+        (found.orphans, "rows have no participant"),
         (
             found.empty_uploads,
-            "uploads are still there although a run deleted their last participant",
+            "uploads still exist although a run deleted their last participant",
         ),
         (
             found.queued_invitations,
@@ -317,7 +318,7 @@ fn describe(found: &mut Verification) {
         ),
         (
             found.unusable_suppressions,
-            "hashes of unsubscribed people are of a normalisation that there is not, so nobody is \
+            "hashes of unsubscribed people have an unknown normalisation version, so nobody is \
              recognised by them",
         ),
         (
@@ -335,12 +336,13 @@ fn describe(found: &mut Verification) {
             } else {
                 found.undated
             },
-            "participants have no real date in added_at, so that no run ever takes them; set it, or \
+            "participants have no real date in added_at, so no run ever erases them; set it, or \
              delete them",
         ),
         (
             found.participants.unclaimed,
-            "participants are in a state that no rule covers, anonymized with a personal field left, say",
+            "participants are in a state that no rule covers, for example anonymized with a \
+             personal field left",
         ),
     ];
     for (count, what) in checks {

@@ -108,7 +108,7 @@ impl Rules<'_> {
             }
         }
         if row.fields.iter().all(Option::is_none) {
-            return Err("none of the five personal fields is filled in".to_owned());
+            return Err("all five personal fields are empty".to_owned());
         }
         Ok(row)
     }
@@ -205,7 +205,7 @@ mod tests {
             ),
             (
                 &[b"", b"x", b"", day],
-                "none of the five personal fields is filled in",
+                "all five personal fields are empty",
             ),
             (&[b"a@b", b"\xFF", b"", day], "Team is not valid UTF-8"),
             (&[b"a\0@b", b"", b"", day], "email holds a NUL character"),

@@ -75,7 +75,7 @@ pub enum KeyringFileError {
         "the keyring file {path} exists already and is never overwritten; to add a new key, run `retentiond keys rotate`"
     )]
     AlreadyExists { path: PathBuf },
-    #[error("somebody else is rotating the keys of {path}; run `retentiond keys check` first")]
+    #[error("another process is rotating the keys of {path}; run `retentiond keys check` first")]
     Busy { path: PathBuf },
     #[error(
         "cannot write the keyring file {path} ({fault}); {}",

@@ -162,7 +162,7 @@ impl ErrorClass {
                  docs/operating.md"
             }
             Self::Internal => {
-                "the database refused a statement; this is a mistake in retentiond, please report \
+                "the database refused a statement; this is a defect in retentiond, please report \
                  it with the code"
             }
         }

@@ -88,7 +88,8 @@ pub fn tell_dropped() {
         error!(
             event = "log_lines_dropped",
             lines,
-            "{lines} lines of the log were dropped before this one: nobody read stderr for too long"
+            "{lines} lines of the log were dropped before this one: stderr was not read for too \
+             long"
         );
     }
 }

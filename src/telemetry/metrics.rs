@@ -161,7 +161,8 @@ fn describe() {
     describe_gauge!(
         RUN_LAST_SUCCESS,
         Unit::Seconds,
-        "When the newest period of which nothing is owed any more was finished, as Unix time; 0 = never."
+        "When the newest month that was completed for every tenant was finished, as Unix time; 0 \
+         = never."
     );
     describe_gauge!(
         RUN_LAST_COMPLETION,
@@ -191,17 +192,17 @@ fn describe() {
     describe_gauge!(
         TENANT_RUNS,
         Unit::Count,
-        "Tenants by the state of their newest due period's run."
+        "Tenants by the state of their newest due month's run."
     );
     describe_counter!(
         PARTICIPANTS_ANONYMIZED,
         Unit::Count,
-        "Participants that lost their personal fields, by this process."
+        "Participants anonymized by this process."
     );
     describe_counter!(
         PARTICIPANTS_PURGED,
         Unit::Count,
-        "Participants deleted with all that belongs to them, by this process."
+        "Participants deleted by this process."
     );
     describe_counter!(
         ROWS_PURGED,
@@ -236,27 +237,30 @@ fn describe() {
     describe_gauge!(
         RUNS_PAUSED,
         Unit::Count,
-        "Tenant-runs that wait now for a limit to be kept to again, or for the window, by reason."
+        "Tenant-runs that pause now because of a limit or the window, by reason."
     );
     describe_gauge!(
         RUNS_BLOCKED,
         Unit::Count,
-        "Tenant-runs that are owed, and that are not begun until somebody sees to it, by reason."
+        "Owed tenant-runs that are not begun until a person acts, by reason."
     );
     describe_gauge!(
         LIMITS_UNMEASURED,
         Unit::Count,
-        "What could not be measured the last time (for replica_lag: replicas), by the limit that runs go on without."
+        "What could not be measured the last time (for replica_lag: replicas), by the limit that \
+         runs ignore."
     );
     describe_counter!(
         ERRORS,
         Unit::Count,
-        "Tenant-runs, looks at what is owed and recounts of overdue participants that failed, by class of the error."
+        "Failed tenant-runs, reconciliations and recounts of overdue participants, by class of \
+         the error."
     );
     describe_gauge!(
         OVERDUE_PARTICIPANTS,
         Unit::Count,
-        "Participants still there although the completed run of their tenant's newest due period should have taken them, by stage."
+        "Participants that still exist although the completed run of their tenant's newest due \
+         month should have erased them, by stage."
     );
     describe_gauge!(
         LAST_LOOK,
@@ -266,17 +270,20 @@ fn describe() {
     describe_gauge!(
         UNDATED_PARTICIPANTS,
         Unit::Count,
-        "Participants without a real date in added_at, whom no run ever takes, of tenants whose newest due period is completed."
+        "Participants without a real date in added_at, whom no run ever erases, of tenants whose \
+         newest due month is completed."
     );
     describe_gauge!(
         QUEUED_FOR_UNSUBSCRIBED,
         Unit::Count,
-        "Invitations still queued for people who unsubscribed, of tenants whose newest due period is completed."
+        "Invitations still queued for people who unsubscribed, of tenants whose newest due month \
+         is completed."
     );
     describe_gauge!(
         RECORD_FAULTS,
         Unit::Count,
-        "Records of tenant-runs that cannot be true, of the newest due period and later ones, by what is wrong with them."
+        "Records of tenant-runs that cannot be true, of the newest due month and later ones, by \
+         fault."
     );
     describe_gauge!(
         ORPHAN_ROWS,
@@ -293,17 +300,13 @@ fn describe() {
         Unit::Seconds,
         "Host's clock minus database's clock, in seconds."
     );
-    describe_counter!(
-        SCHEDULER_WAKEUPS,
-        Unit::Count,
-        "Looks at what is owed, by what caused them."
-    );
+    describe_counter!(SCHEDULER_WAKEUPS, Unit::Count, "Reconciliations, by cause.");
     describe_counter!(
         LOG_LINES_DROPPED,
         Unit::Count,
-        "Lines of the log that were dropped because stderr took no more."
+        "Lines of the log that were dropped because stderr was not read."
     );
-    describe_gauge!(READY, "1 when /readyz says yes, else 0.");
+    describe_gauge!(READY, "1 if /readyz answers 200, else 0.");
 }
 
 fn register(labels: &Labels<'_>) {

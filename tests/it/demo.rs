@@ -21,8 +21,8 @@ fn it_shows_the_example_in_a_screen_and_leaves_a_database_to_explore() {
     let lines = shown.stdout.lines().count();
     assert!(lines <= LINES_MAX, "{lines} lines:\n{}", shown.stdout);
     for part in [
-        "until 2024-02-29 (before 2024-02-29T23:00:00Z)",
-        "until 2023-03-31 (before 2023-03-31T22:00:00Z)",
+        "everyone added on or before 2024-02-29 (before 2024-02-29T23:00:00Z)",
+        "everyone added on or before 2023-03-31 (before 2023-03-31T22:00:00Z)",
         "2024-02-29T22:59:59.999999Z",
         "(anonymized), 0 of 5 personal fields stored",
         "recognised: stored as unsubscribed, not invited",

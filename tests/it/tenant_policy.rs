@@ -227,7 +227,7 @@ on_every_database! {
             .run(&["policy", "set", "example", "--effective-from", "2060-03-10", "--anonymize", "1m", "--reason", "a test"])
             .expect_code(0)
             .stdout;
-        assert!(table.contains("until 2060-02-29 inclusive") && table.contains("period 2060-04"), "{table}");
+        assert!(table.contains("on or before 2060-02-29") && table.contains("month 2060-04"), "{table}");
     }
 
     async fn p12_a_planned_version_lends_nothing_before_its_day(scratch: Scratch) {
@@ -410,7 +410,7 @@ on_every_database! {
         let (table, shown) = outputs(&missed.to_string());
         assert_eq!(shown["missed"]["reason"], "overdue");
         assert!(table.contains("verify --tenant example"), "{table}");
-        assert_eq!(shown["anonymize"]["already_due"], false, "goes with the next period");
+        assert_eq!(shown["anonymize"]["already_due"], false, "the next month's run erases it");
         assert_eq!(call(&binary, &["participant", "show", &ahead, "--tenant", "patient"])["stored"], true);
         refused(binary.run(&["participant", "show", &ahead, "--tenant", "nobody"]), &["\"nobody\""]);
     }
@@ -429,7 +429,7 @@ on_every_database! {
         assert_eq!(shown["open_run"]["policy_version"], 1);
         assert!(shown["missed"].is_null(), "{shown}");
         let table = binary.run(&["participant", "show", &id]).expect_code(0).stdout;
-        assert!(table.contains("version 2: anonymize after 2m") && table.contains("goes by version 1: anonymize after 1m"), "{table}");
+        assert!(table.contains("version 2: anonymize after 2m") && table.contains("uses version 1: anonymize after 1m"), "{table}");
     }
 }
 
@@ -478,8 +478,8 @@ fn d01_explain_the_example() {
         .run(&[&["policy", "explain"], &arguments[..]].concat())
         .expect_code(0)
         .stdout;
-    assert!(table.contains("until 2024-02-29 inclusive"), "{table}");
-    assert!(table.contains("until 2023-03-31 inclusive"), "{table}");
+    assert!(table.contains("on or before 2024-02-29"), "{table}");
+    assert!(table.contains("on or before 2023-03-31"), "{table}");
     assert_eq!(
         std::fs::read_dir(binary.directory())
             .expect("the directory")

@@ -181,11 +181,11 @@ fn whoever_asks_for_no_tls_gets_none_and_is_warned() {
         ),
         (
             "postgres://ann:zq7password@db.example.org/x?sslmode=prefer",
-            "only if whoever answers offers it",
+            "only if the server that answers offers it",
         ),
         (
             "postgres://ann:zq7password@db.example.org/x?sslmode=require",
-            "is taken for the server",
+            "any server that answers is accepted",
         ),
         (
             "mysql://ann:zq7password@db.example.org/x?ssl-mode=PREFERRED",

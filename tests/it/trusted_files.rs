@@ -218,7 +218,7 @@ fn what_cannot_be_judged_is_not_believed() {
         String::from_utf8_lossy(&output.expect("it starts").stderr).into_owned()
     };
     // A new database, an old one, a configuration.
-    let part = "a folder on the way to it cannot be looked at (permission denied)";
+    let part = "a folder on the path to it cannot be read (permission denied)";
     let said = inside(&["migrate", "up"]);
     assert!(said.contains(part), "{said}");
     assert!(!inner.join("people.db").exists());

@@ -32,7 +32,7 @@ pub(super) fn render(story: &Story, scene: &Scene, seconds: Seconds, color: bool
     scores(&mut page, story);
     proof(&mut page, story);
     page.line(&format!(
-        "Took {:.1} s: {:.1} s to invent and store everybody, {:.1} s for the run.",
+        "Took {:.1} s: {:.1} s to invent and store the people, {:.1} s for the run.",
         seconds.whole, seconds.seeding, story.run_seconds
     ));
     next(&mut page, story, scene);
@@ -83,15 +83,15 @@ fn policy(page: &mut Page, story: &Story) {
     ));
     for (what, until, cutoff) in [
         (
-            "Personal data goes",
+            "Anonymized: everyone",
             policy.anonymize_until,
             policy.anonymize_cutoff,
         ),
-        ("Everything goes", policy.purge_until, policy.purge_cutoff),
+        ("Deleted: everyone", policy.purge_until, policy.purge_cutoff),
     ] {
         if let (Some(until), Some(cutoff)) = (until, cutoff) {
             page.line(&format!(
-                "  {what} of who was added until {until} (before {}).",
+                "  {what} added on or before {until} (before {}).",
                 instant(cutoff)
             ));
         }
@@ -162,7 +162,7 @@ fn conversation(page: &mut Page, story: &Story) {
     page.heading("A conversation with an anonymized participant");
     let (Some(before), Some(after)) = (&story.conversation_before, &story.conversation_after)
     else {
-        page.line("  It is gone.");
+        page.line("  It is deleted.");
         return;
     };
     for (when, shown) in [("before", before), ("after", after)] {
@@ -189,11 +189,11 @@ fn conversation(page: &mut Page, story: &Story) {
 }
 
 fn scores(page: &mut Page, story: &Story) {
-    page.heading("Average score: anonymizing changes nothing, deleting takes whole people out");
+    page.heading("Average score: anonymizing changes nothing, deleting removes whole people");
     let mut rows = table(&[
         "team",
         "before",
-        "before, of who stays",
+        "before, of people who stay",
         "after",
         "answers after",
     ]);
@@ -219,7 +219,7 @@ fn proof(page: &mut Page, story: &Story) {
     for again in &story.uploaded_again {
         let verdict = match (again.recognised, again.invited) {
             (true, false) => "recognised: stored as unsubscribed, not invited",
-            (false, true) => "not known: somebody else, invited",
+            (false, true) => "not known: another person, invited",
             _ => "NOT AS IT SHOULD BE",
         };
         page.line(&format!("  \"{}\"  {verdict}", again.address));

@@ -15,10 +15,10 @@ use super::{Dates, until_text};
 /// Arguments of `policy explain`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Who was added strictly before a cutoff is taken, and nobody else. A cutoff is the \
-    first instant, in the time zone, of the day that lies so many months before the 1st of the \
-    period. The guaranteed age is how old everybody is, at least, who is taken; the longest age is \
-    how old somebody can become who is not.\n\nExamples:\n  \
+    after_help = "A run anonymizes or deletes people added strictly before a cutoff, and nobody \
+    else. A cutoff is the first instant, in the time zone, of the day that lies so many months \
+    before the 1st of the run's month. The guaranteed age: everyone whom a run erases is at least \
+    that old. The longest age: nobody is older when a run erases them.\n\nExamples:\n  \
     retentiond policy explain --time-zone Europe/Brussels --anonymize 1m --retain 1y --period 2024-04\n  \
     retentiond policy explain --time-zone Pacific/Kiritimati --period 2024-04 --output json"
 )]
@@ -39,7 +39,7 @@ pub struct ExplainArguments {
     #[arg(long, value_name = "YYYY-MM")]
     period: Option<Period>,
 
-    /// Hour of the 1st at which the period is due; [schedule] hour of the configuration
+    /// Hour of the 1st at which the month is due, as [schedule] hour in the configuration
     #[arg(long, value_name = "HOUR", default_value_t = 0)]
     hour: u8,
 }
@@ -99,7 +99,7 @@ pub(super) fn explain(session: &Session, arguments: &ExplainArguments) -> Result
 fn print(explanation: &Explanation, terms: &Terms) -> Result<(), Failure> {
     let dates = &explanation.dates;
     let mut lines = vec![
-        ("period", dates.period.to_string()),
+        ("month", dates.period.to_string()),
         (
             "time zone",
             format!(
@@ -130,14 +130,11 @@ fn print(explanation: &Explanation, terms: &Terms) -> Result<(), Failure> {
         };
         lines.extend([
             (name, until_text(until)),
-            (
-                "",
-                format!("that is, before {}", output::instant(cutoff)),
-            ),
+            ("", format!("that is, before {}", output::instant(cutoff))),
             (
                 "",
                 format!(
-                    "period {months}: at least {} days old when taken, at most {} days when not yet",
+                    "period {months}: at least {} days old when erased, at most {} days old before",
                     shortest_span_days(months),
                     longest_age_days(months)
                 ),

@@ -54,7 +54,7 @@ pub(super) async fn show(session: &Session, slug: &str) -> Result<Exit, Failure>
     match current {
         Some(current) => output::print(&output::facts(&version_facts(current)))?,
         None => output::print_line(&format!(
-            "{slug} has no policy that counts yet: nothing is erased"
+            "{slug} has no policy in force yet: nothing is erased"
         ))?,
     }
     for version in later {

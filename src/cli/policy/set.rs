@@ -34,13 +34,13 @@ const REASON_CHARACTERS_MAX: usize = 1000;
 /// Arguments of `policy set`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "An option that is left out keeps the value of the version that is in force on the day \
-    from which the new one counts; what differs from that version is printed. Versions are added and \
-    never changed; the highest version that is effective when a period is due rules that period, so \
-    that a policy set on 10 April first acts on 1 May. A planned version that could then never rule is \
-    kept from being lost: the command is refused (exit code 4) until --replaces-planned says so. \
-    Anonymization takes 1m to 1200m and must be shorter than retention, which takes 12m to 1200m; 1y is \
-    12m.\n\nExamples:\n  \
+    after_help = "An option that you leave out keeps the value of the version in force on the day \
+    from which the new one is effective; differences from that version are printed. Versions are \
+    added and never changed. The highest version that is effective when a month is due rules that \
+    month, so a policy set on 10 April first acts on 1 May. If a planned version could then never \
+    rule, the command is refused (exit code 4) unless you give --replaces-planned. The \
+    anonymization period is 1m to 1200m and must be shorter than the retention period, which is \
+    12m to 1200m; 1y is 12m.\n\nExamples:\n  \
     retentiond policy set acme --anonymize 1m --retain 1y --reason \"contract of 2024\"\n  \
     retentiond policy set acme --retain none --effective-from 2025-01-01 --reason \"on request\"\n  \
     retentiond policy set acme --quarantine 40d --accept-long-quarantine --reason \"on request\""
@@ -50,15 +50,15 @@ pub struct SetArguments {
     #[arg(value_name = "SLUG")]
     slug: String,
 
-    /// Months or years after which personal data goes: 1m, 1y, or none
+    /// Months or years after which personal fields are emptied: 1m, 1y, or none
     #[arg(long, value_name = "PERIOD", allow_hyphen_values = true)]
     anonymize: Option<String>,
 
-    /// Months or years after which everything goes: 12m, 1y, or none
+    /// Months or years after which participants are deleted: 12m, 1y, or none
     #[arg(long, value_name = "PERIOD", allow_hyphen_values = true)]
     retain: Option<String>,
 
-    /// Days for which somebody who was invited is left alone: 28d, or none
+    /// Days before the platform invites the same person again: 28d, or none
     #[arg(long, value_name = "DAYS", allow_hyphen_values = true)]
     quarantine: Option<String>,
 
@@ -66,7 +66,7 @@ pub struct SetArguments {
     #[arg(long)]
     accept_long_quarantine: bool,
 
-    /// From when on it counts: a day (from its start in the tenant's zone) or an RFC 3339 instant;
+    /// When it becomes effective: a day (from its start in the tenant's zone) or an RFC 3339 instant;
     /// may lie in the past [default: now]
     #[arg(long, value_name = "DATE")]
     effective_from: Option<String>,
@@ -200,7 +200,7 @@ pub(super) async fn set(session: &Session, arguments: SetArguments) -> Result<Ex
             Failure::new(
                 Exit::Partly,
                 format_args!(
-                    "version {} is set, but whom it will take cannot be counted: {}",
+                    "version {} is set, but the people whom it will erase cannot be counted: {}",
                     version.number, failure.sentence
                 ),
             )

@@ -111,12 +111,11 @@ impl DatabaseUrl {
 
     /// Parameter, value, and what it leaves open.
     fn mode(&self, url: &str) -> Option<(&'static str, &'static str, &'static str)> {
-        const CLEAR: &str = "is not encrypted: the password and all people go in clear";
+        const CLEAR: &str = "is not encrypted: the password and all people are sent in clear";
         const OFFERED: &str =
-            "is encrypted only if whoever answers offers it, and goes in clear otherwise";
-        const ANYBODY: &str = "is encrypted, and whoever answers is taken for the server";
-        const ANY_NAME: &str =
-            "is encrypted, and every server of the authority is taken for this one";
+            "is encrypted only if the server that answers offers it, and is in clear otherwise";
+        const ANYBODY: &str = "is encrypted, and any server that answers is accepted";
+        const ANY_NAME: &str = "is encrypted, and every server of the authority is accepted";
         if self.is_mariadb() {
             let options = url.parse::<MySqlConnectOptions>().ok()?;
             let (mode, open) = match options.get_ssl_mode() {
@@ -274,8 +273,8 @@ mod tests {
         for (mode, part) in [
             ("disable", "not encrypted"),
             ("allow", "not encrypted"),
-            ("prefer", "only if whoever answers offers it"),
-            ("require", "whoever answers is taken for the server"),
+            ("prefer", "only if the server that answers offers it"),
+            ("require", "any server that answers is accepted"),
             ("verify-ca", "every server of the authority"),
         ] {
             for name in ["sslmode", "ssl-mode"] {
@@ -293,7 +292,7 @@ mod tests {
         for (mode, part) in [
             ("DISABLED", "not encrypted"),
             ("PREFERRED", "only if"),
-            ("REQUIRED", "whoever answers"),
+            ("REQUIRED", "any server that answers"),
             ("VERIFY_CA", "every server"),
         ] {
             let text = format!("mysql://ann:hunter2@db.example.org/x?ssl-mode={mode}");

@@ -150,8 +150,9 @@ impl Daemon {
             return self.health.set(Check::Gap, None);
         };
         let problem = format!(
-            "{} tenant-runs, among them that of {} for {}, come more than [safety] gap_max after the \
-             last settled month; if the date is right, confirm them with `retentiond run --after-gap`",
+            "{} tenant-runs, among them that of {} for {}, come more than [safety] gap_max after \
+             the last finished month; if the date is right, confirm them with `retentiond run \
+             --after-gap`",
             blocked.len(),
             first.slug,
             first.period
@@ -182,7 +183,7 @@ impl Daemon {
                     event = "record_faults_found",
                     class = fault.name(),
                     runs = records,
-                    "records of tenant-runs say what cannot be true: {what}; see `retentiond verify`"
+                    "records of tenant-runs cannot be true: {what}; see `retentiond verify`"
                 );
             }
         }

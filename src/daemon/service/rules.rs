@@ -17,7 +17,7 @@ impl Daemon {
             tzdata_release = %self.rules.release(),
             tzdata_source = %self.rules.source(),
             tzdata_release_before = %before.release(),
-            "the time-zone rules are of another release than before; cutoffs that are pinned stay as they are"
+            "the time-zone rules have another release than before; pinned cutoffs stay as they are"
         );
         self.tell_of_rules();
     }

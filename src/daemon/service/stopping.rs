@@ -24,10 +24,10 @@ impl Daemon {
         tracing::info!(
             event = "service_stopping",
             in_hand,
-            "ending the batches in hand"
+            "ending the current batches"
         );
         self.health.stopping();
-        notify::stopping(&format!("stopping; {in_hand} tenant-runs in hand"));
+        notify::stopping(&format!("stopping; {in_hand} held runs"));
         let deadline = Instant::now() + self.config.shutdown.grace_period;
         // A clean-up that is under way is done again below, within the grace period.
         self.chores.abort_all();
@@ -62,7 +62,7 @@ impl Daemon {
                 tracing::error!(
                     event = "service_stopped",
                     in_hand,
-                    "the grace period is over; batches in hand are rolled back"
+                    "the grace period is over; current batches are rolled back"
                 );
                 return Err(ServeError::GracePeriod);
             }
@@ -70,8 +70,8 @@ impl Daemon {
                 tracing::warn!(
                     event = "write_ahead_log_in_use",
                     class = ErrorClass::Deadline.name(),
-                    "the grace period is over; erased values may still stand in SQLite's \
-                     write-ahead log, and the next process tries again"
+                    "the grace period is over; erased values may still be in SQLite's write-ahead \
+                     log, and the next process tries again"
                 );
             }
         }

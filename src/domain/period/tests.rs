@@ -117,11 +117,11 @@ fn periods_are_written_one_way() {
     }
     assert_eq!(
         "2024-13".parse::<Period>().unwrap_err().to_string(),
-        "period 2024-13: there is no month 13; months are 01 to 12"
+        "2024-13: there is no month 13; months are 01 to 12"
     );
     assert_eq!(
         "2100-01".parse::<Period>().unwrap_err().to_string(),
-        "period 2100-01 is out of range: periods lie between 1900-01 and 2099-12"
+        "month 2100-01 is out of range: months lie between 1900-01 and 2099-12"
     );
     assert!(Period::new(i32::MAX, 1).is_err());
     assert!(Period::new(2024, 0).is_err());

@@ -191,7 +191,7 @@ fn report(unknown: &Unknown) {
         replica = unknown.replica,
         class = error.map(|error| error.class().name()),
         code = error.and_then(|error| error.code()),
-        "runs go on without regard to it: {cause}"
+        "runs ignore the limit: {cause}"
     );
 }
 

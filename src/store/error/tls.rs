@@ -61,7 +61,7 @@ fn of_rustls(error: &Error) -> &'static str {
         }
         Error::InconsistentKeys(_) | Error::NoCertificatesPresented => BAD_FILE,
         _ => {
-            "no encrypted connection came about: the server speaks no TLS 1.2 or 1.3 that \
+            "no encrypted connection was possible: the server speaks no TLS 1.2 or 1.3 that \
              retentiond knows; check its TLS settings, and what stands between"
         }
     }

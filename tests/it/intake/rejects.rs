@@ -36,7 +36,7 @@ on_every_database! {
         let mode = std::fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let mut expected = "line,reason,email,Team,\"first\r\nname\",added\n\
-            5,none of the five personal fields is filled in,,only metadata,,2024-02-29\n\
+            5,all five personal fields are empty,,only metadata,,2024-02-29\n\
             7,added is in the future,late@x,,,2999-01-01T00:00:00Z\n\
             8,added is unreadable as a time,odd@x,,,29/2/2024\n\
             9,wrong number of fields: 2 instead of 4,few@x,\"a,b\"\n\

@@ -99,7 +99,7 @@ async fn hears_in_order(binary: &Binary, socket: &UnixDatagram, name: &str) {
     assert!(
         messages
             .iter()
-            .any(|text| text.starts_with("STATUS=0 tenant-runs in hand")),
+            .any(|text| text.starts_with("STATUS=0 held runs")),
         "{messages:?}"
     );
 }

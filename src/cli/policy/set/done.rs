@@ -112,7 +112,7 @@ impl Done<'_> {
         if let Some(current) = self.overtaken() {
             let [anonymize, retain, quarantine] = terms_texts(&current.terms);
             lines.push((
-                "takes over from",
+                "replaces",
                 format!(
                     "version {}: anonymize {anonymize}, delete {retain}, quarantine {quarantine}",
                     current.number
@@ -139,7 +139,7 @@ impl Done<'_> {
 
     fn outlook_facts(&self) -> Vec<(&'static str, String)> {
         let Some(outlook) = &self.outlook else {
-            return vec![("first acts on", "no period before the year 2100".to_owned())];
+            return vec![("first acts on", "no month before the year 2100".to_owned())];
         };
         let dates = &outlook.dates;
         let due = output::instant(dates.due);
@@ -154,7 +154,7 @@ impl Done<'_> {
         vec![
             (
                 "first acts on",
-                format!("period {}, due {due}", dates.period),
+                format!("month {}, due {due}", dates.period),
             ),
             (
                 "will anonymize",
