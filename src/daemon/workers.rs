@@ -151,6 +151,9 @@ impl Workers {
         let (id, outcome) = match self.tasks.join_next_with_id().await? {
             Ok((id, entry)) => {
                 self.tally.add(&entry);
+                if let Some(tenant) = self.in_hand.get(&id) {
+                    metrics::tenant_ended(*tenant, entry.report.state);
+                }
                 (id, entry.outcome)
             }
             // `attend` catches panics of the run itself.

@@ -6,7 +6,7 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::period::{Months, Period, Zone};
-use super::policy::Terms;
+use super::policy::{Terms, Version};
 
 /// The cutoff of `months` for `period`: the first existing instant, in `zone`, of the day that lies
 /// that many months before the period's nominal date.
@@ -46,6 +46,22 @@ impl Cutoffs {
             anonymize: self.anonymize.min(other.anonymize),
             purge: self.purge.min(other.purge),
         }
+    }
+
+    /// P10: the cutoffs by which a completed run of `period` is judged, which has pinned these: for each stage the
+    /// oldest of them, of those of the version in force when its recount found nothing left, and of those of the
+    /// version in force now.
+    #[must_use]
+    pub fn kept_by<'a>(
+        self,
+        period: Period,
+        zone: &Zone,
+        versions: impl IntoIterator<Item = Option<&'a Version>>,
+    ) -> Self {
+        let versions = versions.into_iter().flatten();
+        versions.fold(self, |cutoffs, version| {
+            cutoffs.older_of(Self::of(period, zone, &version.terms))
+        })
     }
 
     /// Whether neither stage has anything to do.

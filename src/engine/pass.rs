@@ -15,7 +15,7 @@ use crate::domain::gap::GAP;
 use crate::domain::run_state::RunState;
 use crate::ids::TenantId;
 use crate::store::requirements::Requirement;
-use crate::store::{Disposition, runs};
+use crate::store::{Disposition, StoreError, runs};
 use crate::telemetry::metrics;
 
 use super::batch::ClaimedRun;
@@ -174,7 +174,10 @@ async fn one(engine: &Engine, candidate: &Candidate) -> PassEntry {
                 {
                     engine.stop.cancel();
                 }
-                report.set_counts(&counts);
+                match counts {
+                    Some(counts) => report.set_counts(&counts),
+                    None => report.counts_unknown = true,
+                }
                 report.undated = undated;
                 match error {
                     None => {
@@ -208,12 +211,25 @@ async fn driven(engine: &Engine, run: &ClaimedRun) -> Driven {
             let error = EngineError::Panicked;
             end_early(engine, run, &error, started).await;
             Driven {
-                counts: Counts::default(),
+                counts: done_in(engine, run).await,
                 undated: 0,
                 error: Some(error),
             }
         }
     }
+}
+
+/// What the run's record says was done in this attempt, for a run that cannot tell any more. `None` where it
+/// cannot be read, or another process has taken the run over since.
+async fn done_in(engine: &Engine, run: &ClaimedRun) -> Option<Counts> {
+    let read = async {
+        let transaction = engine.database.begin_read("reading what a run did").await?;
+        let stored = runs::find(&transaction, run.lease.tenant, run.period).await?;
+        transaction.rollback().await?;
+        Ok::<_, StoreError>(stored)
+    };
+    let stored = read.await.ok()??;
+    (stored.attempts == run.attempts).then(|| runs::counts_of(&stored).since(run.done_before))
 }
 
 fn driven_early(error: &EngineError, report: &mut TenantReport) -> Outcome {
@@ -313,35 +329,14 @@ fn not_claimed(candidate: &Candidate, claim: Claim, report: &mut TenantReport) -
             report.run_id = Some(run_id);
             ("held", Outcome::Held)
         }
-        Claim::Superseded { newer } => {
-            report.state = RunState::Superseded;
-            let message = format!(
-                "tenant {}: period {} is over: the run of {newer} has been done or begun, and \
-                 covers it",
-                candidate.slug, candidate.period
-            );
-            ("superseded", Outcome::Refused { message })
-        }
-        Claim::NotDue => {
-            let message = format!(
-                "tenant {}: period {} is not due before {}; nothing may be erased early",
-                candidate.slug,
-                candidate.period,
-                candidate
-                    .due_at
-                    .to_rfc3339_opts(SecondsFormat::AutoSi, true)
-            );
-            ("not_due", Outcome::Refused { message })
-        }
-        Claim::Gap { newest } => {
-            report.blocked_by = Some(GAP);
-            let message = format!(
-                "tenant {}: period {} comes more than [safety] gap_max after {newest}, the newest \
-                 that is settled; if the date is right and nothing ran meanwhile, confirm it with \
-                 `retentiond run --after-gap`",
-                candidate.slug, candidate.period
-            );
-            (GAP, Outcome::Refused { message })
+        Claim::Superseded { .. } | Claim::NotDue | Claim::Gap { .. } => {
+            let Refusal { reason, message } = refusal(candidate, &claim);
+            match claim {
+                Claim::Superseded { .. } => report.state = RunState::Superseded,
+                Claim::Gap { .. } => report.blocked_by = Some(reason),
+                _ => {}
+            }
+            (reason, Outcome::Refused { message })
         }
     };
     let said = match &outcome {
@@ -357,6 +352,46 @@ fn not_claimed(candidate: &Candidate, claim: Claim, report: &mut TenantReport) -
         "{said}"
     );
     outcome
+}
+
+/// Why a run may not be begun.
+pub(super) struct Refusal {
+    /// Its name in the log and in a plan.
+    pub(super) reason: &'static str,
+    /// One sentence.
+    pub(super) message: String,
+}
+
+/// Why a claim was refused that ended so. A plan says the same.
+pub(super) fn refusal(candidate: &Candidate, claim: &Claim) -> Refusal {
+    let (slug, period) = (&candidate.slug, candidate.period);
+    let (reason, message) = match claim {
+        Claim::Superseded { newer } => (
+            "superseded",
+            format!(
+                "tenant {slug}: period {period} is over: the run of {newer} has been done or begun, and \
+                 covers it"
+            ),
+        ),
+        Claim::Gap { newest } => (
+            GAP,
+            format!(
+                "tenant {slug}: period {period} comes more than [safety] gap_max after {newest}, the newest \
+                 that is settled; if the date is right and nothing ran meanwhile, confirm it with \
+                 `retentiond run --after-gap`"
+            ),
+        ),
+        _ => (
+            "not_due",
+            format!(
+                "tenant {slug}: period {period} is not due before {}; nothing may be erased early",
+                candidate
+                    .due_at
+                    .to_rfc3339_opts(SecondsFormat::AutoSi, true)
+            ),
+        ),
+    };
+    Refusal { reason, message }
 }
 
 /// The report of a recorded run.
