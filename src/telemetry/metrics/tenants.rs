@@ -66,7 +66,7 @@ pub fn tenants_looked_at(states: HashMap<TenantId, RunState>) {
     tenants.show();
 }
 
-/// The run of this tenant has ended in this process, which left it in that state.
+/// The run of this tenant has ended in this process without being completed, which left it in that state.
 pub fn tenant_ended(tenant: TenantId, state: RunState) {
     Tenants::lock().change(tenant, state);
 }
