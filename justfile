@@ -8,7 +8,7 @@ default:
 
 # Show the main job in a scratch SQLite database
 demo:
-    cargo run --release --locked -- demo
+    cargo run --profile quick --locked -- demo
 
 # Check formatting and lints
 lint:

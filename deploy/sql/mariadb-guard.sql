@@ -42,7 +42,7 @@ CREATE OR REPLACE DEFINER = retentiond_owner@'%' TRIGGER retentiond_completed_st
             AND NEW.failure_stage <=> OLD.failure_stage AND NEW.failure_row_id <=> OLD.failure_row_id
             AND NEW.failure_constraint <=> OLD.failure_constraint AND NEW.failure_rows <=> OLD.failure_rows
             AND NEW.undated <=> OLD.undated AND NEW.tzdata_release <=> OLD.tzdata_release
-            AND NEW.server <=> OLD.server
+            AND NEW.server <=> OLD.server AND NEW.recount_version <=> OLD.recount_version
         )
         AND EXISTS (
             SELECT 1 FROM policy

@@ -66,7 +66,7 @@ GRANT SELECT, INSERT (tenant_id, id, period, state, due_at, orphans),
         unhashable, invitations_expired, uploads_removed, participant_metadata_purged, answer_purged,
         conversation_message_purged, invitation_purged, anonymize_planned, purge_planned, attempts, started_at,
         finished_at, retry_at, failure_class, failure_code, failure_stage, failure_row_id, failure_constraint,
-        failure_rows, undated, reclaimed_at, tzdata_release, server, orphans)
+        failure_rows, undated, reclaimed_at, tzdata_release, server, orphans, recount_version)
     ON tenant_run TO retentiond_run;
 GRANT SELECT, INSERT (tenant_id, run_id, slice),
     UPDATE (holder, token, expires_at, renewals, cursor_stage, cursor_added_at, cursor_id)

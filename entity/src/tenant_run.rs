@@ -86,6 +86,9 @@ pub struct Model {
     /// Rows without their participant, as last counted; 0 = not counted since a foreign key was found not in
     /// force. While it is set, they are counted before the run is completed. Unset = there is no reason to.
     pub orphans: Option<i64>,
+    /// The policy version that was in force when a last recount found nothing left to do, and the run was
+    /// completed; unset = there was none, the run is not completed, or was before this was recorded.
+    pub recount_version: Option<i32>,
     /// The tenant.
     #[sea_orm(belongs_to, from = "tenant_id", to = "id")]
     pub tenant: BelongsTo<super::tenant::Entity>,

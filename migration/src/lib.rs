@@ -21,6 +21,7 @@ mod m20261128_000010_record_undated_and_refused;
 mod m20261128_000011_record_server_and_orphans;
 mod m20261128_000012_keep_completed_runs;
 mod m20261128_000013_refuse_what_is_no_date;
+mod m20261128_000014_record_recount_version;
 mod steps;
 
 /// All migrations, oldest first.
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000011_record_server_and_orphans::Migration),
             Box::new(m20261128_000012_keep_completed_runs::Migration),
             Box::new(m20261128_000013_refuse_what_is_no_date::Migration),
+            Box::new(m20261128_000014_record_recount_version::Migration),
         ]
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::forecast::Calendar;
 use crate::domain::period::{Period, ScheduleHour, Zone, newest_due_period};
-use crate::domain::policy::Version;
+use crate::domain::policy::{Version, version_at, version_numbered};
 use crate::domain::run_state::RunState;
 use crate::engine::stage::Stage;
 use crate::ids::TenantId;
@@ -112,14 +112,20 @@ impl<'a> Standing<'a> {
 
     /// What `verify` would say of somebody whom the completed run of the newest due period covers,
     /// under the cutoffs that hold now (P10).
-    pub(super) fn missed(&self, current: Option<&Version>, subject: &Subject) -> Option<Missed> {
+    pub(super) fn missed(
+        &self,
+        versions: &[Version],
+        now: DateTime<Utc>,
+        subject: &Subject,
+    ) -> Option<Missed> {
         let run = self
             .run
             .as_ref()
             .filter(|_| self.state() == Some(RunState::Completed))?;
         let Calendar { zone, first, .. } = self.calendar;
-        let pinned = cutoffs_of(run);
-        let cutoffs = pinned.in_force(current.map(|version| &version.terms), first, zone);
+        let current = version_at(versions, now);
+        let at_recount = version_numbered(versions, run.recount_version);
+        let cutoffs = cutoffs_of(run).judging(first, zone, at_recount, current);
         let covers =
             |cutoff: Option<DateTime<Utc>>| cutoff.is_some_and(|cutoff| subject.added_at < cutoff);
         let stage = if covers(cutoffs.purge) {

@@ -1,7 +1,7 @@
 //! `demo`: a scratch database of its own, the run of 2024-04 on it, and what to try next.
 
 use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -13,6 +13,7 @@ use rand::rngs::StdRng;
 use crate::config::Config;
 use crate::demo::{self, DemoError};
 use crate::keyring;
+use crate::telemetry::stderr;
 
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
@@ -53,7 +54,7 @@ pub async fn demo(session: &Session, arguments: DemoArguments) -> Result<Exit, F
     }
     let started = Instant::now();
     let scene = Scene::set(session, arguments.dir)?;
-    let terminal = std::io::stderr().is_terminal();
+    let terminal = stderr::is_terminal();
     // Without the environment: the demo must never run on a database that is configured there.
     let config = Config::load(Some(&scene.config_file), std::iter::empty())?;
     let engine = session.engine(&config).await?;
@@ -73,7 +74,7 @@ pub async fn demo(session: &Session, arguments: DemoArguments) -> Result<Exit, F
                 seeding: seeded_seconds,
                 whole: started.elapsed().as_secs_f64(),
             };
-            let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            let color = stderr::wants_colors(&std::io::stdout());
             output::print(&text::render(&story, &scene, seconds, color))?;
         }
     }

@@ -1,11 +1,9 @@
 //! `import`: an upload.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -19,6 +17,7 @@ use crate::store::server_logs;
 use super::changed;
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
+use super::progress::FileProgress;
 use super::run::say;
 use super::session::Session;
 
@@ -100,13 +99,10 @@ pub async fn import(session: &Session, arguments: ImportArguments) -> Result<Exi
         again: arguments.again,
         strict_email: arguments.strict_email,
     };
-    let bar = progress_bar();
-    let progress = |read: u64, total: u64| {
-        bar.set_length(total);
-        bar.set_position(read);
-    };
+    let shown = FileProgress::begin();
+    let progress = |read: u64, total: u64| shown.show(read, total);
     let imported = import::import(&intake, &tenant, &options, &progress).await;
-    bar.finish_and_clear();
+    drop(shown);
     let imported = imported?;
     for warning in warnings::of(&imported.notes) {
         say(&format!("warning: {warning}"));
@@ -131,19 +127,6 @@ pub async fn import(session: &Session, arguments: ImportArguments) -> Result<Exi
     } else {
         Exit::Done
     })
-}
-
-fn progress_bar() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(0);
-    if let Ok(style) =
-        ProgressStyle::with_template("importing {bar:30} {bytes} of {total_bytes} [{elapsed}]")
-    {
-        bar.set_style(style);
-    }
-    bar
 }
 
 #[derive(Serialize)]

@@ -41,6 +41,7 @@ use session::Session;
 use crate::core_dump;
 use crate::file_fault::{self, FileFault};
 use crate::telemetry::logs::Finish;
+use crate::telemetry::stderr;
 
 /// Anonymizes and deletes survey participants on time, for every tenant, exactly once.
 ///
@@ -140,7 +141,7 @@ pub fn main() -> ExitCode {
         Err(failure) => {
             if !failure.sentence.is_empty() {
                 // Nothing more can be done if stderr is gone.
-                let _ = writeln!(std::io::stderr(), "error: {}", failure.sentence);
+                let _ = writeln!(stderr::Stderr, "error: {}", failure.sentence);
             }
             ExitCode::from(failure.exit as u8)
         }

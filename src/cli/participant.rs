@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::dated::is_dated;
 use crate::domain::period::{Months, Period, ScheduleHour};
-use crate::domain::policy::{Version, version_at};
+use crate::domain::policy::{Version, version_at, version_numbered};
 use crate::domain::subject::CHILD_TABLES;
 use crate::ids::TenantId;
 use crate::store::{Transaction, policies, tenants};
@@ -167,15 +167,11 @@ async fn report(
             stored_at: participant.visible_at(),
             is_anonymized: participant.is_anonymized(),
         };
-        standing.missed(current, &subject)
+        standing.missed(&versions, now, &subject)
     });
     let open_run = standing.open_run();
-    let open_run_rule = open_run.and_then(|run| {
-        let pinned = versions
-            .iter()
-            .find(|version| version.number == run.policy_version)?;
-        Some(rule(pinned))
-    });
+    let open_run_rule =
+        open_run.and_then(|run| version_numbered(&versions, Some(run.policy_version)).map(rule));
     let rules = (current.map(rule), open_run_rule);
     Ok(Report {
         stored: true,

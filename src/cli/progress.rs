@@ -1,48 +1,77 @@
 //! Progress on a terminal; silence in a pipe.
 
 use std::future::Future;
-use std::io::IsTerminal;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressStyle};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
+use crate::telemetry::stderr::ProgressLine;
 
 /// How often the line is drawn.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// Awaits `work` and shows meanwhile on stderr, if it is a terminal, what the engine did so far.
 pub async fn shown<T>(engine: &Engine, doing: &'static str, work: impl Future<Output = T>) -> T {
-    if !std::io::stderr().is_terminal() {
+    let Some(line) = ProgressLine::begin() else {
         return work.await;
-    }
-    let line = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} [{elapsed}]") {
-        line.set_style(style);
-    }
+    };
+    let started = Instant::now();
     let mut work = std::pin::pin!(work);
     let mut ticks = tokio::time::interval(INTERVAL);
     loop {
         tokio::select! {
-            result = &mut work => {
-                line.finish_and_clear();
-                return result;
-            }
+            result = &mut work => return result,
             _ = ticks.tick() => {
-                let count = |value: &std::sync::atomic::AtomicU64| value.load(Ordering::Relaxed);
+                let count = |value: &AtomicU64| value.load(Ordering::Relaxed);
                 let progress = &engine.progress;
                 let (anonymized, purged) = (count(&progress.anonymized), count(&progress.purged));
-                line.set_message(format!(
-                    "{doing}: {} of {} tenants, {anonymized} participants anonymized, {purged} \
+                let elapsed = started.elapsed();
+                line.say(format!(
+                    "{doing} [{} s]: {} of {} tenants, {anonymized} participants anonymized, {purged} \
                      deleted{}",
+                    elapsed.as_secs(),
                     count(&progress.tenants_done),
                     count(&progress.tenants_total),
-                    time_left(anonymized + purged, count(&progress.planned), line.elapsed()),
+                    time_left(anonymized + purged, count(&progress.planned), elapsed),
                 ));
-                line.tick();
             }
         }
+    }
+}
+
+/// Shows on stderr, if it is a terminal, how much of a file was read.
+pub struct FileProgress {
+    line: Option<ProgressLine>,
+    started: Instant,
+    /// Milliseconds from `started` to the last drawing; at first none.
+    drawn: AtomicU64,
+}
+
+impl FileProgress {
+    /// Nothing was read yet.
+    pub fn begin() -> Self {
+        Self {
+            line: ProgressLine::begin(),
+            started: Instant::now(),
+            drawn: AtomicU64::new(0),
+        }
+    }
+
+    /// So many bytes of the file were read, of `total`.
+    pub fn show(&self, read: u64, total: u64) {
+        let Some(line) = &self.line else { return };
+        let elapsed = self.started.elapsed();
+        let now = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        if u128::from(now - self.drawn.load(Ordering::Relaxed)) < INTERVAL.as_millis() {
+            return;
+        }
+        self.drawn.store(now, Ordering::Relaxed);
+        let percent = read.saturating_mul(100).checked_div(total).unwrap_or(100);
+        line.say(format!(
+            "importing [{} s]: {percent} % of {} KiB",
+            elapsed.as_secs(),
+            total.div_ceil(1024)
+        ));
     }
 }
 

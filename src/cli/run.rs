@@ -1,7 +1,7 @@
 //! `run` and `plan`: what is owed, done or only counted.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use clap::Args;
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::engine::due::Scope;
 use crate::engine::plan::PlanEntry;
 use crate::engine::report::{Outcome, PassEntry, TenantReport};
 use crate::engine::{Engine, EngineError, pass, plan, reclaim};
-use crate::telemetry::logs;
+use crate::telemetry::{logs, stderr};
 
 use super::changed;
 use super::exit::{Exit, Failure};
@@ -68,7 +68,7 @@ pub struct RunArguments {
 pub async fn run(session: &Session, arguments: RunArguments) -> Result<Exit, Failure> {
     let config = session.config_to_log().map_err(refused)?;
     // Only the first call counts, and this is the only one.
-    let _ = logs::init(&config.log, std::io::stderr().is_terminal());
+    let _ = logs::init(&config.log);
     config.log_warnings();
     run_logged(session, &config, arguments)
         .await
@@ -172,9 +172,14 @@ pub async fn plan(session: &Session, arguments: ScopeArguments) -> Result<Exit, 
     for PlanEntry {
         candidate,
         report,
+        refused,
         anonymized_alone,
     } in &entries
     {
+        if let Some(refused) = refused {
+            say(&format!("error: {refused}"));
+            exit = exit.or(Exit::Refused);
+        }
         match report {
             Ok(report) => reports.push(PlannedTenant {
                 report,
@@ -251,6 +256,10 @@ fn report_table(more: &[&str]) -> output::Table {
 
 fn report_cells(report: &TenantReport) -> Vec<String> {
     let rows: u64 = report.rows_purged.values().sum();
+    let count = |count: u64| match report.counts_unknown {
+        true => "?".to_owned(),
+        false => count.to_string(),
+    };
     vec![
         report.tenant.clone(),
         report.period.to_string(),
@@ -263,14 +272,14 @@ fn report_cells(report: &TenantReport) -> Vec<String> {
             .map_or_else(|| "-".to_owned(), |version| format!("v{version}")),
         output::instant_or_dash(report.anonymize_cutoff),
         output::instant_or_dash(report.purge_cutoff),
-        report.anonymized.to_string(),
-        report.purged.to_string(),
-        rows.to_string(),
-        report.suppressions.to_string(),
-        report.unhashable.to_string(),
-        report.invitations_expired.to_string(),
-        report.uploads_removed.to_string(),
-        report.undated.to_string(),
+        count(report.anonymized),
+        count(report.purged),
+        count(rows),
+        count(report.suppressions),
+        count(report.unhashable),
+        count(report.invitations_expired),
+        count(report.uploads_removed),
+        count(report.undated),
     ]
 }
 
@@ -293,6 +302,7 @@ fn stop_on_signal(engine: &Engine) {
             if times == 0 {
                 stop.cancel();
             } else {
+                stderr::clear_progress();
                 std::process::exit(i32::from(Exit::Failed as u8));
             }
         }
@@ -302,5 +312,5 @@ fn stop_on_signal(engine: &Engine) {
 /// A line for people on stderr, whatever it holds.
 pub(super) fn say(line: &str) {
     // Nothing more can be done if stderr is gone.
-    let _ = writeln!(std::io::stderr(), "{}", printable(line));
+    let _ = writeln!(stderr::Stderr, "{}", printable(line));
 }

@@ -194,9 +194,11 @@ fn state(name: &str) -> Result<RunState, String> {
 /// `latest` is the later of the two clocks.
 fn document(slug: &str, run: &tenant_run::Model, latest: DateTime<Utc>) -> Option<RunDocument> {
     let report = report_of(slug, run)?;
+    // A run that was stopped keeps the instant in its record.
+    let finished_at = run.finished_at.filter(|_| report.state.has_ended());
     let duration_seconds = run
         .started_at
-        .zip(run.finished_at)
+        .zip(finished_at)
         .and_then(|(started, finished)| (finished - started).to_std().ok())
         .map(|duration| duration.as_secs_f64());
     let due_in_future = run.due_at > latest;
@@ -217,7 +219,7 @@ fn document(slug: &str, run: &tenant_run::Model, latest: DateTime<Utc>) -> Optio
         server: run.server.clone(),
         attempts: run.attempts,
         started_at: run.started_at,
-        finished_at: run.finished_at,
+        finished_at,
         duration_seconds,
         failure_class: run.failure_class.clone(),
         failure_code: run.failure_code.clone(),

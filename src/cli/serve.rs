@@ -1,6 +1,5 @@
 //! `serve`: the daemon.
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 
 use crate::config::Config;
@@ -23,8 +22,7 @@ use super::session::Session;
 /// `serve`. Its log is the only thing on stderr, so that a line there is always an event.
 pub async fn serve(session: &Session) -> Result<Exit, Failure> {
     let config = session.config_to_log().map_err(refused)?;
-    let log_level = logs::init_buffered(&config.log, std::io::stderr().is_terminal())
-        .map_err(Failure::failed)?;
+    let log_level = logs::init_buffered(&config.log).map_err(Failure::failed)?;
     serve_logged(session, config, log_level)
         .await
         .map_err(refused)

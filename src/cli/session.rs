@@ -1,6 +1,5 @@
 //! What commands open: configuration, database, keyring, engine.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -69,7 +68,7 @@ impl Session {
         let config = self.service_config().map_err(Failure::from);
         config.inspect_err(|_| {
             // Only the first call counts, and this is the only one.
-            let _ = logs::init_unconfigured(std::io::stderr().is_terminal());
+            let _ = logs::init_unconfigured();
         })
     }
 

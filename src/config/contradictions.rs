@@ -7,6 +7,7 @@ use super::url::DatabaseUrl;
 /// Refuses settings that contradict each other, or ask of a database what it does not have.
 pub(super) fn look_for(
     engine: &EngineConfig,
+    max_connections: u32,
     url: &DatabaseUrl,
     replica_urls: &[DatabaseUrl],
 ) -> Result<(), ConfigError> {
@@ -16,6 +17,14 @@ pub(super) fn look_for(
             "engine.retry_backoff_max is shorter than engine.retry_backoff_initial; make it at \
              least as long",
         );
+    }
+    if u32::from(engine.workers) > max_connections {
+        return refused(&format!(
+            "engine.workers is {workers} and database.max_connections is {max_connections}: each worker holds a \
+             connection, so some would wait in vain for one; set database.max_connections to {workers} at \
+             least, or engine.workers to {max_connections} at most",
+            workers = engine.workers,
+        ));
     }
     if !url.is_mariadb() && !replica_urls.is_empty() {
         return refused(

@@ -233,7 +233,7 @@ fn finish(
             None => Vec::new(),
         },
     };
-    contradictions::look_for(&parts.engine, &url, &replica_urls)?;
+    contradictions::look_for(&parts.engine, parts.max_connections, &url, &replica_urls)?;
     for url in std::iter::once(&url).chain(&replica_urls) {
         believe_tls_files(url)?;
     }

@@ -73,7 +73,7 @@ pub struct DatabaseConfig {
     /// MariaDB's replicas, which are asked how far behind they are. Comes from `replica_urls`, from
     /// the file `replica_urls_file`, or from the credential `replica_urls`.
     pub replica_urls: Vec<DatabaseUrl>,
-    /// Connections in the pool.
+    /// Connections in the pool; not fewer than `engine.workers`.
     pub max_connections: u32,
     /// How long a connection may take.
     #[serde(with = "humantime_serde")]
@@ -148,7 +148,7 @@ pub struct ScheduleConfig {
 /// How the work is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EngineConfig {
-    /// Tenants that have a turn at a time.
+    /// Tenants that have a turn at a time; not more than `database.max_connections`.
     pub workers: u16,
     /// Tenants that take turns; as suits the database if unset.
     pub tenants_at_a_time: Option<u16>,

@@ -23,7 +23,7 @@ use crate::engine::open::OpenError;
 use crate::engine::report::Outcome;
 use crate::ids::SharedIds;
 use crate::telemetry::logs::{self, LogLevelSetter};
-use crate::telemetry::metrics::Scrape;
+use crate::telemetry::metrics::{self, Scrape};
 use crate::tzdata::{Snapshot, Tzdata};
 
 use super::audit::{self, Audited};
@@ -158,7 +158,6 @@ pub async fn serve(parts: Parts) -> Result<(), ServeError> {
         erasures_cleaned_up: 0,
         pulses: 0,
         status: String::new(),
-        tenants_by_state: Vec::new(),
         has_progressed: false,
         blocked_by_gap: 0,
         record_faults: BTreeMap::new(),
@@ -229,7 +228,6 @@ struct Daemon {
     monotonic: Instant,
     pulses: u64,
     status: String,
-    tenants_by_state: Vec<(&'static str, u64)>,
     has_progressed: bool,
     /// How many runs waited for somebody to confirm them, at the last look (S13).
     blocked_by_gap: usize,
@@ -376,8 +374,7 @@ impl Daemon {
         if !self.health.is_ready() {
             return "not ready: see the log, or /readyz".to_owned();
         }
-        let states: Vec<String> = self
-            .tenants_by_state
+        let states: Vec<String> = metrics::tenants_by_state()
             .iter()
             .map(|(state, count)| format!("{count} {state}"))
             .collect();

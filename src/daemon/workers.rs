@@ -16,6 +16,7 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::run_state::RunState;
 use crate::engine::Engine;
 use crate::engine::due::Candidate;
 use crate::engine::error::PANIC;
@@ -151,6 +152,12 @@ impl Workers {
         let (id, outcome) = match self.tasks.join_next_with_id().await? {
             Ok((id, entry)) => {
                 self.tally.add(&entry);
+                // What is completed shows at the look that follows, together with its timestamps.
+                if let Some(tenant) = self.in_hand.get(&id)
+                    && entry.report.state != RunState::Completed
+                {
+                    metrics::tenant_ended(*tenant, entry.report.state);
+                }
                 (id, entry.outcome)
             }
             // `attend` catches panics of the run itself.

@@ -68,6 +68,16 @@ impl Counts {
         tables.extend(CHILD_TABLES.into_iter().zip(self.children_purged));
         tables
     }
+
+    /// What these have more than `before`.
+    #[must_use]
+    pub fn since(mut self, before: Self) -> Self {
+        let before = before.columns();
+        for ((_, ours), (_, before)) in self.columns_mut().into_iter().zip(before) {
+            *ours = ours.saturating_sub(before);
+        }
+        self
+    }
 }
 
 impl AddAssign for Counts {
@@ -94,5 +104,7 @@ mod tests {
         assert_eq!(sum.columns().len(), 6 + CHILD_TABLES.len());
         assert!(sum.columns().iter().all(|(_, count)| *count == 2));
         assert_eq!(sum.rows_purged().len(), 2 + CHILD_TABLES.len());
+        assert_eq!(sum.since(ones), ones);
+        assert_eq!(ones.since(sum), Counts::default());
     }
 }

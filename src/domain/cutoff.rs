@@ -6,7 +6,7 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::period::{Months, Period, Zone};
-use super::policy::Terms;
+use super::policy::{Terms, Version};
 
 /// The cutoff of `months` for `period`: the first existing instant, in `zone`, of the day that lies
 /// that many months before the period's nominal date.
@@ -54,6 +54,23 @@ impl Cutoffs {
     pub fn in_force(self, current: Option<&Terms>, period: Period, zone: &Zone) -> Self {
         let current = current.map_or_else(Self::default, |terms| Self::of(period, zone, terms));
         self.older_of(current)
+    }
+
+    /// P10: the cutoffs by which a completed run of `period` is judged, which has pinned these: for each stage the
+    /// oldest of them, of those of the version in force when its recount found nothing left, and of those of the
+    /// version in force now.
+    #[must_use]
+    pub fn judging(
+        self,
+        period: Period,
+        zone: &Zone,
+        at_recount: Option<&Version>,
+        current: Option<&Version>,
+    ) -> Self {
+        let pinned = at_recount.map_or(self, |version| {
+            self.in_force(Some(&version.terms), period, zone)
+        });
+        pinned.in_force(current.map(|version| &version.terms), period, zone)
     }
 
     /// Whether neither stage has anything to do.

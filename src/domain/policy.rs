@@ -314,6 +314,13 @@ pub struct Version {
     pub reason: String,
 }
 
+/// The version of that number.
+#[must_use]
+pub fn version_numbered(versions: &[Version], number: Option<i32>) -> Option<&Version> {
+    let number = number?;
+    versions.iter().find(|version| version.number == number)
+}
+
 /// The version that rules at `instant`: the highest among those effective by then.
 ///
 /// Asked with a period's due instant, it is the version to pin (P9); asked with now, the *current* one

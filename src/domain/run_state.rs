@@ -43,6 +43,13 @@ impl RunState {
             Self::NoPolicy => "no_policy",
         }
     }
+
+    /// Whether a run in this state is at an end, if only until it is taken up again. One that was stopped is
+    /// pending: it goes on where it stopped.
+    #[must_use]
+    pub fn has_ended(self) -> bool {
+        !matches!(self, Self::Pending | Self::Running)
+    }
 }
 
 impl fmt::Display for RunState {

@@ -253,6 +253,7 @@ async fn claim_in(
             purge: run.purge_cutoff,
         },
         attempts: run.attempts,
+        done_before: runs::counts_of(&run),
         may_have_orphans: run.orphans.is_some(),
         lease,
     };
@@ -263,7 +264,7 @@ async fn claim_in(
 /// superseded when the calendar chose it (a clock that went back must not reopen an old period). S12: a
 /// record whose due instant comes after `latest`, the later of the two clocks, forbids nothing: it would
 /// forbid every period until then.
-async fn newer_run(
+pub(super) async fn newer_run(
     transaction: &Transaction,
     candidate: &Candidate,
     latest: DateTime<Utc>,

@@ -7,9 +7,9 @@ use backon::Retryable;
 use crate::domain::counts::Counts;
 use crate::domain::run_state::RunState;
 use crate::domain::subject::CHILD_TABLES;
-use crate::store::StoreError;
 use crate::store::requirements::Requirement;
 use crate::store::runs::{self, End};
+use crate::store::{StoreError, policies};
 use crate::telemetry::logs::info_if;
 use crate::telemetry::metrics;
 
@@ -31,8 +31,8 @@ const ROUNDS_MAX: u32 = 5;
 /// How an attempt at a run ended.
 #[derive(Debug)]
 pub struct Driven {
-    /// What was done in it.
-    pub counts: Counts,
+    /// What was done in it; `None` = nobody knows.
+    pub counts: Option<Counts>,
     /// E13: participants without a real date, once the run is completed.
     pub undated: u64,
     /// Why it ended early, if it did.
@@ -42,13 +42,16 @@ pub struct Driven {
 /// Drives a claimed run to its end, whatever that is, and records it.
 pub async fn drive(run: &HeldRun) -> Driven {
     let started = Instant::now();
-    let _in_progress = metrics::InProgress::begin();
+    let _in_progress = metrics::InProgress::begin(run.lease.tenant);
     metrics::progressed(run.engine.clock.now());
     let mut counts = Counts::default();
     let (undated, error) = match stages(run, &mut counts).await {
-        Ok(undated) => {
-            let end = End::Completed { undated };
-            (undated, record_end(run, &end).await.err())
+        Ok(found) => {
+            let end = End::Completed {
+                undated: found.undated,
+                recount_version: found.policy_version,
+            };
+            (found.undated, record_end(run, &end).await.err())
         }
         Err(error) => (0, Some(error)),
     };
@@ -76,7 +79,7 @@ pub async fn drive(run: &HeldRun) -> Driven {
         Some(error) => end_early(run, error, started).await,
     }
     Driven {
-        counts,
+        counts: Some(counts),
         undated,
         error,
     }
@@ -103,8 +106,8 @@ fn tell_started(run: &HeldRun, has_work: bool) {
     );
 }
 
-/// All stages, until nothing is left to do. Returns how many participants are undated.
-async fn stages(run: &HeldRun, counts: &mut Counts) -> Result<u64, EngineError> {
+/// All stages, until nothing is left to do. Returns what the recount found that said so.
+async fn stages(run: &HeldRun, counts: &mut Counts) -> Result<Leftover, EngineError> {
     let expected = expect(run).await?;
     tell_started(run, expected.has_work());
     let mut left = expected.left();
@@ -148,7 +151,7 @@ async fn stages(run: &HeldRun, counts: &mut Counts) -> Result<u64, EngineError> 
             if found.undated > 0 {
                 say_undated(run, found.undated);
             }
-            return refused.error().map_or(Ok(found.undated), Err);
+            return refused.error().map_or(Ok(found), Err);
         }
     }
     Err(EngineError::Leftover {
@@ -163,6 +166,8 @@ struct Leftover {
     rows: u64,
     /// Participants without a real date.
     undated: u64,
+    /// The policy version that was in force.
+    policy_version: Option<i32>,
 }
 
 /// Counts what is left, besides what the database `refused`; an orphan is an error.
@@ -184,6 +189,7 @@ async fn leftover(run: &HeldRun, refused: &RefusedRows) -> Result<Leftover, Engi
         rows += recount::eligible_besides(&transaction, tenant, stage, cutoffs, refused).await?;
     }
     let undated = recount::undated(&transaction, tenant, now).await?;
+    let policy_version = policies::number_in_force(&transaction, tenant, now).await?;
     let mut orphans = None;
     for table in CHILD_TABLES.into_iter().filter(|_| run.may_have_orphans) {
         let found = recount::orphans(&transaction, tenant, table).await?;
@@ -196,7 +202,11 @@ async fn leftover(run: &HeldRun, refused: &RefusedRows) -> Result<Leftover, Engi
     if let Some((table, rows)) = orphans {
         return Err(EngineError::Orphans { table, rows });
     }
-    Ok(Leftover { rows, undated })
+    Ok(Leftover {
+        rows,
+        undated,
+        policy_version,
+    })
 }
 
 fn say_undated(run: &HeldRun, undated: u64) {

@@ -7,6 +7,7 @@
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::counts::Counts;
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::period::{Period, Zone};
 use crate::domain::suppression::TenantHasher;
@@ -42,6 +43,8 @@ pub struct HeldRun {
     pub pinned: Cutoffs,
     /// How many times the run was claimed, this time included.
     pub attempts: i32,
+    /// What earlier attempts did.
+    pub done_before: Counts,
     /// An earlier attempt, or the tenant's run before, found rows without their participant, or a foreign key
     /// that was not in force: they are looked for before it is completed.
     pub may_have_orphans: bool,

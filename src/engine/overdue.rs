@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use entity::tenant_run;
 
 use crate::domain::cutoff::Cutoffs;
-use crate::domain::policy::version_at;
+use crate::domain::policy::{version_at, version_numbered};
 use crate::domain::record::Named;
 use crate::domain::run_state::RunState;
 use crate::store::{Transaction, policies, runs};
@@ -73,8 +73,7 @@ pub async fn of_run(
     Ok(found)
 }
 
-/// The cutoffs by which the completed `run` is judged at `now`: of those that it has pinned and those of
-/// the current policy, the older (P10).
+/// The cutoffs by which the completed `run` is judged at `now` (P10); see [`Cutoffs::kept_by`].
 ///
 /// # Errors
 ///
@@ -98,8 +97,9 @@ pub(super) async fn cutoffs_that_hold(
                 Cutoffs::of(candidate.period, zone, &ruling.terms)
             });
     }
-    let current = version_at(&versions, now).map(|version| &version.terms);
-    Ok(pinned.in_force(current, candidate.period, zone))
+    let current = version_at(&versions, now);
+    let at_recount = version_numbered(&versions, run.recount_version);
+    Ok(pinned.judging(candidate.period, zone, at_recount, current))
 }
 
 /// Counts for the candidate's period; nothing where its run is not completed.

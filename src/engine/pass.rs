@@ -15,7 +15,7 @@ use crate::domain::gap::GAP;
 use crate::domain::run_state::RunState;
 use crate::ids::TenantId;
 use crate::store::requirements::Requirement;
-use crate::store::runs;
+use crate::store::{Transaction, runs};
 use crate::telemetry::metrics;
 
 use super::claim::{Claim, claim, record_failed_claim};
@@ -171,7 +171,10 @@ async fn one(engine: &Engine, candidate: &Candidate) -> PassEntry {
                 if let Some(error) = &error {
                     engine.stop_if_systemic(error);
                 }
-                report.set_counts(&counts);
+                match counts {
+                    Some(counts) => report.set_counts(&counts),
+                    None => report.counts_unknown = true,
+                }
                 report.undated = undated;
                 match error {
                     None => {
@@ -205,12 +208,23 @@ async fn driven(run: &HeldRun) -> Driven {
             let error = EngineError::Panicked;
             end_early(run, &error, started).await;
             Driven {
-                counts: Counts::default(),
+                counts: done_in(run).await,
                 undated: 0,
                 error: Some(error),
             }
         }
     }
+}
+
+/// What the run's record says was done in this attempt, for a run that cannot tell any more. `None` where it
+/// cannot be read, or another process has taken the run over since.
+async fn done_in(run: &HeldRun) -> Option<Counts> {
+    let read = async |transaction: &Transaction| {
+        runs::find(transaction, run.lease.tenant, run.period).await
+    };
+    let database = &run.engine.database;
+    let stored = database.read("reading what a run did", read).await.ok()??;
+    (stored.attempts == run.attempts).then(|| runs::counts_of(&stored).since(run.done_before))
 }
 
 fn driven_early(error: &EngineError, report: &mut TenantReport) -> Outcome {
@@ -308,35 +322,14 @@ fn not_claimed(candidate: &Candidate, claim: Claim, report: &mut TenantReport) -
             report.run_id = Some(run_id);
             ("held", Outcome::Held)
         }
-        Claim::Superseded { newer } => {
-            report.state = RunState::Superseded;
-            let message = format!(
-                "tenant {}: month {} is over: the run of {newer} has been done or begun, and \
-                 covers it",
-                candidate.slug, candidate.period
-            );
-            ("superseded", Outcome::Refused { message })
-        }
-        Claim::NotDue => {
-            let message = format!(
-                "tenant {}: month {} is not due before {}; nothing may be erased early",
-                candidate.slug,
-                candidate.period,
-                candidate
-                    .due_at
-                    .to_rfc3339_opts(SecondsFormat::AutoSi, true)
-            );
-            ("not_due", Outcome::Refused { message })
-        }
-        Claim::Gap { newest } => {
-            report.blocked_by = Some(GAP);
-            let message = format!(
-                "tenant {}: month {} comes more than [safety] gap_max after {newest}, the newest \
-                 finished month; if the date is right and nothing ran meanwhile, confirm it with \
-                 `retentiond run --after-gap`",
-                candidate.slug, candidate.period
-            );
-            (GAP, Outcome::Refused { message })
+        Claim::Superseded { .. } | Claim::NotDue | Claim::Gap { .. } => {
+            let Refusal { reason, message } = refusal(candidate, &claim);
+            match claim {
+                Claim::Superseded { .. } => report.state = RunState::Superseded,
+                Claim::Gap { .. } => report.blocked_by = Some(reason),
+                _ => {}
+            }
+            (reason, Outcome::Refused { message })
         }
     };
     let said = match &outcome {
@@ -352,6 +345,46 @@ fn not_claimed(candidate: &Candidate, claim: Claim, report: &mut TenantReport) -
         "{said}"
     );
     outcome
+}
+
+/// Why a run may not be begun.
+pub(super) struct Refusal {
+    /// Its name in the log and in a plan.
+    pub(super) reason: &'static str,
+    /// One sentence.
+    pub(super) message: String,
+}
+
+/// Why a claim was refused that ended so. A plan says the same.
+pub(super) fn refusal(candidate: &Candidate, claim: &Claim) -> Refusal {
+    let (slug, period) = (&candidate.slug, candidate.period);
+    let (reason, message) = match claim {
+        Claim::Superseded { newer } => (
+            "superseded",
+            format!(
+                "tenant {slug}: month {period} is over: the run of {newer} has been done or begun, and \
+                 covers it"
+            ),
+        ),
+        Claim::Gap { newest } => (
+            GAP,
+            format!(
+                "tenant {slug}: month {period} comes more than [safety] gap_max after {newest}, the newest \
+                 finished month; if the date is right and nothing ran meanwhile, confirm it with \
+                 `retentiond run --after-gap`"
+            ),
+        ),
+        _ => (
+            "not_due",
+            format!(
+                "tenant {slug}: month {period} is not due before {}; nothing may be erased early",
+                candidate
+                    .due_at
+                    .to_rfc3339_opts(SecondsFormat::AutoSi, true)
+            ),
+        ),
+    };
+    Refusal { reason, message }
 }
 
 /// The report of a recorded run.

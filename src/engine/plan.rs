@@ -8,11 +8,12 @@ use crate::domain::policy::version_at;
 use crate::domain::run_state::RunState;
 use crate::store::{policies, runs};
 
-use super::claim::ruling_version;
+use super::claim::{Claim, newer_run, pinned_fault, ruling_version};
 use super::context::Engine;
 use super::due::{Candidate, Scope, UnknownTenants, look};
 use super::error::EngineError;
 use super::gap::gap_of;
+use super::pass::refusal;
 use super::recount;
 use super::report::TenantReport;
 
@@ -26,6 +27,8 @@ pub struct PlanEntry {
     pub candidate: Candidate,
     /// The counts, which are those that the run will report; or why they cannot be had.
     pub report: Result<TenantReport, EngineError>,
+    /// Why a run would be refused, in one sentence, and nobody could confirm it: nothing is counted then.
+    pub refused: Option<String>,
     /// E18: of the people to be anonymized, those of whose upload nobody else would be left.
     pub anonymized_alone: u64,
 }
@@ -51,12 +54,16 @@ pub async fn plan(
     let is_alone = found.len() == 1 || tenants_at_a_time == 1;
     let entries = stream::iter(found)
         .map(|candidate| async move {
-            let mut anonymized_alone = 0;
-            let report = plan_one(engine, &candidate, is_alone, &mut anonymized_alone).await;
+            let planned = plan_one(engine, &candidate, is_alone).await;
             engine.progress.tenant_done();
+            let (report, refused, anonymized_alone) = match planned {
+                Ok(planned) => (Ok(planned.report), planned.refused, planned.alone),
+                Err(error) => (Err(error), None, 0),
+            };
             PlanEntry {
                 candidate,
                 report,
+                refused,
                 anonymized_alone,
             }
         })
@@ -64,19 +71,36 @@ pub async fn plan(
     Ok(Ok(entries.collect().await))
 }
 
+/// A tenant's part of a plan.
+struct Planned {
+    report: TenantReport,
+    refused: Option<String>,
+    alone: u64,
+}
+
+impl Planned {
+    fn of(report: TenantReport) -> Self {
+        Self {
+            report,
+            refused: None,
+            alone: 0,
+        }
+    }
+}
+
+/// Decides as a claim does, in its order.
 async fn plan_one(
     engine: &Engine,
     candidate: &Candidate,
     is_alone: bool,
-    anonymized_alone: &mut u64,
-) -> Result<TenantReport, EngineError> {
+) -> Result<Planned, EngineError> {
     let zone = candidate.zone()?;
     let transaction = engine.database.begin_read("planning").await?;
     if !is_alone {
         transaction.without_parallel_workers().await?;
     }
     let clocks = engine.clocks(&transaction).await?;
-    let now = engine.now(clocks)?;
+    let (now, latest) = (engine.now(clocks)?, clocks.latest());
     let run = runs::find(&transaction, candidate.tenant, candidate.period).await?;
     let versions = policies::versions(&transaction, candidate.tenant).await??;
     let state = run.as_ref().and_then(|run| run.state.parse().ok());
@@ -86,23 +110,46 @@ async fn plan_one(
         state.unwrap_or(RunState::Pending),
     );
     report.run_id = run.as_ref().map(|run| run.id);
-    if report.state != RunState::Completed {
-        let gap = gap_of(
-            engine,
-            &transaction,
-            candidate,
-            run.as_ref(),
-            clocks.latest(),
-        )
-        .await?;
+    let fault = run.as_ref().and_then(|run| pinned_fault(run, &versions));
+    let is_done = report.state == RunState::Completed && fault.is_none();
+    let refused = if candidate.due_at > now {
+        Some(Claim::NotDue)
+    } else if is_done {
+        None
+    } else {
+        let newer = newer_run(&transaction, candidate, latest).await?;
+        newer.map(|newer| Claim::Superseded { newer })
+    };
+    if let Some(claim) = refused {
+        transaction.rollback().await?;
+        let refusal = refusal(candidate, &claim);
+        report.blocked_by = Some(refusal.reason);
+        return Ok(Planned {
+            refused: Some(refusal.message),
+            ..Planned::of(report)
+        });
+    }
+    if let Some(fault) = fault {
+        if report.state != RunState::Completed {
+            return Err(EngineError::PinnedCutoffs { fault });
+        }
+        // The run will be begun anew (S14).
+        report.state = RunState::Pending;
+    }
+    if !is_done {
+        let believed = run.as_ref().filter(|_| fault.is_none());
+        let gap = gap_of(engine, &transaction, candidate, believed, latest).await?;
         report.blocked_by = gap.map(|_| GAP);
     }
     let Some(ruling) = ruling_version(&versions, run.as_ref(), candidate.due_at) else {
         report.state = RunState::NoPolicy;
         transaction.rollback().await?;
-        return Ok(report);
+        return Ok(Planned::of(report));
     };
-    let pinned = match run.as_ref().filter(|run| run.policy_version.is_some()) {
+    let pinned = match run
+        .as_ref()
+        .filter(|run| run.policy_version.is_some() && fault.is_none())
+    {
         Some(run) => Cutoffs {
             anonymize: run.anonymize_cutoff,
             purge: run.purge_cutoff,
@@ -114,16 +161,19 @@ async fn plan_one(
         // A policy was backdated since the run was looked at; it will be taken up.
         report.state = RunState::Pending;
     }
-    if report.state != RunState::Completed {
+    let mut alone = 0;
+    if !is_done {
         let current = version_at(&versions, now).map(|version| &version.terms);
         let in_force = pinned.in_force(current, candidate.period, zone);
         let hasher = engine.keyring.for_tenant(candidate.tenant);
-        let (counts, alone) =
-            recount::plan(&transaction, candidate.tenant, in_force, &hasher).await?;
+        let counts;
+        (counts, alone) = recount::plan(&transaction, candidate.tenant, in_force, &hasher).await?;
         report.set_counts(&counts);
-        *anonymized_alone = alone;
     }
     report.undated = recount::undated(&transaction, candidate.tenant, now).await?;
     transaction.rollback().await?;
-    Ok(report)
+    Ok(Planned {
+        alone,
+        ..Planned::of(report)
+    })
 }

@@ -32,6 +32,9 @@ pub struct TenantReport {
     pub anonymize_cutoff: Option<DateTime<Utc>>,
     /// Cutoff of the purge.
     pub purge_cutoff: Option<DateTime<Utc>>,
+    /// A defect ended the run, and what it did before could not be read: the counts are 0, and mean nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub counts_unknown: bool,
     /// Participants anonymized.
     pub anonymized: u64,
     /// Participants deleted.
@@ -63,6 +66,7 @@ impl TenantReport {
             policy_version: None,
             anonymize_cutoff: None,
             purge_cutoff: None,
+            counts_unknown: false,
             anonymized: 0,
             purged: 0,
             suppressions: 0,

@@ -50,6 +50,8 @@ pub struct Findings {
     pub look_again_in: Option<TimeDelta>,
     /// Tenants by the state of their newest due period's run.
     pub states: BTreeMap<&'static str, u64>,
+    /// The same, by tenant.
+    pub tenants: HashMap<TenantId, RunState>,
     /// The earliest due instant of all that is not done; if all is done, the latest due instant.
     pub due_at: Option<DateTime<Utc>>,
     /// The oldest period that is not done, if one is not.
@@ -186,6 +188,7 @@ pub fn judge(
             _ => state,
         };
         *findings.states.entry(state.name()).or_default() += 1;
+        findings.tenants.insert(candidate.tenant, state);
         if let Ok(zone) = &candidate.zone
             && !findings.zones.contains_key(zone.name())
         {

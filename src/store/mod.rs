@@ -3,7 +3,8 @@
 //!
 //! Every statement runs inside an explicit [`Transaction`], which gives it a deadline and maps its
 //! errors to our own words: a database's own message may hold a row's values. Nothing here decides
-//! what is erased, and no statement here erases; see `engine::erase` for that.
+//! what is erased; see `engine::erase` for that. One statement here deletes rows: `suppressions` replaces the
+//! hash of an address under an old key by its hash under the active key.
 
 pub mod batches;
 pub mod clocks;

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use entity::{policy, tenant_run};
 use sea_orm::sea_query::Query;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder};
 
 use crate::domain::period::Period;
 use crate::domain::policy::{PolicyError, Terms, Version};
@@ -68,6 +69,31 @@ pub async fn versions_of_unruled(
         }
     }
     Ok(found)
+}
+
+/// The number of the version that is in force at `now`, if there is one.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn number_in_force(
+    transaction: &Transaction,
+    tenant: TenantId,
+    now: DateTime<Utc>,
+) -> Result<Option<i32>, StoreError> {
+    let row = transaction
+        .row::<NumberInForce>(
+            "SELECT MAX(version) AS version FROM policy WHERE tenant_id = :tenant \
+             AND effective_from <= :now",
+            &[("tenant", tenant.0.into()), ("now", now.into())],
+        )
+        .await?;
+    Ok(row.and_then(|row| row.version))
+}
+
+#[derive(FromQueryResult)]
+struct NumberInForce {
+    version: Option<i32>,
 }
 
 fn version(row: policy::Model) -> Result<Version, PolicyError> {

@@ -96,7 +96,7 @@ pub async fn list(
 const FORGET: &str = "state = 'pending', policy_version = NULL, anonymize_cutoff = NULL, \
      purge_cutoff = NULL, started_at = NULL, finished_at = NULL, retry_at = NULL, failure_class = NULL, \
      failure_code = NULL, failure_stage = NULL, failure_row_id = NULL, failure_constraint = NULL, \
-     failure_rows = NULL, undated = NULL, tzdata_release = NULL";
+     failure_rows = NULL, undated = NULL, recount_version = NULL, tzdata_release = NULL";
 
 /// S12: sets the tenant's records aside of months that have not come by `latest`, the later of the two
 /// clocks. A clock was wrong when they were made. They become pending, with nothing pinned, so that their

@@ -26,6 +26,8 @@ use tracing_subscriber::{Layer, Registry, reload};
 
 use crate::config::{LogConfig, LogFormat, LogLevel};
 
+use super::stderr::{self, Stderr};
+
 mod buffer;
 
 use buffer::Buffer;
@@ -33,13 +35,31 @@ use buffer::Buffer;
 /// Events of this crate's modules, and of nothing else.
 const OUR_TARGET: &str = "retentiond";
 
-/// Starts the log on stderr, for the whole process. `terminal` says whether stderr is one.
+/// What the log is made for.
+#[derive(Clone, Copy, Debug)]
+struct Reader {
+    /// Somebody reads it as it comes.
+    is_terminal: bool,
+    wants_colors: bool,
+}
+
+impl Reader {
+    /// Whoever reads stderr.
+    fn of_stderr() -> Self {
+        Self {
+            is_terminal: stderr::is_terminal(),
+            wants_colors: stderr::wants_colors(&io::stderr()),
+        }
+    }
+}
+
+/// Starts the log on stderr, for the whole process.
 ///
 /// # Errors
 ///
 /// If it was started before.
-pub fn init(config: &LogConfig, terminal: bool) -> Result<LogLevelSetter, SetGlobalDefaultError> {
-    let (subscriber, setter) = subscriber(config, terminal, io::stderr);
+pub fn init(config: &LogConfig) -> Result<LogLevelSetter, SetGlobalDefaultError> {
+    let (subscriber, setter) = subscriber(config, Reader::of_stderr(), || Stderr);
     tracing::subscriber::set_global_default(subscriber)?;
     Ok(setter)
 }
@@ -67,9 +87,9 @@ pub enum LogError {
 /// # Errors
 ///
 /// See [`LogError`].
-pub fn init_buffered(config: &LogConfig, terminal: bool) -> Result<LogLevelSetter, LogError> {
-    let buffer = Buffer::start(io::stderr()).map_err(LogError::Thread)?;
-    let (subscriber, setter) = subscriber(config, terminal, buffer.clone());
+pub fn init_buffered(config: &LogConfig) -> Result<LogLevelSetter, LogError> {
+    let buffer = Buffer::start(Stderr).map_err(LogError::Thread)?;
+    let (subscriber, setter) = subscriber(config, Reader::of_stderr(), buffer.clone());
     tracing::subscriber::set_global_default(subscriber)?;
     // Empty until now: the line above succeeds once.
     let _ = BUFFER.set(buffer);
@@ -134,12 +154,12 @@ pub(crate) use info_if;
 /// # Errors
 ///
 /// If it was started before.
-pub fn init_unconfigured(terminal: bool) -> Result<(), SetGlobalDefaultError> {
+pub fn init_unconfigured() -> Result<(), SetGlobalDefaultError> {
     let config = LogConfig {
         format: None,
         level: LogLevel::Info,
     };
-    init(&config, terminal).map(|_| ())
+    init(&config).map(|_| ())
 }
 
 /// Changes the level of the log while it runs.
@@ -182,7 +202,7 @@ pub fn install_panic_hook() {
         } else {
             // Nothing more can be done if stderr is gone.
             let _ = writeln!(
-                io::stderr(),
+                Stderr,
                 "error: a defect in retentiond, at {location}; please report it"
             );
         }
@@ -191,13 +211,13 @@ pub fn install_panic_hook() {
 
 fn subscriber<W>(
     config: &LogConfig,
-    terminal: bool,
+    reader: Reader,
     writer: W,
 ) -> (Box<dyn Subscriber + Send + Sync>, LogLevelSetter)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let format = config.format.unwrap_or(if terminal {
+    let format = config.format.unwrap_or(if reader.is_terminal {
         LogFormat::Pretty
     } else {
         LogFormat::Json
@@ -221,7 +241,7 @@ where
             Registry::default().with(
                 fmt::layer()
                     .compact()
-                    .with_ansi(terminal)
+                    .with_ansi(reader.wants_colors)
                     .with_target(false)
                     .with_writer(writer)
                     .with_filter(ours),
@@ -256,13 +276,17 @@ mod tests {
     fn logged(
         format: Option<LogFormat>,
         level: LogLevel,
-        terminal: bool,
+        is_terminal: bool,
         work: impl FnOnce(),
     ) -> String {
         let buffer = Buffer::default();
         let writer = buffer.clone();
         let config = LogConfig { format, level };
-        let (subscriber, _) = subscriber(&config, terminal, move || writer.clone());
+        let reader = Reader {
+            is_terminal,
+            wants_colors: is_terminal,
+        };
+        let (subscriber, _) = subscriber(&config, reader, move || writer.clone());
         tracing::subscriber::with_default(subscriber, work);
         let bytes = buffer.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()

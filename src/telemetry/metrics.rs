@@ -22,9 +22,11 @@ use super::logs;
 
 mod build_info;
 mod lasting;
+mod tenants;
 
 use build_info::BuildInfo;
-pub use lasting::{InProgress, Left, Pause};
+pub use lasting::{Left, Pause};
+pub use tenants::{InProgress, tenant_ended, tenants_by_state, tenants_looked_at};
 
 const RUN_LAST_SUCCESS: &str = "retention_run_last_success_timestamp_seconds";
 const RUN_LAST_COMPLETION: &str = "retention_run_last_completion_timestamp_seconds";
@@ -452,9 +454,7 @@ pub fn ready(ready: bool) {
 
 /// How all tenant-runs stand, as the database has it.
 #[derive(Clone, Debug, Default)]
-pub struct Standing<'a> {
-    /// Tenants by state; states that are missing are 0.
-    pub states: &'a [(&'static str, u64)],
+pub struct Standing {
     /// See the series.
     pub due_at: Option<DateTime<Utc>>,
     /// See the series.
@@ -466,15 +466,7 @@ pub struct Standing<'a> {
 }
 
 /// Shows how all tenant-runs stand.
-pub fn standing(standing: &Standing<'_>) {
-    for state in RunState::ALL {
-        let known = standing
-            .states
-            .iter()
-            .find(|(name, _)| *name == state.name());
-        gauge!(TENANT_RUNS, "state" => state.name())
-            .set(exact(known.map_or(0, |(_, count)| *count)));
-    }
+pub fn standing(standing: &Standing) {
     gauge!(ORPHAN_ROWS).set(exact(standing.orphans));
     for (name, instant) in [
         (RUN_DUE, standing.due_at),

@@ -57,6 +57,33 @@ fn statements_that_erase_stand_in_one_room() {
     );
 }
 
+/// A reader of `store` learns from its first page which of its files delete rows.
+#[test]
+fn the_page_of_the_store_names_each_file_of_it_that_deletes() {
+    let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
+    let page = std::fs::read_to_string(store.join("mod.rs")).expect("the page");
+    let page: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("//!"))
+        .collect();
+    let page = page.join(" ");
+    assert!(!page.contains("no statement here erases"), "{page}");
+    let mut files = Vec::new();
+    sources(&store, &mut files);
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a source file");
+        let name = file
+            .file_stem()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        // The dialect only knows how such a statement is spelled.
+        if name != "dialect" && text.contains("DELETE FROM") {
+            assert!(page.contains(&format!("`{name}`")), "{name}: {page}");
+        }
+    }
+}
+
 /// The fuzzer's crate stands outside of the workspace and has a lock file of its own. It must fuzz
 /// what is shipped: of each package that both know, the same versions.
 #[test]

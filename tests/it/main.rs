@@ -7,6 +7,7 @@
 mod support;
 
 mod batch_protocol;
+mod broken_off;
 mod children_counted;
 mod clocks;
 mod d11_time_zones;
@@ -30,6 +31,7 @@ mod plan_connections;
 mod policies;
 mod primary;
 mod privacy;
+mod progress;
 mod races;
 mod refused;
 mod replicas;

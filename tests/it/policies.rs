@@ -234,6 +234,36 @@ on_every_database! {
         assert!(world.verify(None).await[0].ok);
     }
 
+    async fn p10_lengthened_for_as_long_as_a_run_lasted_leaves_nobody_overdue(scratch: Scratch) {
+        let mut world = World::new(scratch, "2024-04-20T00:00:00Z").await;
+        let tenant = world.tenant("example", "UTC").await;
+        world.policy(tenant, Some(1), Some(12), "2020-01-01T00:00:00Z").await;
+        let [middle, old] = [
+            world.person(tenant, person(MIDDLE)).await,
+            world.person(tenant, person("2022-01-15T12:00:00Z")).await,
+        ];
+        // The run has pinned the first version, and keeps who the second one keeps.
+        world.policy(tenant, Some(9), Some(60), "2024-04-10T00:00:00Z").await;
+        world.run_and_prove().await;
+        let run = world.run_record(tenant, "2024-04").await.expect("a record");
+        assert_eq!((run.policy_version, run.recount_version), (Some(1), Some(2)));
+        world.policy(tenant, Some(1), Some(12), "2024-04-15T00:00:00Z").await;
+        let verified = &world.verify(None).await[0];
+        assert!(verified.ok, "{:?}", verified.findings);
+        assert_eq!((verified.overdue_anonymize, verified.overdue_purge, verified.late), (0, 0, 0));
+        let shown = world.binary().run(&["participant", "show", &middle.to_string(), "--output", "json"]);
+        let shown: serde_json::Value = serde_json::from_str(&shown.expect_code(0).stdout).expect("JSON");
+        assert!(shown["missed"].is_null(), "{shown}");
+        // A run of the same month changes nothing, and the next month's takes both.
+        world.run_and_prove().await;
+        assert!(world.find(tenant, middle).await.expect("kept").email.is_some());
+        world.set_clock("2024-05-02T00:00:00Z");
+        world.run_and_prove().await;
+        assert!(world.find(tenant, middle).await.expect("kept").email.is_none());
+        assert!(world.find(tenant, old).await.is_none());
+        assert!(world.verify(None).await[0].ok);
+    }
+
     async fn p11_a_shorter_policy_acts_from_the_next_period(scratch: Scratch) {
         let mut world = World::new(scratch, "2024-04-20T00:00:00Z").await;
         let tenant = world.tenant("example", "UTC").await;

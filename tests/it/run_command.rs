@@ -98,6 +98,62 @@ on_every_database! {
         assert_eq!(before, world.fingerprint().await);
     }
 
+    /// What nobody can confirm is not counted either: the month has not come, or a newer one covers it.
+    async fn a_plan_of_a_month_that_a_run_would_refuse_counts_nothing_and_says_why(scratch: Scratch) {
+        let (world, _) = example(scratch).await;
+        let binary = world.binary();
+        let planned = |period: &str, code: i32| {
+            let plan = ["plan", "--period", period, "--output", "json"];
+            let planned = binary.run(&plan).expect_code(code);
+            (json(&planned.stdout)["tenants"][0].clone(), planned.said())
+        };
+        let (open, said) = planned("2024-04", 0);
+        assert_eq!((&open["anonymized"], &open["purged"], said.as_str()), (&1.into(), &1.into(), ""));
+        let (early, said) = planned("2090-01", 4);
+        assert_eq!((&early["blocked_by"], &early["state"]), (&"not_due".into(), &"pending".into()));
+        assert!(said.contains("is not due before"), "{said}");
+        binary.run(&["run", "--period", "2024-04"]).expect_code(0);
+        // Somebody was uploaded since whom an older month would have taken, too.
+        let tenant = retentiond::ids::TenantId(1);
+        world.person(tenant, person("2022-10-15T12:00:00Z")).await;
+        let (covered, said) = planned("2024-03", 4);
+        assert_eq!(covered["blocked_by"], "superseded");
+        assert!(said.contains("2024-04") && said.contains("covers it"), "{said}");
+        for refused in [early, covered] {
+            for key in ["anonymized", "purged", "suppressions", "unhashable", "invitations_expired", "uploads_removed"] {
+                assert_eq!(refused[key], 0, "{key}: {refused}");
+            }
+            assert!(refused["rows_purged"].as_object().expect("tables").values().all(|rows| *rows == 0));
+        }
+        let table = binary.run(&["plan", "--period", "2024-03"]).expect_code(4);
+        assert!(table.stdout.contains("(blocked: superseded)"), "{}", table.stdout);
+        // A month that is done has nothing to count and is no error.
+        let (done, said) = planned("2024-04", 0);
+        assert_eq!((&done["state"], said.as_str()), (&"completed".into(), ""));
+    }
+
+    async fn more_workers_than_connections_are_a_configuration_error(scratch: Scratch) {
+        let (world, _) = example(scratch).await;
+        let before = world.fingerprint().await;
+        for command in [&["run", "--period", "2024-04"][..], &["serve"]] {
+            let binary = world
+                .binary()
+                .env("RETENTIOND__ENGINE__WORKERS", "4")
+                .env("RETENTIOND__DATABASE__MAX_CONNECTIONS", "3");
+            let refused = binary.run(command).expect_code(2);
+            assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+            for part in ["engine.workers is 4", "database.max_connections is 3"] {
+                assert!(refused.stderr.contains(part), "{}", refused.stderr);
+            }
+        }
+        assert_eq!(before, world.fingerprint().await);
+        let enough = world
+            .binary()
+            .env("RETENTIOND__ENGINE__WORKERS", "3")
+            .env("RETENTIOND__DATABASE__MAX_CONNECTIONS", "3");
+        enough.run(&["run", "--period", "2024-04"]).expect_code(0);
+    }
+
     async fn s04_s08_exit_codes_of_run(scratch: Scratch) {
         let (world, tenant) = example(scratch).await;
         let binary = world.binary();

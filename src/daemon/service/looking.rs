@@ -107,10 +107,9 @@ impl Daemon {
         let Some(workers) = &mut self.workers else {
             return;
         };
-        self.tenants_by_state = findings.states.into_iter().collect();
+        metrics::tenants_looked_at(findings.tenants);
         metrics::clock_skew(survey.clock_skew);
         metrics::standing(&Standing {
-            states: &self.tenants_by_state,
             due_at: findings.due_at,
             last_success: survey.last_success,
             last_completion: survey.last_completion,

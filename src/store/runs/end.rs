@@ -14,6 +14,8 @@ pub enum End {
     Completed {
         /// Participants without a real date, whom it left alone.
         undated: u64,
+        /// The policy version that was in force when nothing was left (P10).
+        recount_version: Option<i32>,
     },
     /// It failed, and will be taken up again.
     Failed(Failure),
@@ -152,9 +154,12 @@ async fn record(
     let dialect = transaction.dialect();
     let failure = end.failure();
     let refused = failure.and_then(|failure| failure.refused.as_ref());
-    let undated = match end {
-        End::Completed { undated } => Some(*undated),
-        End::Failed(_) | End::Early(_) => None,
+    let (undated, recount_version) = match end {
+        End::Completed {
+            undated,
+            recount_version,
+        } => (Some(*undated), *recount_version),
+        End::Failed(_) | End::Early(_) => (None, None),
     };
     let retry_at = match failure {
         Some(_) => dialect.now_plus_seconds(),
@@ -169,7 +174,7 @@ async fn record(
         "UPDATE tenant_run SET state = :state, finished_at = {}, retry_at = {retry_at}, \
          failure_class = :class, failure_code = :code, failure_stage = :stage, \
          failure_row_id = :row, failure_constraint = :constraint, failure_rows = :rows, \
-         undated = :undated, orphans = {orphans} WHERE tenant_id = :tenant AND id = :run AND {condition}",
+         undated = :undated, recount_version = :recount_version, orphans = {orphans} WHERE tenant_id = :tenant AND id = :run AND {condition}",
         dialect.now(),
     );
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
@@ -193,6 +198,7 @@ async fn record(
                 ),
                 ("rows", refused.map(|refused| count(refused.rows)).into()),
                 ("undated", undated.map(count).into()),
+                ("recount_version", recount_version.into()),
                 (
                     "orphans",
                     failure

@@ -4,26 +4,7 @@ use std::time::Instant;
 
 use metrics::gauge;
 
-use super::{RUN_IN_PROGRESS, RUN_PARTICIPANTS_LEFT, RUNS_PAUSED, exact, throttled};
-
-/// A tenant-run that this process works on, for as long as the value lives.
-#[derive(Debug)]
-pub struct InProgress(());
-
-impl InProgress {
-    /// One more.
-    #[must_use]
-    pub fn begin() -> Self {
-        gauge!(RUN_IN_PROGRESS).increment(1.0);
-        Self(())
-    }
-}
-
-impl Drop for InProgress {
-    fn drop(&mut self) {
-        gauge!(RUN_IN_PROGRESS).decrement(1.0);
-    }
-}
+use super::{RUN_PARTICIPANTS_LEFT, RUNS_PAUSED, exact, throttled};
 
 /// How many participants a run that this process works on has left, by stage, for as long as the value
 /// lives.

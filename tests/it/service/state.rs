@@ -162,6 +162,46 @@ on_every_database! {
     }
 }
 
+on_every_database! {
+    async fn a_run_in_progress_is_counted_as_running_from_its_beginning_to_its_end(scratch: Scratch) {
+        let world = world(scratch).await;
+        let slow = tenant(&world, "slow", 30, 0, 0).await;
+        let done = tenant(&world, "done", 1, 0, 0).await;
+        let serving = world
+            .binary()
+            .env("RETENTIOND__ENGINE__WORKERS", "2")
+            .env("RETENTIOND__ENGINE__BATCH_ROWS", "1")
+            .env("RETENTIOND__ENGINE__ROWS_PER_SECOND_MAX", "20")
+            // No look but the first one and those that follow ends of runs.
+            .env("RETENTIOND__SCHEDULE__SWEEP_INTERVAL", "1day")
+            .serve();
+        let mut seen = 0;
+        let ended = holds_within(LONG, async || {
+            let Some((_, scrape)) = serving.get("/metrics") else {
+                return false;
+            };
+            let value = |series: &str| {
+                let line = scrape.lines().find_map(|line| line.strip_prefix(series));
+                line.and_then(|value| value.trim().parse::<f64>().ok()).unwrap_or_default()
+            };
+            let in_progress = value("retention_run_in_progress");
+            let states = ["pending", "running", "completed", "failed", "superseded", "no_policy"]
+                .map(|state| value(&format!("retention_tenant_runs{{state=\"{state}\"}}")));
+            if in_progress > 0.0 {
+                seen += 1;
+                assert!(states[1] >= in_progress, "{in_progress} in progress: {states:?}");
+                assert_eq!(states.iter().sum::<f64>(), 2.0, "each tenant once: {states:?}");
+            }
+            in_progress == 0.0 && states[2] == 2.0
+        });
+        assert!(ended.await, "{}", serving.log());
+        assert!(seen > 0, "no scrape while a run was in progress");
+        for tenant in [slow, done] {
+            assert!(is_completed(&world, tenant).await);
+        }
+    }
+}
+
 fn log_length(scratch: &Scratch) -> u64 {
     let path = scratch.url().trim_start_matches("sqlite://");
     let path = path.split('?').next().expect("a path");

@@ -13,6 +13,7 @@ pub mod own_postgres;
 pub mod own_server;
 mod proof;
 pub mod proxy;
+pub mod pty;
 pub mod serving;
 pub mod snapshot;
 pub mod way;

@@ -68,7 +68,8 @@ fn short_of_breath(crowd: &Crowd) -> Binary {
         ("ENGINE__ROWS_PER_SECOND_MAX", "16".to_owned()),
         ("ENGINE__WORKERS", TENANTS.to_string()),
         ("ENGINE__LEASE_DURATION", format!("{}s", LEASE.as_secs())),
-        ("DATABASE__MAX_CONNECTIONS", "4".to_owned()),
+        // As many as workers, and no more than the server lets three replicas have.
+        ("DATABASE__MAX_CONNECTIONS", TENANTS.to_string()),
     ]
     .into_iter()
     .fold(crowd.world.binary(), |binary, (name, value)| {
