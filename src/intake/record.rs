@@ -203,10 +203,7 @@ mod tests {
                 &[b"a@b".as_slice()][..],
                 "wrong number of fields: 1 instead of 4",
             ),
-            (
-                &[b"", b"x", b"", day],
-                "none of the five personal fields is filled in",
-            ),
+            (&[b"", b"x", b"", day], "all five personal fields are empty"),
             (&[b"a@b", b"\xFF", b"", day], "Team is not valid UTF-8"),
             (&[b"a\0@b", b"", b"", day], "email holds a NUL character"),
             (

@@ -3,7 +3,7 @@
 //! A lease is a row with a random token and an expiry by the *database's* clock. Every batch starts
 //! by updating that row by its token (the fence): a holder that was paused for longer than its
 //! lease finds that the token changed, and commits nothing. That holds on a Galera cluster, too,
-//! because each of them *writes* the row: see `docs/architecture.md`.
+//! because each of them *writes* the row: see `docs/decisions/galera.md`.
 
 use std::time::Duration;
 

@@ -292,7 +292,7 @@ mod tests {
         for (mode, part) in [
             ("DISABLED", "not encrypted"),
             ("PREFERRED", "only if"),
-            ("REQUIRED", "whoever answers"),
+            ("REQUIRED", "any server that answers"),
             ("VERIFY_CA", "every server"),
         ] {
             let text = format!("mysql://ann:hunter2@db.example.org/x?ssl-mode={mode}");
