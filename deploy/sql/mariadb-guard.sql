@@ -1,19 +1,22 @@
--- An optional second lock on MariaDB: the record of a run that is completed does not change any more, whoever asks.
+-- An optional second lock on MariaDB: the record of a completed run never changes any more.
 --
--- Without it, whoever has the password of retentiond's role can rewrite when a month was done, by which cutoffs and with
--- which counts, or have it done again: for each guess whose address it is that unsubscribed, and see by the count
--- whether it was right. On PostgreSQL `migrate up` brings the same.
+-- Without it, a person with the password of retentiond's role can rewrite when a month was done, with
+-- which cutoffs and which counts. They can also have it done again for each guess of an unsubscribed
+-- address, and see from the count whether the guess was right. On PostgreSQL `migrate up` brings the
+-- same lock.
 --
--- `migrate up` cannot make it here: on a server that writes a binary log, MariaDB lets only an administrator make a trigger
--- (or anybody, with log_bin_trust_function_creators). Run this as an administrator, in the tables' database, once, and again
--- when its file changes:
+-- `migrate up` cannot make it here: on a server that writes a binary log, MariaDB lets only an
+-- administrator make a trigger (or everybody, with log_bin_trust_function_creators). Run this as an
+-- administrator, in the tables' database, once, and again when this file changes:
 --
 --     mariadb --database=platform < mariadb-guard.sql
 --
--- If the owner of your tables has another name or host, replace retentiond_owner@'%'. Running it twice does no harm. Two kinds of records may still be begun anew, both of which are no proof that anything was
--- done: those of a month that has not begun anywhere on Earth, which a clock that was wrong has left behind; and those
--- whose policy version or cutoffs cannot be their own. Neither can be made from a record that is right. To remove it:
--- DROP TRIGGER retentiond_completed_stays. Have a dump restored with its triggers (mariadb-dump writes them).
+-- If the owner of your tables has another name or host, replace retentiond_owner@'%'. Running it
+-- twice does no harm. Two kinds of records may still be begun anew, because neither proves that
+-- anything was done: records of a month that has not begun anywhere on Earth, which a wrong clock
+-- left behind; and records whose policy version or cutoffs cannot be their own. Neither can be made
+-- from a right record. To remove the lock: DROP TRIGGER retentiond_completed_stays. Restore a dump
+-- with its triggers (mariadb-dump writes them).
 --
 -- tests/it/least_privilege/forgeries.rs attacks it.
 

@@ -1,28 +1,29 @@
--- An optional second lock on PostgreSQL: whatever statement reaches the database as the run-time role,
--- nobody is erased who is younger than the cutoff of a run that is under way.
+-- An optional second lock on PostgreSQL: whatever statement the run-time role sends, nobody is erased
+-- who is younger than the cutoff of a running run.
 --
--- retentiond repeats its whole predicate in every statement that erases. This holds even if a
--- statement comes without it, from a defect, from a person at the role's prompt, or from whoever has
--- stolen the role's password:
+-- retentiond repeats its whole predicate in every statement that erases. This guard holds even if a
+-- statement comes without the predicate: from a defect, from a person at the role's prompt, or from
+-- a thief of the role's password.
 --
---   * DELETE on participant reaches only people added before the purge cutoff of a run of their
---     tenant that is in state `running`; to others the statement is blind (row-level security).
+--   * DELETE on participant reaches only people added before the deletion cutoff of a run of their
+--     tenant in state `running`; it does not see others (row-level security).
 --   * UPDATE of a personal field reaches only people added before the anonymization cutoff of such a
---     run; with anybody else among its rows, the whole statement is refused (by a trigger, because
---     row-level security cannot tell which columns change, and `unsubscribe` must mark younger people).
---   * The run's cutoffs are not believed, since the role writes them itself. They count only as far
---     as the calendar bears them out: the first of the run's month, which must have come, less the
---     months of the policy version that the run is pinned to, which the role cannot change and the
---     table's CHECKs bound. The tenant's time zone is not asked: that day must have begun
---     everywhere, so the limit lies up to 26 hours after the true cutoff.
+--     run. If other people are among its rows, a trigger refuses the whole statement, because
+--     row-level security cannot tell which columns change, and `unsubscribe` must mark younger people.
+--   * The guard does not believe the run's cutoffs, because the role writes them itself. They count
+--     only as far as the calendar allows: the first of the run's month, which must have come, less
+--     the months of the pinned policy version, which the role cannot change and the table's CHECKs
+--     limit. The tenant's time zone is left out: that day must have begun everywhere, so the limit
+--     lies up to 26 hours after the true cutoff.
 --
 -- So whatever this role writes into its records or adds as a policy, it anonymizes nobody before a
 -- month has passed since they were added, and deletes nobody before a year has, less those 26 hours.
--- It binds retentiond_run and every role that has its rights as a member, so make neither the owner nor the
--- platform one. Everybody else (the platform, the owner) works as before, and so do all commands of retentiond, with
--- two exceptions that PostgreSQL makes for tables with row-level security and roles that are neither
--- owner nor BYPASSRLS: COPY participant FROM is refused (insert instead), and pg_dump stops (give the
--- role that dumps BYPASSRLS, or dump as the owner). See to the dump before you install this.
+-- The guard binds retentiond_run and every role that is a member of it, so make neither the owner nor
+-- the platform a member. Everybody else (the platform, the owner) works as before, and so do all
+-- commands of retentiond. PostgreSQL makes two exceptions for tables with row-level security and
+-- roles that are neither owner nor BYPASSRLS: COPY participant FROM is refused (insert instead), and
+-- pg_dump stops (give the role that dumps BYPASSRLS, or dump as the owner). Prepare the dump before
+-- you install this.
 --
 -- Run this as the owner of the tables, after postgres-grants.sql:
 --
@@ -62,9 +63,9 @@ CREATE POLICY retentiond_guard_delete ON public.participant AS RESTRICTIVE FOR D
                 - make_interval(months => policy.retain_months)) AT TIME ZONE 'UTC' + interval '12 hours'
     ));
 
--- Names carry their schema: otherwise a temporary table could stand in for one of these.
--- And operators and functions are PostgreSQL's own: otherwise whoever may create in a schema of the search
--- path could bring a `<` that is always true.
+-- Names carry their schema: otherwise a temporary table could replace one of these. Operators and
+-- functions are PostgreSQL's own: otherwise a role that may create in a schema of the search path
+-- could add a `<` that is always true.
 CREATE OR REPLACE FUNCTION public.retentiond_guard_fields() RETURNS trigger LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp AS $guard$
 BEGIN
@@ -94,8 +95,8 @@ $guard$;
 DROP TRIGGER IF EXISTS retentiond_guard_fields ON public.participant;
 CREATE TRIGGER retentiond_guard_fields
     BEFORE UPDATE OF first_name, last_name, email, phone, customer_id, anonymized_at ON public.participant
-    -- Also for a role that logs in as a member of retentiond_run, and has its rights. (Where there is no such
-    -- role any more, to_regrole is NULL, and nobody is bound.)
+    -- Also for a role that is a member of retentiond_run, and has its rights. (If that role no longer
+    -- exists, to_regrole is NULL, and the trigger binds no role.)
     FOR EACH ROW WHEN (pg_has_role(current_user, to_regrole('retentiond_run')::oid, 'USAGE'))
     EXECUTE FUNCTION public.retentiond_guard_fields();
 
