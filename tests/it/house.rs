@@ -84,6 +84,26 @@ fn the_page_of_the_store_names_each_file_of_it_that_deletes() {
     }
 }
 
+/// Whoever has just cloned the repository waits for the build of the first command: it optimises nothing.
+#[test]
+fn the_first_command_of_the_readme_is_quick_to_build_and_promises_nothing_for_later() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name| std::fs::read_to_string(root.join(name)).expect("a file of ours");
+    let (readme, manifest) = (read("README.md"), read("Cargo.toml"));
+    let first = readme.lines().find(|line| line.starts_with("cargo run"));
+    assert!(
+        first
+            .expect("a command")
+            .starts_with("cargo run --profile quick -- demo"),
+        "{first:?}"
+    );
+    let profiles: toml::Table = manifest.parse().expect("TOML");
+    let quick = &profiles["profile"]["quick"];
+    assert_eq!(quick["opt-level"].as_integer(), Some(0));
+    assert_eq!(quick["debug"].as_bool(), Some(false));
+    assert!(!readme.contains("Later work"), "it is there");
+}
+
 /// The fuzzer's crate stands outside of the workspace and has a lock file of its own. It must fuzz
 /// what is shipped: of each package that both know, the same versions.
 #[test]

@@ -46,7 +46,7 @@ pub(super) struct Looking {
 /// What a task of the loop found out.
 pub(super) enum Chore {
     Opened(Box<Config>, Box<Result<Engine, OpenError>>),
-    Looked(Option<Source>, Result<Survey, LookError>),
+    Looked(Option<Source>, Box<Result<Survey, LookError>>),
     CleanedUp(u64, Result<(), EngineError>),
 }
 
@@ -68,7 +68,7 @@ impl Daemon {
             }
             Ok((id, Chore::Looked(source, outcome))) => {
                 if self.take_looking(id) {
-                    self.on_looked(source, outcome);
+                    self.on_looked(source, *outcome);
                 }
             }
             Ok((id, Chore::CleanedUp(erasures, outcome))) => {

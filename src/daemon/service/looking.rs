@@ -58,7 +58,7 @@ impl Daemon {
         let since = Instant::now();
         let task = self
             .chores
-            .spawn(async move { Chore::Looked(source, look(&engine).await) });
+            .spawn(async move { Chore::Looked(source, Box::new(look(&engine).await)) });
         self.looking = Some(Looking { since, task });
     }
 
