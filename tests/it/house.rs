@@ -97,7 +97,10 @@ fn the_fuzzer_shares_the_profile_of_the_tests() {
     let profile = |manifest: &str| {
         let text = std::fs::read_to_string(root.join(manifest)).expect("a manifest");
         let table: toml::Table = text.parse().expect("TOML");
-        table["profile"]["dev"].as_table().expect("a profile").clone()
+        table["profile"]["dev"]
+            .as_table()
+            .expect("a profile")
+            .clone()
     };
     let packages = |profile: &toml::Table| {
         let packages = profile["package"].as_table().expect("packages");
