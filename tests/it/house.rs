@@ -136,6 +136,31 @@ fn the_fuzzer_builds_the_versions_that_are_shipped() {
     }
 }
 
+/// The fuzzer takes the crates that it does not look into from those that the tests were built with.
+/// That needs the same profile; with another one it would build 400 crates more, and nobody would see why.
+#[test]
+fn the_fuzzer_shares_the_profile_of_the_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let profile = |manifest: &str| {
+        let text = std::fs::read_to_string(root.join(manifest)).expect("a manifest");
+        let table: toml::Table = text.parse().expect("TOML");
+        table["profile"]["dev"]
+            .as_table()
+            .expect("a profile")
+            .clone()
+    };
+    let packages = |profile: &toml::Table| {
+        let packages = profile["package"].as_table().expect("packages");
+        packages.clone()
+    };
+    let (tests, mut fuzzer) = (profile("Cargo.toml"), profile("tests/fuzz/Cargo.toml"));
+    let (of_tests, mut of_fuzzer) = (packages(&tests), packages(&fuzzer));
+    // What is instrumented, and has to be a build of its own.
+    of_fuzzer.retain(|name, _| of_tests.contains_key(name));
+    fuzzer.insert("package".to_owned(), of_fuzzer.into());
+    assert_eq!(tests, fuzzer);
+}
+
 /// What the page promises is tried by a test, and the page says by which.
 #[test]
 fn every_test_that_the_threat_model_names_is_there() {

@@ -14,9 +14,8 @@ use super::tiny::Tiny;
 use crate::support::Backend;
 use crate::support::campaign::{is_long, report, seed_or};
 
-/// Worlds that are attacked at the same time. More than the machine has cores: most of the time is
-/// spent waiting for leases to expire.
-const LANES: usize = 4;
+/// Worlds that are attacked at the same time, by each of the tests that run at the same time.
+const LANES: usize = 2;
 
 /// So many points must come about on each database, in each run of the tests.
 const POINTS_MIN: usize = 300;

@@ -10,8 +10,13 @@ use super::people::{Fate, Known};
 use super::state::State;
 use crate::support::Binary;
 
-/// Whoever is dead gives its lease up sooner, by expiry.
+/// Longer than any lease here: by then the next process has it.
 const LEASE_MAX: Duration = Duration::from_secs(60);
+
+/// Waits until a lease of the dead has run out by the database's clock, or nearly so.
+pub async fn wait_for_expiry() {
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
+}
 
 /// The beginning, the end, and what is known about people.
 pub struct Expectation {
@@ -116,20 +121,21 @@ impl Expectation {
 
     /// After a fault: what holds at any instant holds now; another process finishes; the result is
     /// that of an undisturbed run; `verify` agrees; and a third run changes nothing. `arguments` name
-    /// the period, if it is not the newest.
+    /// the period, if it is not the newest. `end_leases` is called if a lease is left: it waits until
+    /// leases have expired, or sees to it.
     pub async fn prove(
         &self,
         when: &str,
         binary: &Binary,
         arguments: &[&str],
         state: impl AsyncFn() -> State,
+        end_leases: impl AsyncFn(),
     ) {
         let run = || binary.run(&[&["run"], arguments].concat());
         let stored = state().await;
         self.check(when, &stored);
         if stored.in_hand {
-            // The lease of the dead runs out by the database's clock.
-            tokio::time::sleep(Duration::from_millis(1_050)).await;
+            end_leases().await;
         }
         let end = Instant::now() + LEASE_MAX;
         let finished = loop {

@@ -3,10 +3,15 @@
 
 use std::fs;
 
+use chrono::TimeDelta;
+use entity::run_lease;
 use retentiond::domain::counts::Counts;
-use sea_orm::DatabaseConnection;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait,
+    IntoActiveModel, QueryFilter,
+};
 
-use super::expectation::Expectation;
+use super::expectation::{Expectation, wait_for_expiry};
 use super::kept;
 use super::people::populate;
 use super::state::State;
@@ -14,6 +19,11 @@ use crate::support::{Backend, Binary, Finished, Scratch, World, scratch};
 
 /// The period of every run here; the cutoffs are those of April 2024.
 pub const PERIOD: &str = "2024-04";
+
+/// At one point in so many, which the point's name decides, the lease that a dead process left runs
+/// out by itself. At the others it is as if the time had passed already: waiting at each of some 1,300
+/// points would show nothing more.
+const WAITED_OUT_EVERY: u32 = 10;
 
 pub struct Tiny {
     pub binary: Binary,
@@ -129,8 +139,15 @@ impl Tiny {
     pub async fn prove(&self, when: &str) {
         let period = ["--period", PERIOD];
         let state = async || self.state().await;
+        let end_leases = async || {
+            if when.bytes().map(u32::from).sum::<u32>() % WAITED_OUT_EVERY == 0 {
+                wait_for_expiry().await;
+            } else {
+                self.look(expire_leases).await;
+            }
+        };
         self.expectation
-            .prove(when, &self.binary, &period, state)
+            .prove(when, &self.binary, &period, state, end_leases)
             .await;
     }
 
@@ -142,5 +159,23 @@ impl Tiny {
     /// Equal to an undisturbed run's end.
     pub fn check_finished(&self, when: &str, state: &State) {
         self.expectation.check_finished(when, state);
+    }
+}
+
+/// Every lease that is held expired a moment ago.
+async fn expire_leases(db: &DatabaseConnection) {
+    let held = run_lease::Entity::find()
+        .filter(run_lease::Column::Token.is_not_null())
+        .all(db)
+        .await
+        .expect("leases");
+    for lease in held {
+        let until = lease
+            .expires_at
+            .expect("who holds a lease holds it until then");
+        let mut lease = lease.into_active_model();
+        // As long as leases last here.
+        lease.expires_at = Set(Some(until - TimeDelta::seconds(1)));
+        lease.update(db).await.expect("an expired lease");
     }
 }

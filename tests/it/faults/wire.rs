@@ -41,16 +41,18 @@ impl fmt::Display for Point {
     }
 }
 
-/// How many requests, and how many COMMITs, an undisturbed run makes.
+/// How many requests, and how many COMMITs, an undisturbed run makes: the least of three, because on
+/// a busy machine one may be slow enough for a heartbeat that no other has.
 fn count(backend: Backend) -> (usize, usize) {
-    let (requests, commits) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    go_through(backend, vec!["undisturbed"], async |tiny, _| {
+    let (requests, commits) = (AtomicUsize::new(usize::MAX), AtomicUsize::new(usize::MAX));
+    let undisturbed = vec!["undisturbed 1", "undisturbed 2", "undisturbed 3"];
+    go_through(backend, undisturbed, async |tiny, name| {
         let ended = run(tiny, &[]).await;
-        check_report(tiny, "undisturbed", &ended);
+        check_report(tiny, name, &ended);
         let seen = ended.proxy.seen();
-        requests.store(seen.len(), Ordering::Relaxed);
+        requests.fetch_min(seen.len(), Ordering::Relaxed);
         let is_commit = seen.iter().filter(|seen| seen.text == "COMMIT");
-        commits.store(is_commit.count(), Ordering::Relaxed);
+        commits.fetch_min(is_commit.count(), Ordering::Relaxed);
     });
     (requests.into_inner(), commits.into_inner())
 }

@@ -17,6 +17,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::platform::Platform;
+use crate::faults::expectation::wait_for_expiry;
 use crate::support::campaign::{is_long, report, seed_or};
 use crate::support::database::connect;
 use crate::support::own_mariadb::OwnMariadb;
@@ -183,7 +184,10 @@ impl Worker {
         }
         let binary = platform.binary(url, 1_000);
         let state = async || platform.state(url).await;
-        platform.expectation.prove(when, &binary, &[], state).await;
+        platform
+            .expectation
+            .prove(when, &binary, &[], state, wait_for_expiry)
+            .await;
     }
 }
 

@@ -16,6 +16,7 @@ use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement};
 use uuid::Uuid;
 
 use super::platform::Platform;
+use crate::faults::expectation::wait_for_expiry;
 use crate::support::campaign::{is_long, report, seed_or};
 use crate::support::database::connect;
 use crate::support::own_postgres::OwnPostgres;
@@ -170,7 +171,10 @@ async fn fail_over(
     }
     let binary = platform.binary(&new, 1_000);
     let state = async || platform.state(&new).await;
-    platform.expectation.prove(&when, &binary, &[], state).await;
+    platform
+        .expectation
+        .prove(&when, &binary, &[], state, wait_for_expiry)
+        .await;
     platform.put_back(&new).await;
     standby
 }
@@ -243,6 +247,6 @@ async fn a_daemon_on_a_standby_waits_for_its_promotion() {
     let state = async || platform.state(&url).await;
     platform
         .expectation
-        .prove("promoted", &binary, &[], state)
+        .prove("promoted", &binary, &[], state, wait_for_expiry)
         .await;
 }
