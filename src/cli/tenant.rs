@@ -219,6 +219,7 @@ async fn show(session: &Session, slug: &str) -> Result<Exit, Failure> {
     let people = people(&transaction, tenant).await?;
     let uploads = transaction
         .number(
+            "uploads.count",
             "SELECT COUNT(*) AS n FROM upload WHERE tenant_id = :tenant",
             &[("tenant", tenant.0.into())],
         )
@@ -276,6 +277,7 @@ struct People {
 async fn people(transaction: &Transaction, tenant: TenantId) -> Result<People, Failure> {
     let people = transaction
         .row::<People>(
+            "participants.count",
             "SELECT COUNT(*) AS participants, COUNT(anonymized_at) AS anonymized, \
              COUNT(unsubscribed_at) AS unsubscribed FROM participant WHERE tenant_id = :tenant",
             &[("tenant", tenant.0.into())],

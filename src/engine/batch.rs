@@ -288,6 +288,7 @@ pub(super) async fn cutoffs_in_force(
     let begun = MonthsCome::by(host).begun.to_string();
     let row = transaction
         .row::<BatchContext>(
+            "batch.context",
             &sql,
             &[
                 ("tenant", run.lease.tenant.0.into()),

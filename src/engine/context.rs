@@ -225,7 +225,9 @@ impl Progress {
 /// The database's.
 pub async fn database_now(transaction: &Transaction) -> Result<DateTime<Utc>, EngineError> {
     let sql = format!("SELECT {} AS now", transaction.dialect().now());
-    let row = transaction.row::<Now>(&sql, &[]).await?;
+    let row = transaction
+        .row::<Now>("context.database_now", &sql, &[])
+        .await?;
     row.map(|row| truncate_to_microseconds(row.now))
         .ok_or(EngineError::Store(StoreError::new(
             ErrorClass::Internal,

@@ -54,7 +54,9 @@ pub async fn anonymize(
         &dialect.call_off(),
         &of_selected,
     );
-    let invitations_expired = transaction.execute(&expire, &parameters).await?;
+    let invitations_expired = transaction
+        .execute("erase.expire_invitations", &expire, &parameters)
+        .await?;
     let fields = PERSONAL_COLUMNS
         .map(|column| format!("{column} = NULL"))
         .join(", ");
@@ -70,7 +72,9 @@ pub async fn anonymize(
         ),
         &selection.condition(dialect, "participant."),
     );
-    let anonymized = transaction.execute(&empty, &parameters).await?;
+    let anonymized = transaction
+        .execute("erase.anonymize_participants", &empty, &parameters)
+        .await?;
     Ok(Counts {
         anonymized,
         invitations_expired,
@@ -114,7 +118,9 @@ pub async fn delete(
     if deleted_before.is_none() {
         for (count, table) in children_purged.iter_mut().zip(CHILD_TABLES) {
             let sql = dialect.select_by_ids("COUNT(*) AS n", table, "participant_id", "1 = 1");
-            let rows = transaction.number(&sql, &parameters).await?;
+            let rows = transaction
+                .number("erase.count_children", &sql, &parameters)
+                .await?;
             *count = u64::try_from(rows).unwrap_or_default();
         }
     }
@@ -123,7 +129,9 @@ pub async fn delete(
         "id",
         &selection.condition(dialect, "participant."),
     );
-    let purged = transaction.execute(&sql, &parameters).await?;
+    let purged = transaction
+        .execute("erase.delete_participants", &sql, &parameters)
+        .await?;
     if let Some(before) = deleted_before {
         children_purged = deleted::since(transaction, CHILD_TABLES, before).await?;
     }
@@ -135,6 +143,7 @@ pub async fn delete(
     );
     transaction
         .execute(
+            "erase.mark_uploads",
             &sql,
             &[
                 ("tenant", tenant.0.into()),
@@ -170,6 +179,7 @@ pub async fn delete_uploads(
     let sql = dialect.delete_by_ids("upload", "id", LEFT_EMPTY);
     let uploads_removed = transaction
         .execute(
+            "erase.delete_uploads",
             &sql,
             &[("tenant", tenant.0.into()), ("ids", dialect.ids(ids))],
         )

@@ -63,6 +63,7 @@ pub(super) async fn select(
     );
     let rows = transaction
         .rows(
+            "page.lock_participants",
             &sql,
             &[
                 ("tenant", run.lease.tenant.0.into()),
@@ -96,6 +97,7 @@ pub(super) async fn select_empty_uploads(
     );
     let rows = transaction
         .rows::<Id>(
+            "page.lock_empty_uploads",
             &sql,
             &[
                 ("tenant", run.lease.tenant.0.into()),

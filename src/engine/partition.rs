@@ -76,6 +76,7 @@ pub async fn count(
     let (purge_floor, purge_cutoff) = of(Stage::Purge).unwrap_or((since, since));
     let row = transaction
         .row::<Row>(
+            "partition.count",
             &sql,
             &[
                 ("tenant", tenant.0.into()),

@@ -68,7 +68,11 @@ pub async fn eligible_besides(
     );
     let mut values = parameters(tenant, &selection);
     values.push(("ids", dialect.ids(refused)));
-    Ok(unsigned(transaction.number(&sql, &values).await?))
+    Ok(unsigned(
+        transaction
+            .number("recount.eligible", &sql, &values)
+            .await?,
+    ))
 }
 
 fn besides(dialect: Dialect, refused: &[Uuid]) -> String {
@@ -106,7 +110,9 @@ pub async fn undated(
         ("dated_since", dated_since().into()),
         ("dated_until", dated_until(now).into()),
     ];
-    Ok(unsigned(transaction.number(&sql, &values).await?))
+    Ok(unsigned(
+        transaction.number("recount.undated", &sql, &values).await?,
+    ))
 }
 
 /// Condition that a participant is undated, with the parameters `:dated_since` and `:dated_until`. Never
@@ -143,7 +149,11 @@ pub async fn eligible_stored_since(
     );
     let mut values = parameters(tenant, &selection);
     values.push(("since", since.into()));
-    Ok(unsigned(transaction.number(&sql, &values).await?))
+    Ok(unsigned(
+        transaction
+            .number("recount.eligible_stored_since", &sql, &values)
+            .await?,
+    ))
 }
 
 /// Uploads that a run left empty and that are still there.
@@ -172,6 +182,7 @@ pub async fn empty_uploads_besides(
     );
     let count = transaction
         .number(
+            "recount.empty_uploads",
             &sql,
             &[("tenant", tenant.0.into()), ("ids", dialect.ids(refused))],
         )
@@ -195,7 +206,7 @@ pub async fn orphans(
          AND participant.id = {table}.participant_id)"
     );
     let count = transaction
-        .number(&sql, &[("tenant", tenant.0.into())])
+        .number("recount.orphans", &sql, &[("tenant", tenant.0.into())])
         .await?;
     Ok(unsigned(count))
 }
@@ -238,7 +249,11 @@ async fn queued_for(
          AND invitation.state = 'queued' AND {whom}"
     );
     let count = transaction
-        .number(&sql, &[("tenant", tenant.0.into())])
+        .number(
+            "recount.queued_invitations",
+            &sql,
+            &[("tenant", tenant.0.into())],
+        )
         .await?;
     Ok(unsigned(count))
 }
@@ -284,7 +299,9 @@ async fn to_anonymize(
         )),
         selection.condition(dialect, ""),
     );
-    let row = transaction.row::<Sums>(&sql, &values).await?;
+    let row = transaction
+        .row::<Sums>("recount.to_anonymize", &sql, &values)
+        .await?;
     Ok(row.map_or_else(ToAnonymize::default, |sums| ToAnonymize {
         people: unsigned(sums.people),
         alone: unsigned(sums.alone),
@@ -363,7 +380,7 @@ async fn children(
         selection.condition(transaction.dialect(), "")
     );
     let count = transaction
-        .number(&sql, &parameters(tenant, selection))
+        .number("recount.children", &sql, &parameters(tenant, selection))
         .await?;
     Ok(unsigned(count))
 }
@@ -383,7 +400,11 @@ async fn uploads_to_empty(
         selection.condition(transaction.dialect(), "")
     );
     let count = transaction
-        .number(&sql, &parameters(tenant, selection))
+        .number(
+            "recount.uploads_to_empty",
+            &sql,
+            &parameters(tenant, selection),
+        )
         .await?;
     Ok(unsigned(count))
 }
@@ -408,6 +429,7 @@ async fn collect_hashes(
     let mut unhashable = 0;
     transaction
         .each_row(
+            "recount.unsubscribed_addresses",
             &sql,
             &parameters(tenant, selection),
             |Unsubscribed { address }| {

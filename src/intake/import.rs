@@ -278,7 +278,11 @@ impl Import<'_> {
         tenants::write_across_nodes(transaction, tenant).await?;
         let sql = "SELECT COUNT(*) AS n FROM tenant WHERE id = :tenant";
         let parameters = [("tenant", tenant.0.into())];
-        if transaction.number(sql, &parameters).await? == 0 {
+        if transaction
+            .number("import.still_own_upload", sql, &parameters)
+            .await?
+            == 0
+        {
             return Err(IntakeError::TenantGone);
         }
         self.refuse_known_content(transaction, content, upload.id)

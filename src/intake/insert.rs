@@ -91,6 +91,7 @@ pub(super) async fn store_upload(
     );
     transaction
         .execute(
+            "insert.upload",
             &sql,
             &[
                 ("tenant", upload.tenant.0.into()),
@@ -116,6 +117,7 @@ pub(super) async fn complete_upload(
     );
     transaction
         .execute(
+            "insert.complete_upload",
             &sql,
             &[
                 ("rows", i64::try_from(rows).unwrap_or(i64::MAX).into()),
@@ -170,21 +172,31 @@ pub(super) async fn store_rows(
             u: recognised.then_some(&accepted_at),
         });
     }
-    let store = |sql: &'static str, rows: Value| async move {
+    let store = |name, sql: &'static str, rows: Value| async move {
         let parameters = [
             ("tenant", upload.tenant.0.into()),
             ("upload", upload.id.into()),
             ("accepted_at", upload.accepted_at.into()),
             ("rows", rows),
         ];
-        transaction.execute(sql, &parameters).await
+        transaction.execute(name, sql, &parameters).await
     };
-    store(insert_participants(dialect), json(&participants)).await?;
+    store(
+        "insert.participants",
+        insert_participants(dialect),
+        json(&participants),
+    )
+    .await?;
     if !metadata.is_empty() {
-        store(insert_metadata(dialect), json(&metadata)).await?;
+        store("insert.metadata", insert_metadata(dialect), json(&metadata)).await?;
     }
     if !invitations.is_empty() {
-        store(insert_invitations(dialect), json(&invitations)).await?;
+        store(
+            "insert.invitations",
+            insert_invitations(dialect),
+            json(&invitations),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -197,7 +209,9 @@ pub(super) async fn store_rows(
 /// rows has doubled, it sees that the tables have grown. Needs no privilege.
 pub(super) async fn forget_plans(transaction: &Transaction) -> Result<(), StoreError> {
     if transaction.dialect() == Dialect::Postgres {
-        transaction.execute("DISCARD PLANS", &[]).await?;
+        transaction
+            .execute("insert.discard_plans", "DISCARD PLANS", &[])
+            .await?;
     }
     Ok(())
 }

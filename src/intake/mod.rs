@@ -88,7 +88,9 @@ impl Intake {
         }
         let sql = format!("SELECT {} AS now", transaction.dialect().now());
         let host = self.clock.now();
-        let row = transaction.row::<Now>(&sql, &[]).await?;
+        let row = transaction
+            .row::<Now>("intake.database_now", &sql, &[])
+            .await?;
         Ok(row.map_or(host, |row| host.min(truncate_to_microseconds(row.now))))
     }
 }

@@ -164,6 +164,7 @@ async fn stored(
     for ((key_id, norm_version), hmacs) in by_key {
         let rows = transaction
             .rows::<Stored>(
+                "recognition.stored_hashes",
                 &sql,
                 &[
                     ("tenant", tenant.0.into()),
@@ -233,6 +234,7 @@ impl Pages {
         let limit = i64::try_from(PAGE_ROWS).unwrap_or(i64::MAX);
         let rows = transaction
             .rows::<Addressed>(
+                "recognition.addresses",
                 &self.sql,
                 &[
                     ("tenant", self.tenant.0.into()),

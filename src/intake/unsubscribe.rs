@@ -171,7 +171,9 @@ async fn lock(
         dialect.for_no_key_update()
     );
     let parameters = [("tenant", tenant.id.0.into()), ("ids", dialect.ids(ids))];
-    let rows = transaction.rows::<Addressed>(&sql, &parameters).await?;
+    let rows = transaction
+        .rows::<Addressed>("unsubscribe.lock_participants", &sql, &parameters)
+        .await?;
     let rows = rows.iter().filter(|row| has(row, address));
     Ok(rows.map(|row| row.id).collect())
 }
@@ -195,7 +197,9 @@ async fn mark(
         ("ids", dialect.ids(ids)),
         ("at", at.into()),
     ];
-    transaction.execute(&sql, &parameters).await
+    transaction
+        .execute("unsubscribe.mark_participants", &sql, &parameters)
+        .await
 }
 
 /// Calls off what is queued for the participants, locked.
@@ -212,5 +216,7 @@ async fn expire(
         "state = 'queued'",
     );
     let parameters = [("tenant", tenant.id.0.into()), ("ids", dialect.ids(ids))];
-    transaction.execute(&sql, &parameters).await
+    transaction
+        .execute("unsubscribe.expire_invitations", &sql, &parameters)
+        .await
 }

@@ -16,6 +16,7 @@ pub(super) async fn exists(
     let transaction = database.begin_read("looking for the upload").await?;
     let found = transaction
         .number(
+            "uploads.exists",
             "SELECT COUNT(*) AS n FROM upload WHERE tenant_id = :tenant AND id = :upload",
             &[("tenant", tenant.0.into()), ("upload", id.into())],
         )
@@ -31,7 +32,11 @@ pub(super) async fn unsubscribe_count(
 ) -> Result<i64, StoreError> {
     let sql = "SELECT unsubscribe_count AS n FROM tenant WHERE id = :tenant";
     transaction
-        .number(sql, &[("tenant", tenant.0.into())])
+        .number(
+            "uploads.unsubscribe_count",
+            sql,
+            &[("tenant", tenant.0.into())],
+        )
         .await
 }
 
@@ -53,14 +58,18 @@ pub(super) async fn mark_imported(
         "unsubscribed_at = :at",
         "unsubscribed_at IS NULL",
     );
-    transaction.execute(&mark, &parameters).await?;
+    transaction
+        .execute("uploads.mark_participants", &mark, &parameters)
+        .await?;
     let expire = dialect.update_by_ids(
         "invitation",
         "participant_id",
         &dialect.call_off(),
         "state = 'queued'",
     );
-    transaction.execute(&expire, &parameters).await?;
+    transaction
+        .execute("uploads.expire_invitations", &expire, &parameters)
+        .await?;
     Ok(())
 }
 
@@ -73,6 +82,7 @@ pub(super) async fn has_content(
 ) -> Result<bool, StoreError> {
     let known = transaction
         .number(
+            "uploads.has_content",
             "SELECT COUNT(*) AS n FROM upload WHERE tenant_id = :tenant \
              AND content_hmac = :mac AND id <> :ours",
             &[

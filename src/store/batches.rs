@@ -48,7 +48,7 @@ pub async fn record(transaction: &Transaction, batch: &BatchRecord<'_>) -> Resul
         names().collect::<Vec<_>>().join(", "),
         names().map(of_batch).collect::<Vec<_>>().join(", ")
     );
-    transaction.execute(&sql, &values).await?;
+    transaction.execute("batches.record", &sql, &values).await?;
     let sql = format!(
         "UPDATE tenant_run SET reclaimed_at = NULL, {} WHERE tenant_id = :tenant AND id = :run",
         names()
@@ -56,7 +56,9 @@ pub async fn record(transaction: &Transaction, batch: &BatchRecord<'_>) -> Resul
             .collect::<Vec<_>>()
             .join(", ")
     );
-    transaction.execute(&sql, &values).await?;
+    transaction
+        .execute("batches.add_to_run", &sql, &values)
+        .await?;
     Ok(())
 }
 
@@ -100,6 +102,7 @@ pub async fn find(
     );
     transaction
         .row::<StoredCounts>(
+            "batches.find",
             &sql,
             &[
                 ("tenant", tenant.0.into()),
@@ -127,7 +130,11 @@ pub async fn totals(
          WHERE tenant_id = :tenant AND run_id = :run GROUP BY stage ORDER BY stage"
     );
     transaction
-        .rows(&sql, &[("tenant", tenant.0.into()), ("run", run_id.into())])
+        .rows(
+            "batches.totals",
+            &sql,
+            &[("tenant", tenant.0.into()), ("run", run_id.into())],
+        )
         .await
 }
 
@@ -156,7 +163,7 @@ pub async fn sums(
     let sql =
         format!("SELECT run_id, {sums} FROM run_batch WHERE tenant_id = :tenant GROUP BY run_id");
     let rows = transaction
-        .rows::<Sums>(&sql, &[("tenant", tenant.0.into())])
+        .rows::<Sums>("batches.sums", &sql, &[("tenant", tenant.0.into())])
         .await?;
     Ok(rows.into_iter().map(|row| (row.run_id, row.sums)).collect())
 }
@@ -204,6 +211,7 @@ pub async fn participants_within(
     );
     let participants = transaction
         .number(
+            "batches.participants_within",
             &sql,
             &[
                 ("tenant", tenant.0.into()),

@@ -336,6 +336,7 @@ impl Database {
             Dialect::Postgres => {
                 transaction
                     .rows::<Ignored>(
+                        "connect.settings_of_transaction",
                         "SELECT set_config('statement_timeout', :statement, true) AS ignored, \
                          set_config('lock_timeout', :lock, true), \
                          set_config('idle_in_transaction_session_timeout', :idle, true), \
@@ -364,6 +365,7 @@ impl Database {
             Dialect::MariaDb => {
                 transaction
                     .execute(
+                        "connect.settings_of_session",
                         "SET SESSION max_statement_time = :statement, \
                          innodb_lock_wait_timeout = :lock, idle_transaction_timeout = :idle",
                         &[

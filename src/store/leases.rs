@@ -84,6 +84,7 @@ impl Lease {
         };
         transaction
             .execute(
+                "leases.create",
                 sql,
                 &[
                     ("tenant", tenant.0.into()),
@@ -115,6 +116,7 @@ impl Lease {
         );
         let matched = transaction
             .execute(
+                "leases.acquire",
                 &sql,
                 &[
                     ("holder", holder.into()),
@@ -144,6 +146,7 @@ impl Lease {
         );
         let matched = transaction
             .execute(
+                "leases.fence",
                 &sql,
                 &[
                     ("seconds", self.duration.as_secs_f64().into()),
@@ -180,6 +183,7 @@ impl Lease {
         };
         transaction
             .execute(
+                "leases.release",
                 sql,
                 &[
                     ("tenant", self.tenant.0.into()),
@@ -204,6 +208,7 @@ impl Lease {
     ) -> Result<Option<Cursor>, StoreError> {
         let row = transaction
             .row::<StoredCursor>(
+                "leases.cursor",
                 "SELECT cursor_added_at, cursor_id FROM run_lease WHERE tenant_id = :tenant \
                  AND run_id = :run AND slice = :slice AND cursor_stage = :stage",
                 &[
@@ -235,6 +240,7 @@ impl Lease {
     ) -> Result<(), StoreError> {
         transaction
             .execute(
+                "leases.set_cursor",
                 "UPDATE run_lease SET cursor_stage = :stage, cursor_added_at = :added_at, \
                  cursor_id = :id WHERE tenant_id = :tenant AND run_id = :run AND slice = :slice \
                  AND token = :token",
@@ -268,6 +274,7 @@ pub async fn holders(transaction: &Transaction, since: Period) -> Result<u64, St
     );
     let holders = transaction
         .number(
+            "leases.holders",
             &sql,
             &[
                 ("since", since.to_string().into()),

@@ -25,11 +25,11 @@ pub async fn versions(
     tenant: TenantId,
 ) -> Result<Result<Vec<Version>, PolicyError>, StoreError> {
     let rows = transaction
-        .run(
+        .models(
+            "policies.versions",
             policy::Entity::find()
                 .filter(policy::Column::TenantId.eq(tenant.0))
-                .order_by_asc(policy::Column::Version)
-                .all(transaction.orm()),
+                .order_by_asc(policy::Column::Version),
         )
         .await?;
     Ok(rows.into_iter().map(version).collect())
@@ -53,11 +53,11 @@ pub async fn versions_of_unruled(
         .and_where(tenant_run::Column::Period.gte(oldest.to_string()))
         .to_owned();
     let rows = transaction
-        .run(
+        .models(
+            "policies.versions_of_unruled",
             policy::Entity::find()
                 .filter(policy::Column::TenantId.in_subquery(unruled))
-                .order_by_asc(policy::Column::Version)
-                .all(transaction.orm()),
+                .order_by_asc(policy::Column::Version),
         )
         .await?;
     let mut found: HashMap<TenantId, Vec<Version>> = HashMap::new();
@@ -104,6 +104,7 @@ pub async fn add(
     // is none of.
     transaction
         .execute(
+            "policies.add",
             "INSERT INTO policy (tenant_id, version, anonymize_after_months, retain_months, \
              quarantine_days, long_quarantine_accepted, effective_from, created_at, created_by, \
              reason) VALUES (:tenant, :version, :anonymize, :retain, :quarantine, :accepted, \

@@ -345,7 +345,9 @@ pub async fn unmet_of(
     let mut found = Vec::new();
     if !queries.is_empty() {
         let sql = queries.join(" UNION ALL ");
-        found = transaction.rows::<Row>(&sql, &[]).await?;
+        found = transaction
+            .rows::<Row>("requirements.unmet", &sql, &[])
+            .await?;
     }
     // The order of the list, not that of the rows: what is wrong with the server comes first.
     let unmet = asked.iter().find_map(|requirement| {

@@ -40,11 +40,11 @@ pub async fn find(
     period: Period,
 ) -> Result<Option<tenant_run::Model>, StoreError> {
     transaction
-        .run(
+        .model(
+            "runs.find",
             tenant_run::Entity::find()
                 .filter(tenant_run::Column::TenantId.eq(tenant.0))
-                .filter(tenant_run::Column::Period.eq(period.to_string()))
-                .one(transaction.orm()),
+                .filter(tenant_run::Column::Period.eq(period.to_string())),
         )
         .await
 }
@@ -59,10 +59,9 @@ pub async fn find_by_id(
     id: Uuid,
 ) -> Result<Option<tenant_run::Model>, StoreError> {
     transaction
-        .run(
-            tenant_run::Entity::find()
-                .filter(tenant_run::Column::Id.eq(id))
-                .one(transaction.orm()),
+        .model(
+            "runs.find_by_id",
+            tenant_run::Entity::find().filter(tenant_run::Column::Id.eq(id)),
         )
         .await
 }
@@ -89,7 +88,7 @@ pub async fn list(
         let names = states.iter().map(|state| state.name());
         query = query.filter(tenant_run::Column::State.is_in(names));
     }
-    transaction.run(query.all(transaction.orm())).await
+    transaction.models("runs.list", query).await
 }
 
 /// What a record that is begun anew forgets. What its batches did stays on record.
@@ -121,7 +120,9 @@ pub async fn set_aside_future(
          AND (state <> 'pending' OR policy_version IS NOT NULL) \
          AND (state <> 'completed' OR period > :come_begun)"
     );
-    let set_aside = transaction.execute(&set_aside, &parameters).await?;
+    let set_aside = transaction
+        .execute("runs.set_future_aside", &set_aside, &parameters)
+        .await?;
     if set_aside > 0 {
         let release = format!(
             "UPDATE run_lease SET token = NULL, holder = NULL, expires_at = NULL, \
@@ -129,7 +130,9 @@ pub async fn set_aside_future(
              cursor_id = NULL WHERE tenant_id = :tenant AND run_id IN \
              (SELECT id FROM tenant_run WHERE tenant_id = :tenant AND NOT {HAS_COME})"
         );
-        transaction.execute(&release, &parameters).await?;
+        transaction
+            .execute("runs.release_future", &release, &parameters)
+            .await?;
     }
     Ok(set_aside)
 }
@@ -159,6 +162,7 @@ pub async fn begin_anew(
     );
     transaction
         .execute(
+            "runs.begin_anew",
             &sql,
             &[
                 ("tenant", seen.tenant_id.into()),
@@ -182,7 +186,7 @@ pub async fn begin_anew(
 pub async fn suspect_orphans(transaction: &Transaction) -> Result<u64, StoreError> {
     transaction
         .execute(
-            "UPDATE tenant_run SET orphans = 0 WHERE orphans IS NULL AND period >= \
+            "runs.suspect_orphans", "UPDATE tenant_run SET orphans = 0 WHERE orphans IS NULL AND period >= \
              COALESCE((SELECT done.period FROM (SELECT tenant_id, MAX(period) AS period FROM tenant_run \
              WHERE state = 'completed' GROUP BY tenant_id) AS done \
              WHERE done.tenant_id = tenant_run.tenant_id), '')",
@@ -218,6 +222,7 @@ pub async fn create(
     );
     transaction
         .execute(
+            "runs.create",
             &sql,
             &[
                 ("tenant", tenant.0.into()),
@@ -260,6 +265,7 @@ pub async fn start(
     );
     transaction
         .execute(
+            "runs.start",
             &sql,
             &[
                 ("version", policy_version.into()),
@@ -290,6 +296,7 @@ pub async fn set_planned(
     let bound = |count: u64| i64::try_from(count).unwrap_or(i64::MAX).into();
     transaction
         .execute(
+            "runs.set_planned",
             "UPDATE tenant_run SET anonymize_planned = anonymized + :to_anonymize, \
              purge_planned = purged + :to_purge WHERE tenant_id = :tenant AND id = :run",
             &[
@@ -320,6 +327,7 @@ pub async fn supersede_before(
     ];
     transaction
         .execute(
+            "runs.release_superseded",
             "UPDATE run_lease SET token = NULL, holder = NULL, expires_at = NULL, \
              renewals = renewals + 1, cursor_stage = NULL, cursor_added_at = NULL, \
              cursor_id = NULL WHERE tenant_id = :tenant AND run_id IN \
@@ -335,7 +343,9 @@ pub async fn supersede_before(
          AND state IN ('pending', 'running', 'failed')",
         transaction.dialect().now()
     );
-    transaction.execute(&sql, &parameters).await
+    transaction
+        .execute("runs.supersede", &sql, &parameters)
+        .await
 }
 
 /// What the record says, to be compared with the calendar; `version` is the policy version that it names. `None`

@@ -51,7 +51,9 @@ pub async fn settings_that_log_people(database: &Database) -> Result<Vec<String>
 }
 
 async fn read(transaction: &Transaction, sql: &str) -> Result<Settings, StoreError> {
-    let rows = transaction.rows::<Row>(sql, &[]).await?;
+    let rows = transaction
+        .rows::<Row>("server_logs.settings", sql, &[])
+        .await?;
     let settings = rows.into_iter().map(|row| (row.name, row.setting));
     Ok(Settings(settings.collect()))
 }

@@ -85,7 +85,7 @@ pub async fn since(
     let readable = readable(transaction.dialect());
     let rows = transaction
         .rows::<StandingRow>(
-            &format!(
+            "standing.runs_since", &format!(
                 "SELECT tenant_run.tenant_id, tenant_run.id, tenant_run.period, tenant_run.state, \
              tenant_run.policy_version, tenant_run.retry_at, tenant_run.finished_at, tenant_run.orphans, \
              tenant_run.due_at, tenant_run.anonymize_cutoff, tenant_run.purge_cutoff, \
@@ -163,7 +163,8 @@ pub async fn completed(
         _ => ["?", "?", "?"],
     };
     transaction
-        .run(
+        .models(
+            "standing.newest_runs",
             tenant_run::Entity::find()
                 .filter(tenant_run::Column::Period.between(oldest.to_string(), newest.to_string()))
                 .filter(tenant_run::Column::State.eq(RunState::Completed.name()))
@@ -181,8 +182,7 @@ pub async fn completed(
                         come.begun.to_string().into(),
                         due_by,
                     ],
-                ))
-                .all(transaction.orm()),
+                )),
         )
         .await
 }
@@ -200,7 +200,7 @@ pub async fn terms_of_completed(
 ) -> Result<HashMap<(TenantId, i32), Named>, StoreError> {
     let rows = transaction
         .rows::<TermsRow>(
-            "SELECT DISTINCT policy.tenant_id, policy.version, policy.anonymize_after_months, \
+            "standing.terms_of_completed", "SELECT DISTINCT policy.tenant_id, policy.version, policy.anonymize_after_months, \
              policy.retain_months FROM tenant_run JOIN policy \
              ON policy.tenant_id = tenant_run.tenant_id AND policy.version = tenant_run.policy_version \
              WHERE tenant_run.state = 'completed' AND tenant_run.period >= :oldest \
@@ -266,7 +266,11 @@ async fn last_finished(
     before: Period,
 ) -> Result<Option<DateTime<Utc>>, StoreError> {
     let row = transaction
-        .row::<Finished>(sql, &[("period", before.to_string().into())])
+        .row::<Finished>(
+            "standing.last_finished",
+            sql,
+            &[("period", before.to_string().into())],
+        )
         .await?;
     Ok(row.and_then(|row| row.finished_at))
 }
@@ -282,7 +286,9 @@ pub async fn sizes(transaction: &Transaction) -> Result<HashMap<TenantId, i64>, 
     let sql = format!(
         "SELECT tenant_id, CAST(SUM(row_count) AS {integer}) AS n FROM upload GROUP BY tenant_id"
     );
-    let rows = transaction.rows::<Size>(&sql, &[]).await?;
+    let rows = transaction
+        .rows::<Size>("standing.sizes", &sql, &[])
+        .await?;
     Ok(rows
         .into_iter()
         .map(|row| (TenantId(row.tenant_id), row.n.unwrap_or_default()))

@@ -95,18 +95,24 @@ async fn record_entries(
                  AND suppression.key_id = SUBSTR(list.entry, 72) \
                  AND suppression.norm_version = :version AND suppression.email_hmac = {hmac}"
             );
-            let known = transaction.number(&look, &parameters).await?;
+            let known = transaction
+                .number("suppressions.count_known", &look, &parameters)
+                .await?;
             let insert = format!(
                 "{insert} ON DUPLICATE KEY UPDATE \
                  suppressed_month = suppression.suppressed_month"
             );
-            transaction.execute(&insert, &parameters).await?;
+            transaction
+                .execute("suppressions.add_unknown", &insert, &parameters)
+                .await?;
             Ok((entries.len() as u64).saturating_sub(u64::try_from(known).unwrap_or_default()))
         }
         // The condition keeps SQLite from reading ON as that of a join.
         Dialect::Postgres | Dialect::Sqlite => {
             let insert = format!("{insert} WHERE 1 = 1 ON CONFLICT DO NOTHING");
-            transaction.execute(&insert, &parameters).await
+            transaction
+                .execute("suppressions.add", &insert, &parameters)
+                .await
         }
     }
 }
@@ -136,7 +142,12 @@ pub async fn stored(
             ("version", some[0].norm_version.number().into()),
             ("hmacs", dialect.hmacs(&hmacs)),
         ];
-        found += u64::try_from(transaction.number(&sql, &values).await?).unwrap_or_default();
+        found += u64::try_from(
+            transaction
+                .number("suppressions.count_stored", &sql, &values)
+                .await?,
+        )
+        .unwrap_or_default();
     }
     Ok(found)
 }
@@ -166,6 +177,7 @@ pub async fn month(
 ) -> Result<Option<String>, StoreError> {
     let row = transaction
         .row::<Month>(
+            "suppressions.month",
             "SELECT suppressed_month FROM suppression WHERE tenant_id = :tenant \
              AND key_id = :key AND norm_version = :version AND email_hmac = :hmac",
             &[
@@ -222,6 +234,7 @@ pub async fn replace_all(
     for Replacement { old, .. } in &replacements {
         transaction
             .execute(
+                "suppressions.delete_replaced",
                 "DELETE FROM suppression WHERE tenant_id = :tenant \
                  AND key_id = :key AND norm_version = :version AND email_hmac = :hmac",
                 &[
@@ -264,7 +277,7 @@ pub async fn replace(
 pub async fn keys_in_use(transaction: &Transaction) -> Result<Vec<String>, StoreError> {
     let rows = transaction
         .rows::<KeyInUse>(
-            // By way of the tenants, because every key starts with one.
+            "suppressions.keys_in_use", // By way of the tenants, because every key starts with one.
             "SELECT key_id FROM suppression_key WHERE EXISTS (SELECT 1 FROM tenant WHERE EXISTS \
              (SELECT 1 FROM suppression WHERE suppression.tenant_id = tenant.id \
              AND suppression.key_id = suppression_key.key_id))",
@@ -283,10 +296,9 @@ pub async fn known_keys(
     transaction: &Transaction,
 ) -> Result<Vec<suppression_key::Model>, StoreError> {
     transaction
-        .run(
-            suppression_key::Entity::find()
-                .order_by_asc(suppression_key::Column::CreatedAt)
-                .all(transaction.orm()),
+        .models(
+            "suppressions.known_keys",
+            suppression_key::Entity::find().order_by_asc(suppression_key::Column::CreatedAt),
         )
         .await
 }
@@ -314,6 +326,7 @@ pub async fn add_key(
     };
     transaction
         .execute(
+            "suppressions.add_key",
             sql,
             &[
                 ("key", key_id.into()),
@@ -340,7 +353,11 @@ pub async fn retire_all_but(
         "UPDATE suppression_key SET retired_at = NULL WHERE key_id = :key AND retired_at IS NOT NULL",
     ] {
         transaction
-            .execute(sql, &[("now", now.into()), ("key", active.into())])
+            .execute(
+                "suppressions.retire_keys",
+                sql,
+                &[("now", now.into()), ("key", active.into())],
+            )
             .await?;
     }
     Ok(())

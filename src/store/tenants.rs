@@ -2,14 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use entity::tenant;
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::ids::TenantId;
 
 use super::dialect::Dialect;
-use super::error::StoreError;
+use super::error::{ErrorClass, StoreError};
 use super::transaction::Transaction;
 
 /// All tenants, by slug.
@@ -19,10 +17,9 @@ use super::transaction::Transaction;
 /// The database's.
 pub async fn list(transaction: &Transaction) -> Result<Vec<tenant::Model>, StoreError> {
     transaction
-        .run(
-            tenant::Entity::find()
-                .order_by_asc(tenant::Column::Slug)
-                .all(transaction.orm()),
+        .models(
+            "tenants.list",
+            tenant::Entity::find().order_by_asc(tenant::Column::Slug),
         )
         .await
 }
@@ -37,10 +34,9 @@ pub async fn find_by_slug(
     slug: &str,
 ) -> Result<Option<tenant::Model>, StoreError> {
     transaction
-        .run(
-            tenant::Entity::find()
-                .filter(tenant::Column::Slug.eq(slug))
-                .one(transaction.orm()),
+        .model(
+            "tenants.find_by_slug",
+            tenant::Entity::find().filter(tenant::Column::Slug.eq(slug)),
         )
         .await
 }
@@ -55,7 +51,7 @@ pub async fn find(
     tenant: TenantId,
 ) -> Result<Option<tenant::Model>, StoreError> {
     transaction
-        .run(tenant::Entity::find_by_id(tenant.0).one(transaction.orm()))
+        .model("tenants.find", tenant::Entity::find_by_id(tenant.0))
         .await
 }
 
@@ -79,7 +75,11 @@ pub async fn add(
         unsubscribe_count: Set(0),
         ..Default::default()
     };
-    transaction.run(row.insert(transaction.orm())).await
+    transaction
+        .insert("tenants.add", tenant::Entity::insert(row))
+        .await?;
+    let added = find_by_slug(transaction, slug).await?;
+    added.ok_or_else(|| StoreError::new(ErrorClass::Schema, "adding a tenant"))
 }
 
 /// Takes the tenant's row lock until the end of the transaction and returns how many times
@@ -96,7 +96,7 @@ pub async fn lock(transaction: &Transaction, tenant: TenantId) -> Result<i64, St
         transaction.dialect().for_no_key_update()
     );
     transaction
-        .number(&sql, &[("tenant", tenant.0.into())])
+        .number("tenants.lock", &sql, &[("tenant", tenant.0.into())])
         .await
 }
 
@@ -111,6 +111,7 @@ pub async fn count_unsubscribe(
 ) -> Result<(), StoreError> {
     transaction
         .execute(
+            "tenants.count_unsubscribe",
             "UPDATE tenant SET unsubscribe_count = unsubscribe_count + 1 WHERE id = :tenant",
             &[("tenant", tenant.0.into())],
         )

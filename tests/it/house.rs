@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::support;
+
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(directory).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -55,6 +57,47 @@ fn statements_that_erase_stand_in_one_room() {
             "store/suppressions.rs"
         ]
     );
+}
+
+/// Whoever sees a statement in a server's log finds by its name where it is sent from: each place has one name,
+/// and begins it with its own file or folder.
+#[test]
+fn each_statement_has_a_name_of_its_own() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut places: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a source file");
+        for name in support::statements::names_in(&text) {
+            let (room, what) = name.split_once('.').expect("a room, and what it does");
+            let of_a_word = |part: &str| {
+                !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+            };
+            assert!(
+                of_a_word(room) && of_a_word(what),
+                "{name} in {}",
+                file.display()
+            );
+            let path = file
+                .strip_prefix(&root)
+                .expect("below src")
+                .with_extension("");
+            assert!(
+                path.components().any(|part| part.as_os_str() == room),
+                "{name} stands in {}",
+                file.display()
+            );
+            if let Some(other) = places.insert(name.clone(), file.clone()) {
+                panic!(
+                    "{name} stands in {} and {}",
+                    other.display(),
+                    file.display()
+                );
+            }
+        }
+    }
+    assert!(places.len() > 100, "{places:?}");
 }
 
 /// The fuzzer's crate stands outside of the workspace and has a lock file of its own. It must fuzz

@@ -64,7 +64,11 @@ pub(super) async fn find(
         instant("upload.stored_at"),
     );
     let row = transaction
-        .row::<Row>(&sql, &[("tenant", tenant.0.into()), ("id", id.into())])
+        .row::<Row>(
+            "participants.find",
+            &sql,
+            &[("tenant", tenant.0.into()), ("id", id.into())],
+        )
         .await?;
     Ok(row)
 }
@@ -82,7 +86,11 @@ pub(super) async fn fields_stored(
             "SELECT COUNT({column}) AS n FROM participant WHERE tenant_id = :tenant AND id = :id"
         );
         let values = [("tenant", tenant.0.into()), ("id", id.into())];
-        if transaction.number(&sql, &values).await? > 0 {
+        if transaction
+            .number("participants.has_field", &sql, &values)
+            .await?
+            > 0
+        {
             stored.push(column);
         }
     }
@@ -97,7 +105,7 @@ pub(super) async fn children(
 ) -> Result<i64, Failure> {
     let count = transaction
         .number(
-            &format!(
+            "participants.count_children", &format!(
                 "SELECT COUNT(*) AS n FROM {table} WHERE tenant_id = :tenant AND participant_id = :id"
             ),
             &[("tenant", tenant.0.into()), ("id", id.into())],
@@ -119,6 +127,7 @@ pub(super) async fn anonymizing_run(
 ) -> Result<Option<Uuid>, Failure> {
     let run = transaction
         .row::<Run>(
+            "batches.anonymizing_run",
             "SELECT run_id FROM run_batch WHERE tenant_id = :tenant AND stage = 'anonymize' \
              AND written_at = :at ORDER BY run_id LIMIT 1",
             &[("tenant", tenant.0.into()), ("at", anonymized_at.into())],

@@ -175,6 +175,7 @@ async fn record(
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     transaction
         .execute(
+            "runs.end",
             &sql,
             &[
                 ("state", end.state().name().into()),

@@ -54,7 +54,9 @@ pub async fn newest_period(
     );
     let mut parameters = vec![("tenant", tenant.0.into())];
     parameters.extend(come_by(latest));
-    let newest = transaction.row::<NewestPeriod>(&sql, &parameters).await?;
+    let newest = transaction
+        .row::<NewestPeriod>("runs.newest_period", &sql, &parameters)
+        .await?;
     Ok(newest.and_then(NewestPeriod::read))
 }
 
@@ -86,7 +88,7 @@ pub async fn newest_settled_of_all(
          ORDER BY period DESC LIMIT 1"
     );
     let newest = transaction
-        .row::<NewestPeriod>(&sql, &come_by(latest))
+        .row::<NewestPeriod>("runs.newest_completed_of_all", &sql, &come_by(latest))
         .await?;
     Ok(newest.and_then(NewestPeriod::read))
 }
@@ -105,7 +107,7 @@ pub async fn newest_settled(
          AND {HAS_COME} GROUP BY tenant_id"
     );
     let rows = transaction
-        .rows::<NewestSettled>(&sql, &come_by(latest))
+        .rows::<NewestSettled>("runs.newest_completed", &sql, &come_by(latest))
         .await?;
     Ok(rows
         .into_iter()
@@ -136,7 +138,9 @@ pub async fn of_the_future(
     );
     let mut parameters = vec![("tenant", tenant.0.into())];
     parameters.extend(come_by(latest));
-    let rows = transaction.rows::<FutureRow>(&sql, &parameters).await?;
+    let rows = transaction
+        .rows::<FutureRow>("runs.of_the_future", &sql, &parameters)
+        .await?;
     Ok(rows
         .into_iter()
         .filter_map(|row| {
@@ -179,13 +183,13 @@ pub async fn newest(
 ) -> Result<Vec<tenant_run::Model>, StoreError> {
     let come = MonthsCome::by(latest);
     let runs = transaction
-        .run(
+        .models(
+            "runs.judged",
             tenant_run::Entity::find()
                 .filter(tenant_run::Column::TenantId.eq(tenant.0))
                 .filter(tenant_run::Column::Period.lte(come.begun.to_string()))
                 .order_by_desc(tenant_run::Column::Period)
-                .limit(limit)
-                .all(transaction.orm()),
+                .limit(limit),
         )
         .await?;
     // What is no period of ours is nothing to be judged by the calendar.
@@ -211,6 +215,6 @@ pub async fn newest_period_before(
         .filter(tenant_run::Column::TenantId.eq(tenant.0))
         .filter(tenant_run::Column::Period.lt(period.to_string()))
         .order_by_desc(tenant_run::Column::Period);
-    let run = transaction.run(query.one(transaction.orm())).await?;
+    let run = transaction.model("runs.newest_before", query).await?;
     Ok(run.and_then(|run| run.period.parse().ok()))
 }

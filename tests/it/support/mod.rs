@@ -15,6 +15,7 @@ mod proof;
 pub mod proxy;
 pub mod serving;
 pub mod snapshot;
+pub mod statements;
 pub mod way;
 pub mod world;
 pub mod zone_files;
