@@ -25,7 +25,7 @@ use super::context::Engine;
 use super::erase;
 use super::error::EngineError;
 use super::page::{Page, Rows, SelectedRow, select, select_empty_uploads};
-use super::stage::{Selection, Stage};
+use super::stage::{Guard, Selection, Stage};
 
 /// A claimed tenant-run: what is pinned, and the lease to work on it.
 #[derive(Clone, Debug)]
@@ -204,10 +204,10 @@ async fn batch_in(
             let mut counts = record_suppressions(transaction, run, &rows, now).await?;
             // 4. Write, with the full predicate.
             let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+            let guard = Guard::of(&selection, transaction.dialect());
             let selected = ids.len() as u64;
             if stage == Stage::Anonymize {
-                counts +=
-                    erase::anonymize(transaction, lease.tenant, &ids, &selection, now).await?;
+                counts += erase::anonymize(transaction, lease.tenant, &ids, &guard, now).await?;
                 require_equal(stage, selected, counts.anonymized)?;
             } else {
                 // In this transaction: children must go with their participant.
@@ -218,8 +218,8 @@ async fn batch_in(
                 let mut uploads: Vec<Uuid> = rows.iter().map(|row| row.upload_id).collect();
                 uploads.sort_unstable();
                 uploads.dedup();
-                counts += erase::delete(transaction, lease.tenant, &ids, &uploads, &selection, now)
-                    .await?;
+                counts +=
+                    erase::delete(transaction, lease.tenant, &ids, &uploads, &guard, now).await?;
                 require_equal(stage, selected, counts.purged)?;
             }
             Batch {

@@ -1,7 +1,7 @@
 //! Everything that can destroy data. There is no other room with such a statement.
 //!
 //! Each function runs inside a batch's transaction, after the fence, on rows that the batch has
-//! selected and locked; and each statement that erases repeats the *full* predicate, not ids alone.
+//! selected and locked; and each statement that erases takes a [`Guard`], the *full* predicate, beside the ids.
 //! Without it, a row that changed between the select and the write would be erased all the same: too
 //! early, or without the hash of somebody who unsubscribed meanwhile.
 //!
@@ -13,9 +13,9 @@ use uuid::Uuid;
 use crate::domain::counts::Counts;
 use crate::domain::subject::{CHILD_TABLES, PERSONAL_COLUMNS};
 use crate::ids::TenantId;
-use crate::store::{StoreError, Transaction, deleted};
+use crate::store::{Dialect, StoreError, Transaction, deleted};
 
-use super::stage::Selection;
+use super::stage::Guard;
 
 /// Empties the personal fields of the participants `ids`, and calls off what is still queued for
 /// them (E2). Of the instants at which they unsubscribed, and at which the queued was to be sent, only the
@@ -29,24 +29,22 @@ pub async fn anonymize(
     transaction: &Transaction,
     tenant: TenantId,
     ids: &[Uuid],
-    selection: &Selection,
+    guard: &Guard,
     at: DateTime<Utc>,
 ) -> Result<Counts, StoreError> {
     let dialect = transaction.dialect();
-    let parameters = [
+    let parameters = guard.values([
         ("tenant", tenant.0.into()),
         ("ids", dialect.ids(ids)),
-        ("cutoff", selection.cutoff.into()),
-        ("floor", selection.floor.into()),
         ("at", at.into()),
         ("month_start", month_start(at).into()),
-    ];
+    ]);
     // Children before parents: nothing may be sent to an address that is about to go.
     let of_selected = format!(
         "invitation.state = 'queued' AND EXISTS (SELECT 1 FROM participant \
          WHERE participant.tenant_id = :tenant AND participant.id = invitation.participant_id \
          AND {})",
-        selection.condition(dialect, "participant.")
+        guard.condition()
     );
     let expire = dialect.update_by_ids(
         "invitation",
@@ -70,7 +68,7 @@ pub async fn anonymize(
             "{fields}, anonymized_at = :at, \
              unsubscribed_at = CASE WHEN unsubscribed_at IS NOT NULL THEN {unsubscribed} END"
         ),
-        &selection.condition(dialect, "participant."),
+        guard.condition(),
     );
     let anonymized = transaction
         .execute("erase.anonymize_participants", &empty, &parameters)
@@ -103,16 +101,11 @@ pub async fn delete(
     tenant: TenantId,
     ids: &[Uuid],
     uploads: &[Uuid],
-    selection: &Selection,
+    guard: &Guard,
     at: DateTime<Utc>,
 ) -> Result<Counts, StoreError> {
     let dialect = transaction.dialect();
-    let parameters = [
-        ("tenant", tenant.0.into()),
-        ("ids", dialect.ids(ids)),
-        ("cutoff", selection.cutoff.into()),
-        ("floor", selection.floor.into()),
-    ];
+    let parameters = guard.values([("tenant", tenant.0.into()), ("ids", dialect.ids(ids))]);
     let mut children_purged = [0; CHILD_TABLES.len()];
     let deleted_before = deleted::rows(transaction, CHILD_TABLES).await?;
     if deleted_before.is_none() {
@@ -124,11 +117,7 @@ pub async fn delete(
             *count = u64::try_from(rows).unwrap_or_default();
         }
     }
-    let sql = dialect.delete_by_ids(
-        "participant",
-        "id",
-        &selection.condition(dialect, "participant."),
-    );
+    let sql = delete_by_ids(dialect, "participant", guard);
     let purged = transaction
         .execute("erase.delete_participants", &sql, &parameters)
         .await?;
@@ -159,12 +148,6 @@ pub async fn delete(
     })
 }
 
-/// Condition that a run deleted participants of an upload, and that none is left (E6). An upload
-/// that never had one, or that the platform is still filling, is not "left empty".
-pub const LEFT_EMPTY: &str = "upload.first_purged_at IS NOT NULL AND NOT EXISTS \
-     (SELECT 1 FROM participant WHERE participant.tenant_id = upload.tenant_id \
-     AND participant.upload_id = upload.id)";
-
 /// Deletes the uploads `ids`, if they are still empty.
 ///
 /// # Errors
@@ -176,16 +159,33 @@ pub async fn delete_uploads(
     ids: &[Uuid],
 ) -> Result<Counts, StoreError> {
     let dialect = transaction.dialect();
-    let sql = dialect.delete_by_ids("upload", "id", LEFT_EMPTY);
+    let guard = Guard::left_empty();
+    let sql = delete_by_ids(dialect, "upload", &guard);
     let uploads_removed = transaction
         .execute(
             "erase.delete_uploads",
             &sql,
-            &[("tenant", tenant.0.into()), ("ids", dialect.ids(ids))],
+            &guard.values([("tenant", tenant.0.into()), ("ids", dialect.ids(ids))]),
         )
         .await?;
     Ok(Counts {
         uploads_removed,
         ..Counts::default()
     })
+}
+
+/// `DELETE` of the rows of `table` whose id is in `:ids`, within the tenant, if the guard lets it.
+fn delete_by_ids(dialect: Dialect, table: &str, guard: &Guard) -> String {
+    let condition = guard.condition();
+    match dialect {
+        Dialect::MariaDb => format!(
+            "DELETE {table} FROM {} STRAIGHT_JOIN {table} \
+             ON {table}.tenant_id = :tenant AND {table}.id = UNHEX(list.h) WHERE {condition}",
+            Dialect::MARIADB_IDS
+        ),
+        _ => format!(
+            "DELETE FROM {table} WHERE tenant_id = :tenant AND {} AND {condition}",
+            dialect.id_in_ids()
+        ),
+    }
 }

@@ -8,9 +8,8 @@ use crate::store::Transaction;
 use crate::store::leases::Cursor;
 
 use super::batch::ClaimedRun;
-use super::erase::LEFT_EMPTY;
 use super::error::EngineError;
-use super::stage::Selection;
+use super::stage::{LEFT_EMPTY, Selection};
 
 /// How the next page is to be read.
 #[derive(Clone, Copy, Debug)]

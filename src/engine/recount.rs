@@ -16,8 +16,7 @@ use crate::domain::suppression::{Suppressed, TenantHasher};
 use crate::ids::TenantId;
 use crate::store::{Dialect, StoreError, Transaction, suppressions};
 
-use super::erase::LEFT_EMPTY;
-use super::stage::{Selection, Stage};
+use super::stage::{LEFT_EMPTY, Selection, Stage};
 
 fn parameters(tenant: TenantId, selection: &Selection) -> Vec<(&'static str, Value)> {
     vec![

@@ -186,6 +186,32 @@ impl FromQueryResult for Sums {
     }
 }
 
+/// The run that anonymized whoever was anonymized at that instant; `None` = no run recorded it.
+///
+/// # Errors
+///
+/// The database's.
+pub async fn anonymizing_run(
+    transaction: &Transaction,
+    tenant: TenantId,
+    anonymized_at: DateTime<Utc>,
+) -> Result<Option<Uuid>, StoreError> {
+    let run = transaction
+        .row::<AnonymizingRun>(
+            "batches.anonymizing_run",
+            "SELECT run_id FROM run_batch WHERE tenant_id = :tenant AND stage = 'anonymize' \
+             AND written_at = :at ORDER BY run_id LIMIT 1",
+            &[("tenant", tenant.0.into()), ("at", anonymized_at.into())],
+        )
+        .await?;
+    Ok(run.map(|run| run.run_id))
+}
+
+#[derive(FromQueryResult)]
+struct AnonymizingRun {
+    run_id: Uuid,
+}
+
 /// How many participants the run's batches of the last `seconds` took, by the database's clock.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use sea_orm::sqlx::Executor;
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
 use sea_orm::{
     AccessMode, ConnectOptions, Database as SeaDatabase, DatabaseConnection, IsolationLevel,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
 use crate::config::{DatabaseConfig, Reclaim, ReplicationSource};
@@ -250,6 +250,13 @@ impl Database {
     #[must_use]
     pub fn pool(&self) -> &DatabaseConnection {
         &self.pool
+    }
+
+    /// Shows `observe` each statement as it went to the driver, values included; for tests of what is sent. Only
+    /// of clones of the database that are made from here on.
+    pub fn observe_statements(&mut self, observe: impl Fn(&Statement) + Send + Sync + 'static) {
+        self.pool
+            .set_metric_callback(move |info| observe(info.statement));
     }
 
     /// Opens a transaction that writes: READ COMMITTED on the servers, BEGIN IMMEDIATE on SQLite

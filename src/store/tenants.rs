@@ -100,6 +100,25 @@ pub async fn lock(transaction: &Transaction, tenant: TenantId) -> Result<i64, St
         .await
 }
 
+/// How many times somebody was unsubscribed; see [`lock`].
+///
+/// # Errors
+///
+/// The database's.
+pub async fn unsubscribe_count(
+    transaction: &Transaction,
+    tenant: TenantId,
+) -> Result<i64, StoreError> {
+    let sql = "SELECT unsubscribe_count AS n FROM tenant WHERE id = :tenant";
+    transaction
+        .number(
+            "tenants.unsubscribe_count",
+            sql,
+            &[("tenant", tenant.0.into())],
+        )
+        .await
+}
+
 /// Records that somebody was unsubscribed. The caller holds the tenant's row lock.
 ///
 /// # Errors

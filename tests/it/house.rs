@@ -16,8 +16,8 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Whoever looks for everything that can erase a person's data opens `engine/erase.rs`. The dialect
-/// only knows how such a statement is spelled, and a key rotation replaces a hash by another.
+/// Whoever looks for everything that can erase a person's data opens `engine/erase.rs`. A key
+/// rotation replaces a hash by another.
 #[test]
 fn statements_that_erase_stand_in_one_room() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -49,14 +49,35 @@ fn statements_that_erase_stand_in_one_room() {
         }
     }
     erasing.sort();
-    assert_eq!(
-        erasing,
-        [
-            "engine/erase.rs",
-            "store/dialect.rs",
-            "store/suppressions.rs"
-        ]
-    );
+    assert_eq!(erasing, ["engine/erase.rs", "store/suppressions.rs"]);
+}
+
+/// The command line shows what the rooms below it find out.
+#[test]
+fn the_command_line_contains_no_sql() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    assert!(files.len() > 30, "the sources were not found");
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a source file");
+        for word in [
+            "SELECT ",
+            "INSERT INTO",
+            "UPDATE ",
+            "DELETE FROM",
+            "sea_orm",
+            "FromQueryResult",
+        ] {
+            assert!(!text.contains(word), "{} contains {word:?}", file.display());
+        }
+        assert_eq!(
+            support::statements::names_in(&text),
+            [""; 0],
+            "{}",
+            file.display()
+        );
+    }
 }
 
 /// Whoever sees a statement in a server's log finds by its name where it is sent from: each place has one name,
