@@ -77,7 +77,7 @@ struct ShownTenant {
     participants: i64,
     participants_anonymized: i64,
     participants_unsubscribed: i64,
-    uploads: i64,
+    uploads: u64,
     newest_due_period: Option<Period>,
     next_due: Option<DateTime<Utc>>,
 }

@@ -114,7 +114,7 @@ pub(super) async fn scores(
                  AND team.participant_id = participant.id AND team.key = 'team' \
                  WHERE participant.tenant_id = :tenant GROUP BY team.value",
                 &[
-                    ("tenant", tenant.tenant.0.into()),
+                    ("tenant", tenant.tenant.into()),
                     (
                         "cutoff",
                         tenant.cutoffs.purge.unwrap_or_else(dated_since).into(),
@@ -256,7 +256,7 @@ struct Children {
 
 impl Children {
     async fn of(transaction: &Transaction, tenant: TenantId, id: Uuid) -> Result<Self, StoreError> {
-        let parameters = [("tenant", tenant.0.into()), ("id", id.into())];
+        let parameters = [("tenant", tenant.into()), ("id", id.into())];
         let mut rows = 0;
         for table in crate::domain::subject::CHILD_TABLES {
             let sql = format!(
@@ -319,7 +319,7 @@ pub(super) async fn conversation(
     id: Uuid,
 ) -> Result<Option<Conversation>, StoreError> {
     let transaction = engine.database.begin_read(DOING).await?;
-    let parameters = [("tenant", tenant.0.into()), ("id", id.into())];
+    let parameters = [("tenant", tenant.into()), ("id", id.into())];
     let head = transaction
         .row::<Head>(
             "demo.head_of_conversation",

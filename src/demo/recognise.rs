@@ -82,7 +82,7 @@ pub(super) async fn upload(
                  WHERE participant.tenant_id = :tenant AND upload_id = :upload \
                  AND email = :address GROUP BY participant.id, unsubscribed_at",
                 &[
-                    ("tenant", tenant.tenant.0.into()),
+                    ("tenant", tenant.tenant.into()),
                     ("upload", upload.into()),
                     ("address", (*address).into()),
                 ],

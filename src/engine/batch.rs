@@ -291,8 +291,8 @@ pub(super) async fn cutoffs_in_force(
             "batch.context",
             &sql,
             &[
-                ("tenant", run.lease.tenant.0.into()),
-                ("period", run.period.to_string().into()),
+                ("tenant", run.lease.tenant.into()),
+                ("period", run.period.into()),
                 ("host", host.into()),
                 ("begun", begun.into()),
             ],

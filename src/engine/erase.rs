@@ -21,10 +21,6 @@ use super::stage::Guard;
 /// them (E2). Of the instants at which they unsubscribed, and at which the queued was to be sent, only the
 /// month stays: whoever has a log of the platform's would find the person by the microsecond. Answers,
 /// metadata and everything else stay.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn anonymize(
     transaction: &Transaction,
     tenant: TenantId,
@@ -34,7 +30,7 @@ pub async fn anonymize(
 ) -> Result<Counts, StoreError> {
     let dialect = transaction.dialect();
     let parameters = guard.values([
-        ("tenant", tenant.0.into()),
+        ("tenant", tenant.into()),
         ("ids", dialect.ids(ids)),
         ("at", at.into()),
         ("month_start", month_start(at).into()),
@@ -92,10 +88,6 @@ fn month_start(at: DateTime<Utc>) -> DateTime<Utc> {
 /// The children go by the cascade of their foreign keys, which is the fastest way that keeps the
 /// keys. The server says how many went, or they are counted first: the parents are locked, and a new
 /// child would need a lock on its parent, so that count cannot be outrun.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn delete(
     transaction: &Transaction,
     tenant: TenantId,
@@ -105,16 +97,15 @@ pub async fn delete(
     at: DateTime<Utc>,
 ) -> Result<Counts, StoreError> {
     let dialect = transaction.dialect();
-    let parameters = guard.values([("tenant", tenant.0.into()), ("ids", dialect.ids(ids))]);
+    let parameters = guard.values([("tenant", tenant.into()), ("ids", dialect.ids(ids))]);
     let mut children_purged = [0; CHILD_TABLES.len()];
     let deleted_before = deleted::rows(transaction, CHILD_TABLES).await?;
     if deleted_before.is_none() {
         for (count, table) in children_purged.iter_mut().zip(CHILD_TABLES) {
             let sql = dialect.select_by_ids("COUNT(*) AS n", table, "participant_id", "1 = 1");
-            let rows = transaction
-                .number("erase.count_children", &sql, &parameters)
+            *count = transaction
+                .count("erase.count_children", &sql, &parameters)
                 .await?;
-            *count = u64::try_from(rows).unwrap_or_default();
         }
     }
     let sql = delete_by_ids(dialect, "participant", guard);
@@ -135,7 +126,7 @@ pub async fn delete(
             "erase.mark_uploads",
             &sql,
             &[
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("ids", dialect.ids(uploads)),
                 ("at", at.into()),
             ],
@@ -149,10 +140,6 @@ pub async fn delete(
 }
 
 /// Deletes the uploads `ids`, if they are still empty.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn delete_uploads(
     transaction: &Transaction,
     tenant: TenantId,
@@ -165,7 +152,7 @@ pub async fn delete_uploads(
         .execute(
             "erase.delete_uploads",
             &sql,
-            &guard.values([("tenant", tenant.0.into()), ("ids", dialect.ids(ids))]),
+            &guard.values([("tenant", tenant.into()), ("ids", dialect.ids(ids))]),
         )
         .await?;
     Ok(Counts {

@@ -65,7 +65,7 @@ pub(super) async fn select(
             "page.lock_participants",
             &sql,
             &[
-                ("tenant", run.lease.tenant.0.into()),
+                ("tenant", run.lease.tenant.into()),
                 ("cutoff", selection.cutoff.into()),
                 ("floor", selection.floor.into()),
                 ("cursor_added_at", after.added_at.into()),
@@ -99,7 +99,7 @@ pub(super) async fn select_empty_uploads(
             "page.lock_empty_uploads",
             &sql,
             &[
-                ("tenant", run.lease.tenant.0.into()),
+                ("tenant", run.lease.tenant.into()),
                 ("ids", dialect.ids(refused)),
                 ("limit", limit_of(page)),
             ],

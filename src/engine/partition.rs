@@ -46,10 +46,6 @@ impl Partition {
 }
 
 /// Counts the parts at `now`, in one statement: of one snapshot, whatever others write meanwhile.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn count(
     transaction: &Transaction,
     tenant: TenantId,
@@ -79,7 +75,7 @@ pub async fn count(
             "partition.count",
             &sql,
             &[
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("dated_since", since.into()),
                 ("dated_until", dated_until(now).into()),
                 ("anonymize_floor", anonymize_floor.into()),

@@ -20,7 +20,7 @@ use super::stage::{LEFT_EMPTY, Selection, Stage};
 
 fn parameters(tenant: TenantId, selection: &Selection) -> Vec<(&'static str, Value)> {
     vec![
-        ("tenant", tenant.0.into()),
+        ("tenant", tenant.into()),
         ("cutoff", selection.cutoff.into()),
         ("floor", selection.floor.into()),
     ]
@@ -31,10 +31,6 @@ fn unsigned(count: i64) -> u64 {
 }
 
 /// Participants that `stage` may touch under `cutoffs`.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn eligible(
     transaction: &Transaction,
     tenant: TenantId,
@@ -45,10 +41,6 @@ pub async fn eligible(
 }
 
 /// As [`eligible`], without the participants `refused`.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn eligible_besides(
     transaction: &Transaction,
     tenant: TenantId,
@@ -67,11 +59,7 @@ pub async fn eligible_besides(
     );
     let mut values = parameters(tenant, &selection);
     values.push(("ids", dialect.ids(refused)));
-    Ok(unsigned(
-        transaction
-            .number("recount.eligible", &sql, &values)
-            .await?,
-    ))
+    transaction.count("recount.eligible", &sql, &values).await
 }
 
 fn besides(dialect: Dialect, refused: &[Uuid]) -> String {
@@ -84,10 +72,6 @@ fn besides(dialect: Dialect, refused: &[Uuid]) -> String {
 
 /// E13: participants without a real date at `now`. Counted apart from whom the stages may touch, so that
 /// somebody whom no stage ever sees is seen here.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn undated(
     transaction: &Transaction,
     tenant: TenantId,
@@ -105,13 +89,11 @@ pub async fn undated(
         ),
     };
     let values = [
-        ("tenant", tenant.0.into()),
+        ("tenant", tenant.into()),
         ("dated_since", dated_since().into()),
         ("dated_until", dated_until(now).into()),
     ];
-    Ok(unsigned(
-        transaction.number("recount.undated", &sql, &values).await?,
-    ))
+    transaction.count("recount.undated", &sql, &values).await
 }
 
 /// Condition that a participant is undated, with the parameters `:dated_since` and `:dated_until`. Never
@@ -125,10 +107,6 @@ pub(super) fn is_undated(dialect: Dialect) -> String {
 
 /// Of the participants that `stage` may touch, those that were stored at or after `since` (by the
 /// database's clock), themselves or by the end of their upload: S11 calls them late.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn eligible_stored_since(
     transaction: &Transaction,
     tenant: TenantId,
@@ -148,27 +126,17 @@ pub async fn eligible_stored_since(
     );
     let mut values = parameters(tenant, &selection);
     values.push(("since", since.into()));
-    Ok(unsigned(
-        transaction
-            .number("recount.eligible_stored_since", &sql, &values)
-            .await?,
-    ))
+    transaction
+        .count("recount.eligible_stored_since", &sql, &values)
+        .await
 }
 
 /// Uploads that a run left empty and that are still there.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn empty_uploads(transaction: &Transaction, tenant: TenantId) -> Result<u64, StoreError> {
     empty_uploads_besides(transaction, tenant, &[]).await
 }
 
 /// As [`empty_uploads`], without the uploads `refused`.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn empty_uploads_besides(
     transaction: &Transaction,
     tenant: TenantId,
@@ -179,21 +147,16 @@ pub async fn empty_uploads_besides(
         "SELECT COUNT(*) AS n FROM upload WHERE upload.tenant_id = :tenant AND {LEFT_EMPTY} AND {}",
         besides(dialect, refused)
     );
-    let count = transaction
-        .number(
+    transaction
+        .count(
             "recount.empty_uploads",
             &sql,
-            &[("tenant", tenant.0.into()), ("ids", dialect.ids(refused))],
+            &[("tenant", tenant.into()), ("ids", dialect.ids(refused))],
         )
-        .await?;
-    Ok(unsigned(count))
+        .await
 }
 
 /// Rows of `table` whose participant does not exist.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn orphans(
     transaction: &Transaction,
     tenant: TenantId,
@@ -204,17 +167,12 @@ pub async fn orphans(
          (SELECT 1 FROM participant WHERE participant.tenant_id = {table}.tenant_id \
          AND participant.id = {table}.participant_id)"
     );
-    let count = transaction
-        .number("recount.orphans", &sql, &[("tenant", tenant.0.into())])
-        .await?;
-    Ok(unsigned(count))
+    transaction
+        .count("recount.orphans", &sql, &[("tenant", tenant.into())])
+        .await
 }
 
 /// E2: invitations that are still queued for people whose address is gone.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn queued_for_anonymized(
     transaction: &Transaction,
     tenant: TenantId,
@@ -223,10 +181,6 @@ pub async fn queued_for_anonymized(
 }
 
 /// U5: invitations that are still queued for people who unsubscribed and whose address is still there.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn queued_for_unsubscribed(
     transaction: &Transaction,
     tenant: TenantId,
@@ -247,14 +201,13 @@ async fn queued_for(
          WHERE invitation.tenant_id = :tenant AND participant.tenant_id = :tenant \
          AND invitation.state = 'queued' AND {whom}"
     );
-    let count = transaction
-        .number(
+    transaction
+        .count(
             "recount.queued_invitations",
             &sql,
-            &[("tenant", tenant.0.into())],
+            &[("tenant", tenant.into())],
         )
-        .await?;
-    Ok(unsigned(count))
+        .await
 }
 
 /// Whom the anonymizer would take.
@@ -318,10 +271,6 @@ struct Sums {
 ///
 /// Memory grows with the number of unsubscribed people among the eligible (32 bytes each and a
 /// little), because only different addresses count as hashes.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn plan(
     transaction: &Transaction,
     tenant: TenantId,
@@ -378,10 +327,9 @@ async fn children(
          ON {table}.tenant_id = :tenant AND {table}.participant_id = selected.id WHERE {condition}",
         selection.condition(transaction.dialect(), "")
     );
-    let count = transaction
-        .number("recount.children", &sql, &parameters(tenant, selection))
-        .await?;
-    Ok(unsigned(count))
+    transaction
+        .count("recount.children", &sql, &parameters(tenant, selection))
+        .await
 }
 
 /// Uploads all of whose participants are about to go.
@@ -398,14 +346,13 @@ async fn uploads_to_empty(
          WHERE participant.tenant_id = :tenant AND participant.upload_id = going.upload_id)",
         selection.condition(transaction.dialect(), "")
     );
-    let count = transaction
-        .number(
+    transaction
+        .count(
             "recount.uploads_to_empty",
             &sql,
             &parameters(tenant, selection),
         )
-        .await?;
-    Ok(unsigned(count))
+        .await
 }
 
 /// Adds the hashes of the unsubscribed people in `selection`; returns how many addresses cannot be

@@ -164,7 +164,7 @@ async fn stored(
                 "recognition.stored_hashes",
                 &sql,
                 &[
-                    ("tenant", tenant.0.into()),
+                    ("tenant", tenant.into()),
                     ("key", key_id.to_string().into()),
                     ("version", norm_version.number().into()),
                     ("hmacs", dialect.hmacs(&hmacs)),

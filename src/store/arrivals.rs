@@ -10,10 +10,6 @@ use super::uploads::Upload;
 
 /// Stores participants: a list of objects with the id `i`, the time `t`, the personal fields `f`, `l`, `e`, `p`
 /// and `c` in the order of the table, and `u`, since when they are unsubscribed.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn add_participants(
     transaction: &Transaction,
     upload: &Upload,
@@ -28,10 +24,6 @@ pub async fn add_participants(
 }
 
 /// Stores metadata: a list of objects with the participant's id `i`, the key `k` and the value `v`.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn add_metadata(
     transaction: &Transaction,
     upload: &Upload,
@@ -46,10 +38,6 @@ pub async fn add_metadata(
 }
 
 /// Queues invitations: a list of objects with the participant's id `p` and their own, `i`.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn add_invitations(
     transaction: &Transaction,
     upload: &Upload,
@@ -65,7 +53,7 @@ pub async fn add_invitations(
 
 fn values(upload: &Upload, rows: String) -> [(&'static str, Value); 4] {
     [
-        ("tenant", upload.tenant.0.into()),
+        ("tenant", upload.tenant.into()),
         ("upload", upload.id.into()),
         ("accepted_at", upload.accepted_at.into()),
         ("rows", rows.into()),
@@ -78,10 +66,6 @@ fn values(upload: &Upload, rows: String) -> [(&'static str, Value); 4] {
 /// that begins with the tenant looks as good as the primary key; with the wrong one each check reads
 /// all of the tenant's rows (30,000 rows took 53 s instead of 3 s). Called each time the number of
 /// rows has doubled, it sees that the tables have grown. Needs no privilege.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn forget_plans(transaction: &Transaction) -> Result<(), StoreError> {
     if transaction.dialect() == Dialect::Postgres {
         transaction

@@ -18,14 +18,10 @@ use super::transaction::Transaction;
 ///
 /// Hashes are counted by the run alone (S15): whoever reads the records must not see in which batch a new one
 /// came, and so whose it may be.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn record(transaction: &Transaction, batch: &BatchRecord<'_>) -> Result<(), StoreError> {
     let counts = batch.counts;
     let mut values = vec![
-        ("tenant", batch.tenant.0.into()),
+        ("tenant", batch.tenant.into()),
         ("run", batch.run_id.into()),
         ("id", batch.id.into()),
         ("slice", batch.slice.into()),
@@ -84,10 +80,6 @@ pub struct BatchRecord<'a> {
 }
 
 /// What the batch did, if it was committed; decides after a lost reply to COMMIT.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn find(
     transaction: &Transaction,
     tenant: TenantId,
@@ -105,7 +97,7 @@ pub async fn find(
             "batches.find",
             &sql,
             &[
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("run", run_id.into()),
                 ("id", batch_id.into()),
             ],
@@ -115,10 +107,6 @@ pub async fn find(
 }
 
 /// What the batches of a run recorded, summed by stage.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn totals(
     transaction: &Transaction,
     tenant: TenantId,
@@ -133,7 +121,7 @@ pub async fn totals(
         .rows(
             "batches.totals",
             &sql,
-            &[("tenant", tenant.0.into()), ("run", run_id.into())],
+            &[("tenant", tenant.into()), ("run", run_id.into())],
         )
         .await
 }
@@ -151,10 +139,6 @@ fn sums_of_counts(dialect: Dialect) -> String {
 
 /// What the batches of each of the tenant's runs recorded, by column, as it is stored: somebody may have stored
 /// what is no count.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn sums(
     transaction: &Transaction,
     tenant: TenantId,
@@ -163,7 +147,7 @@ pub async fn sums(
     let sql =
         format!("SELECT run_id, {sums} FROM run_batch WHERE tenant_id = :tenant GROUP BY run_id");
     let rows = transaction
-        .rows::<Sums>("batches.sums", &sql, &[("tenant", tenant.0.into())])
+        .rows::<Sums>("batches.sums", &sql, &[("tenant", tenant.into())])
         .await?;
     Ok(rows.into_iter().map(|row| (row.run_id, row.sums)).collect())
 }
@@ -187,10 +171,6 @@ impl FromQueryResult for Sums {
 }
 
 /// The run that anonymized whoever was anonymized at that instant; `None` = no run recorded it.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn anonymizing_run(
     transaction: &Transaction,
     tenant: TenantId,
@@ -201,7 +181,7 @@ pub async fn anonymizing_run(
             "batches.anonymizing_run",
             "SELECT run_id FROM run_batch WHERE tenant_id = :tenant AND stage = 'anonymize' \
              AND written_at = :at ORDER BY run_id LIMIT 1",
-            &[("tenant", tenant.0.into()), ("at", anonymized_at.into())],
+            &[("tenant", tenant.into()), ("at", anonymized_at.into())],
         )
         .await?;
     Ok(run.map(|run| run.run_id))
@@ -213,10 +193,6 @@ struct AnonymizingRun {
 }
 
 /// How many participants the run's batches of the last `seconds` took, by the database's clock.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn participants_within(
     transaction: &Transaction,
     tenant: TenantId,
@@ -235,18 +211,17 @@ pub async fn participants_within(
          AND written_at >= {}",
         dialect.now_plus_seconds()
     );
-    let participants = transaction
-        .number(
+    transaction
+        .count(
             "batches.participants_within",
             &sql,
             &[
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("run", run_id.into()),
                 ("seconds", (-seconds).into()),
             ],
         )
-        .await?;
-    Ok(u64::try_from(participants).unwrap_or_default())
+        .await
 }
 
 /// What the batches of one stage recorded.

@@ -12,10 +12,6 @@ use super::transaction::Transaction;
 /// What PostgreSQL shows may begin before the transaction, because it hands its counters on once a
 /// second at most, and never within one: only the difference between two looks is exact. It counts
 /// unless `track_counts` is off, and a table of several parts by its parts.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn rows<const N: usize>(
     transaction: &Transaction,
     tables: [&str; N],

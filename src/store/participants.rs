@@ -51,10 +51,6 @@ impl Stored {
 }
 
 /// What is stored of a participant: names of fields and counts, never a value.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn find(
     transaction: &Transaction,
     tenant: TenantId,
@@ -78,15 +74,11 @@ pub async fn find(
         instant("participant.stored_at"),
         instant("upload.stored_at"),
     );
-    let values = [("tenant", tenant.0.into()), ("id", id.into())];
+    let values = [("tenant", tenant.into()), ("id", id.into())];
     transaction.row("participants.find", &sql, &values).await
 }
 
 /// Names of the personal fields that are stored.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn fields_stored(
     transaction: &Transaction,
     tenant: TenantId,
@@ -98,8 +90,8 @@ pub async fn fields_stored(
         let sql = format!(
             "SELECT COUNT({column}) AS n FROM participant WHERE tenant_id = :tenant AND id = :id"
         );
-        let values = [("tenant", tenant.0.into()), ("id", id.into())];
-        let count = transaction.number("participants.has_field", &sql, &values);
+        let values = [("tenant", tenant.into()), ("id", id.into())];
+        let count = transaction.count("participants.has_field", &sql, &values);
         if count.await? > 0 {
             stored.push(column);
         }
@@ -108,22 +100,18 @@ pub async fn fields_stored(
 }
 
 /// How many rows of `table` belong to a participant.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn count_children(
     transaction: &Transaction,
     tenant: TenantId,
     table: &'static str,
     id: Uuid,
-) -> Result<i64, StoreError> {
+) -> Result<u64, StoreError> {
     let sql = format!(
         "SELECT COUNT(*) AS n FROM {table} WHERE tenant_id = :tenant AND participant_id = :id"
     );
-    let values = [("tenant", tenant.0.into()), ("id", id.into())];
+    let values = [("tenant", tenant.into()), ("id", id.into())];
     transaction
-        .number("participants.count_children", &sql, &values)
+        .count("participants.count_children", &sql, &values)
         .await
 }
 
@@ -139,15 +127,11 @@ pub struct Numbers {
 }
 
 /// Counts a tenant's participants.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn count(transaction: &Transaction, tenant: TenantId) -> Result<Numbers, StoreError> {
     let sql = "SELECT COUNT(*) AS participants, COUNT(anonymized_at) AS anonymized, \
                COUNT(unsubscribed_at) AS unsubscribed FROM participant WHERE tenant_id = :tenant";
     let counted = transaction
-        .row("participants.count", sql, &[("tenant", tenant.0.into())])
+        .row("participants.count", sql, &[("tenant", tenant.into())])
         .await?;
     Ok(counted.unwrap_or_default())
 }
@@ -201,10 +185,6 @@ impl Pages {
     }
 
     /// The next page; `None` after the last.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
     pub async fn next(
         &mut self,
         transaction: &Transaction,
@@ -218,7 +198,7 @@ impl Pages {
                 "participants.addresses",
                 &self.sql,
                 &[
-                    ("tenant", self.tenant.0.into()),
+                    ("tenant", self.tenant.into()),
                     ("cursor", self.cursor.into()),
                     ("upload", self.upload.into()),
                     ("limit", limit.into()),
@@ -243,10 +223,6 @@ pub struct Addressed {
 }
 
 /// Locks the participants `ids`, and returns those that have an address, which may have changed since it was read.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn lock(
     transaction: &Transaction,
     tenant: TenantId,
@@ -258,17 +234,13 @@ pub async fn lock(
         dialect.select_by_ids("id, email", "participant", "id", "email IS NOT NULL"),
         dialect.for_no_key_update()
     );
-    let parameters = [("tenant", tenant.0.into()), ("ids", dialect.ids(ids))];
+    let parameters = [("tenant", tenant.into()), ("ids", dialect.ids(ids))];
     transaction
         .rows("participants.lock", &sql, &parameters)
         .await
 }
 
 /// Marks those of the participants `ids` as unsubscribed that are not marked yet, and returns how many.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn mark_unsubscribed(
     transaction: &Transaction,
     tenant: TenantId,
@@ -283,7 +255,7 @@ pub async fn mark_unsubscribed(
         "unsubscribed_at IS NULL",
     );
     let parameters = [
-        ("tenant", tenant.0.into()),
+        ("tenant", tenant.into()),
         ("ids", dialect.ids(ids)),
         ("at", at.into()),
     ];
@@ -293,10 +265,6 @@ pub async fn mark_unsubscribed(
 }
 
 /// Calls off what is queued for the participants `ids`, and returns how many invitations that was.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn call_off(
     transaction: &Transaction,
     tenant: TenantId,
@@ -309,7 +277,7 @@ pub async fn call_off(
         &dialect.call_off(),
         "state = 'queued'",
     );
-    let parameters = [("tenant", tenant.0.into()), ("ids", dialect.ids(ids))];
+    let parameters = [("tenant", tenant.into()), ("ids", dialect.ids(ids))];
     transaction
         .execute("participants.call_off", &sql, &parameters)
         .await

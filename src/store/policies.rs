@@ -38,10 +38,6 @@ pub async fn versions(
 /// The versions of all tenants that have a run without a policy in `oldest` or a newer period, oldest
 /// version first: one may have been dated back since. Of a version that breaks the rules nothing is
 /// known here; whoever claims the run finds out.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn versions_of_unruled(
     transaction: &Transaction,
     oldest: Period,
@@ -87,10 +83,6 @@ fn version(row: policy::Model) -> Result<Version, PolicyError> {
 }
 
 /// Adds a version. Two people who add the same number at once: the second is refused by the key.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn add(
     transaction: &Transaction,
     tenant: TenantId,
@@ -110,7 +102,7 @@ pub async fn add(
              reason) VALUES (:tenant, :version, :anonymize, :retain, :quarantine, :accepted, \
              :effective_from, :created_at, :created_by, :reason)",
             &[
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("version", version.number.into()),
                 (
                     "anonymize",

@@ -277,7 +277,7 @@ async fn latency(on: &Database, tenant: TenantId) -> Result<Duration, StoreError
         let started = Instant::now();
         let sql = "SELECT COUNT(*) AS n FROM tenant WHERE id = :id";
         transaction
-            .number("pressure.latency", sql, &[("id", tenant.0.into())])
+            .number("pressure.latency", sql, &[("id", tenant.into())])
             .await?;
         *took = started.elapsed();
     }

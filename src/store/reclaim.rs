@@ -73,10 +73,6 @@ impl Done {
 
 impl Database {
     /// What is owed, as the runs' records have it.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
     pub async fn reclaim_owed(&self) -> Result<Owed, StoreError> {
         let transaction = self.begin_read(DOING).await?;
         let owed = owed(&transaction).await?;

@@ -319,10 +319,6 @@ impl fmt::Display for Unmet {
 }
 
 /// The first of the requirements that is not met, if one is not.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn unmet_of(
     transaction: &Transaction,
     asked: &[Requirement],
@@ -368,10 +364,6 @@ pub async fn unmet_of(
 
 impl Database {
     /// The first of the requirements that is not met, if one is not.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
     pub async fn unmet_of(&self, asked: &[Requirement]) -> Result<Option<Unmet>, StoreError> {
         let transaction = self
             .begin_read("asking whether the database is as it must be")

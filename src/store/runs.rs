@@ -30,10 +30,6 @@ pub use months::{
 use months::{HAS_COME, come_by};
 
 /// The run of a tenant for a period, if there is one.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn find(
     transaction: &Transaction,
     tenant: TenantId,
@@ -50,10 +46,6 @@ pub async fn find(
 }
 
 /// The run of that id, of whichever tenant.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn find_by_id(
     transaction: &Transaction,
     id: Uuid,
@@ -67,10 +59,6 @@ pub async fn find_by_id(
 }
 
 /// The newest runs, of one tenant or of all, in one of `states` or in any.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn list(
     transaction: &Transaction,
     tenant: Option<TenantId>,
@@ -104,16 +92,12 @@ const FORGET: &str = "state = 'pending', policy_version = NULL, anonymize_cutoff
 ///
 /// A completed one is left alone as soon as its month has begun anywhere on Earth: its cutoffs are the right
 /// ones, and there is no way out of `completed` from then on (S15).
-///
-/// # Errors
-///
-/// The database's.
 pub async fn set_aside_future(
     transaction: &Transaction,
     tenant: TenantId,
     latest: DateTime<Utc>,
 ) -> Result<u64, StoreError> {
-    let mut parameters = vec![("tenant", tenant.0.into())];
+    let mut parameters = vec![("tenant", tenant.into())];
     parameters.extend(come_by(latest));
     let set_aside = format!(
         "UPDATE tenant_run SET {FORGET} WHERE tenant_id = :tenant AND NOT {HAS_COME} \
@@ -140,10 +124,6 @@ pub async fn set_aside_future(
 /// S14: begins a run anew whose record says that it is completed and cannot be: it names no policy version
 /// that sets a period, or has cutoffs that are not its month's. Its counts stay, and so do its batches. The
 /// statement itself looks that it is still as it was `seen`.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn begin_anew(
     transaction: &Transaction,
     seen: &tenant_run::Model,
@@ -179,10 +159,6 @@ pub async fn begin_anew(
 /// Has every run that is not completed, and the next one of every tenant, count rows without their participant
 /// before it is completed: a foreign key was found not in force, and others may have deleted participants
 /// meanwhile. Returns how many records say so from now on.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn suspect_orphans(transaction: &Transaction) -> Result<u64, StoreError> {
     transaction
         .execute(
@@ -197,10 +173,6 @@ pub async fn suspect_orphans(transaction: &Transaction) -> Result<u64, StoreErro
 
 /// Makes the run of a tenant for a period, unless there is one: at most one ever. It goes on with what the
 /// tenant's run before knew of rows without their participant; one that is completed has counted none.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn create(
     transaction: &Transaction,
     id: Uuid,
@@ -225,10 +197,10 @@ pub async fn create(
             "runs.create",
             &sql,
             &[
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("id", id.into()),
-                ("period", period.to_string().into()),
-                ("state", state.name().into()),
+                ("period", period.into()),
+                ("state", state.into()),
                 ("due_at", due_at.into()),
             ],
         )
@@ -238,10 +210,6 @@ pub async fn create(
 
 /// Marks a run as running, pins its policy version and cutoffs unless they are, with the release of the
 /// time-zone rules that they were reckoned by, counts the attempt, and records on which server.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn start(
     transaction: &Transaction,
     tenant: TenantId,
@@ -272,7 +240,7 @@ pub async fn start(
                 ("anonymize", cutoffs.anonymize.into()),
                 ("purge", cutoffs.purge.into()),
                 ("release", tzdata_release.name().into()),
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("run", run_id.into()),
             ],
         )
@@ -282,10 +250,6 @@ pub async fn start(
 
 /// Records how many participants a run found to do, besides those that it has done. The caller holds
 /// the run's lease.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn set_planned(
     transaction: &Transaction,
     tenant: TenantId,
@@ -302,7 +266,7 @@ pub async fn set_planned(
             &[
                 ("to_anonymize", bound(to_anonymize)),
                 ("to_purge", bound(to_purge)),
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("run", run_id.into()),
             ],
         )
@@ -312,19 +276,12 @@ pub async fn set_planned(
 
 /// Marks the tenant's unfinished runs before `period` as superseded and takes their leases away, so
 /// that a holder that is still at it commits nothing more. Returns how many there were.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn supersede_before(
     transaction: &Transaction,
     tenant: TenantId,
     period: Period,
 ) -> Result<u64, StoreError> {
-    let parameters = [
-        ("tenant", tenant.0.into()),
-        ("period", period.to_string().into()),
-    ];
+    let parameters = [("tenant", tenant.into()), ("period", period.into())];
     transaction
         .execute(
             "runs.release_superseded",

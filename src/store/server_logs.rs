@@ -32,10 +32,6 @@ const MARIADB: &str = "SELECT CAST(LOWER(variable_name) AS CHAR) AS name, \
 
 /// The settings by which the server would write people into its logs, each as `name=value`; empty if there
 /// are none.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn settings_that_log_people(database: &Database) -> Result<Vec<String>, StoreError> {
     let sql = match database.dialect() {
         Dialect::Postgres => POSTGRES,

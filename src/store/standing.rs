@@ -73,10 +73,6 @@ fn readable(dialect: Dialect) -> String {
 /// The runs of `oldest` and of newer periods, of all tenants, with the terms of the policy versions that they
 /// name. Those of months that have not come are marked as such (S12); `latest` is the later of the two
 /// clocks.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn since(
     transaction: &Transaction,
     oldest: Period,
@@ -98,7 +94,7 @@ pub async fn since(
              AND policy.version = tenant_run.policy_version \
              WHERE tenant_run.period >= :oldest AND {readable}"
             ),
-            &[("oldest", oldest.to_string().into())],
+            &[("oldest", oldest.into())],
         )
         .await?;
     let come = MonthsCome::by(latest);
@@ -141,10 +137,6 @@ pub async fn since(
 
 /// The newest run of each tenant, if it is of a period from `oldest` to `newest` and is completed. Runs
 /// of months that have not come by `latest`, the later of the two clocks, count for nothing (S12).
-///
-/// # Errors
-///
-/// The database's.
 pub async fn completed(
     transaction: &Transaction,
     oldest: Period,
@@ -177,11 +169,7 @@ pub async fn completed(
                          (newer.period <= {} AND newer.due_at <= {})))",
                         marks[0], marks[1], marks[2]
                     ),
-                    [
-                        come.due.to_string().into(),
-                        come.begun.to_string().into(),
-                        due_by,
-                    ],
+                    [come.due.into(), come.begun.into(), due_by],
                 )),
         )
         .await
@@ -189,10 +177,6 @@ pub async fn completed(
 
 /// The terms of the policy versions that the completed runs of periods from `oldest` to `newest` name, by
 /// tenant and number.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn terms_of_completed(
     transaction: &Transaction,
     oldest: Period,
@@ -206,8 +190,8 @@ pub async fn terms_of_completed(
              WHERE tenant_run.state = 'completed' AND tenant_run.period >= :oldest \
              AND tenant_run.period <= :newest",
             &[
-                ("oldest", oldest.to_string().into()),
-                ("newest", newest.to_string().into()),
+                ("oldest", oldest.into()),
+                ("newest", newest.into()),
             ],
         )
         .await?;
@@ -221,10 +205,6 @@ pub async fn terms_of_completed(
 /// When the newest period before `period` that was completed for every tenant that had a run of it
 /// was finished. A run that a newer period superseded was never completed: a month that one tenant
 /// missed is no success, also after the next one began.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn last_success_before(
     transaction: &Transaction,
     period: Period,
@@ -242,10 +222,6 @@ pub async fn last_success_before(
 }
 
 /// When the last run of the newest period before `period` in which any was completed ended.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn last_completed_before(
     transaction: &Transaction,
     period: Period,
@@ -266,21 +242,13 @@ async fn last_finished(
     before: Period,
 ) -> Result<Option<DateTime<Utc>>, StoreError> {
     let row = transaction
-        .row::<Finished>(
-            "standing.last_finished",
-            sql,
-            &[("period", before.to_string().into())],
-        )
+        .row::<Finished>("standing.last_finished", sql, &[("period", before.into())])
         .await?;
     Ok(row.and_then(|row| row.finished_at))
 }
 
 /// How many participants the uploads of each tenant held when they were accepted: a cheap measure
 /// of how long a run may take.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn sizes(transaction: &Transaction) -> Result<HashMap<TenantId, i64>, StoreError> {
     let integer = transaction.dialect().integer();
     let sql = format!(

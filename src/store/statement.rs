@@ -2,6 +2,10 @@
 
 use sea_orm::{Statement, Value};
 
+use crate::domain::period::Period;
+use crate::domain::run_state::RunState;
+use crate::ids::TenantId;
+
 use super::dialect::Dialect;
 
 /// Values by name. A name may be used several times in a statement, or not at all.
@@ -11,6 +15,24 @@ pub type Parameters<'a> = Vec<(&'a str, Value)>;
 #[must_use]
 pub fn parameters<'a, const N: usize>(values: [(&'a str, Value); N]) -> Parameters<'a> {
     Vec::from(values)
+}
+
+impl From<TenantId> for Value {
+    fn from(tenant: TenantId) -> Self {
+        tenant.0.into()
+    }
+}
+
+impl From<Period> for Value {
+    fn from(period: Period) -> Self {
+        period.to_string().into()
+    }
+}
+
+impl From<RunState> for Value {
+    fn from(state: RunState) -> Self {
+        state.name().into()
+    }
 }
 
 /// `statement` with its name before it, as a comment. The drivers and the three databases send, keep and show

@@ -19,10 +19,6 @@ const HASHES_A_STATEMENT: usize = 1_000;
 
 /// Stores a hash unless it is there; returns whether it is new. `month` is the month in which the
 /// person unsubscribed: more would help to find out who it was.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn record(
     transaction: &Transaction,
     tenant: TenantId,
@@ -36,10 +32,6 @@ pub async fn record(
 /// Stores those hashes, all different, that are not there yet, each with its month; returns how many
 /// are new. They are stored in the order of the hashes, whatever the order is in which they come: that of
 /// people would tell whose each one is, to whoever reads the rows as they lie in the table.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn record_all<'a>(
     transaction: &Transaction,
     tenant: TenantId,
@@ -74,7 +66,7 @@ async fn record_entries(
     entries.sort_unstable();
     let dialect = transaction.dialect();
     let parameters = [
-        ("tenant", tenant.0.into()),
+        ("tenant", tenant.into()),
         ("version", version.number().into()),
         ("entries", dialect.texts(&entries)),
     ];
@@ -96,7 +88,7 @@ async fn record_entries(
                  AND suppression.norm_version = :version AND suppression.email_hmac = {hmac}"
             );
             let known = transaction
-                .number("suppressions.count_known", &look, &parameters)
+                .count("suppressions.count_known", &look, &parameters)
                 .await?;
             let insert = format!(
                 "{insert} ON DUPLICATE KEY UPDATE \
@@ -105,7 +97,7 @@ async fn record_entries(
             transaction
                 .execute("suppressions.add_unknown", &insert, &parameters)
                 .await?;
-            Ok((entries.len() as u64).saturating_sub(u64::try_from(known).unwrap_or_default()))
+            Ok((entries.len() as u64).saturating_sub(known))
         }
         // The condition keeps SQLite from reading ON as that of a join.
         Dialect::Postgres | Dialect::Sqlite => {
@@ -118,10 +110,6 @@ async fn record_entries(
 }
 
 /// How many of the hashes, all of them different and under one key and version, are stored.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn stored(
     transaction: &Transaction,
     tenant: TenantId,
@@ -137,26 +125,19 @@ pub async fn stored(
     for some in hashes.chunks(HASHES_A_STATEMENT) {
         let hmacs: Vec<[u8; 32]> = some.iter().map(|hash| hash.hmac).collect();
         let values = [
-            ("tenant", tenant.0.into()),
+            ("tenant", tenant.into()),
             ("key", some[0].key_id.to_string().into()),
             ("version", some[0].norm_version.number().into()),
             ("hmacs", dialect.hmacs(&hmacs)),
         ];
-        found += u64::try_from(
-            transaction
-                .number("suppressions.count_stored", &sql, &values)
-                .await?,
-        )
-        .unwrap_or_default();
+        found += transaction
+            .count("suppressions.count_stored", &sql, &values)
+            .await?;
     }
     Ok(found)
 }
 
 /// Whether that very hash is stored.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn contains(
     transaction: &Transaction,
     tenant: TenantId,
@@ -166,10 +147,6 @@ pub async fn contains(
 }
 
 /// The month of that very hash, if it is stored.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn month(
     transaction: &Transaction,
     tenant: TenantId,
@@ -181,7 +158,7 @@ pub async fn month(
             "SELECT suppressed_month FROM suppression WHERE tenant_id = :tenant \
              AND key_id = :key AND norm_version = :version AND email_hmac = :hmac",
             &[
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("key", suppressed.key_id.to_string().into()),
                 ("version", suppressed.norm_version.number().into()),
                 ("hmac", suppressed.hmac.to_vec().into()),
@@ -204,10 +181,6 @@ pub struct Replacement {
 
 /// Replaces hashes, all of them new ones first. Where several are replaced by the same one, it gets the
 /// earliest month.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn replace_all(
     transaction: &Transaction,
     tenant: TenantId,
@@ -238,7 +211,7 @@ pub async fn replace_all(
                 "DELETE FROM suppression WHERE tenant_id = :tenant \
                  AND key_id = :key AND norm_version = :version AND email_hmac = :hmac",
                 &[
-                    ("tenant", tenant.0.into()),
+                    ("tenant", tenant.into()),
                     ("key", old.key_id.to_string().into()),
                     ("version", old.norm_version.number().into()),
                     ("hmac", old.hmac.to_vec().into()),
@@ -250,10 +223,6 @@ pub async fn replace_all(
 }
 
 /// Replaces one hash; see [`replace_all`].
-///
-/// # Errors
-///
-/// The database's.
 pub async fn replace(
     transaction: &Transaction,
     tenant: TenantId,
@@ -270,10 +239,6 @@ pub async fn replace(
 }
 
 /// Ids of the keys that stored hashes refer to. Losing one would lose recognition.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn keys_in_use(transaction: &Transaction) -> Result<Vec<String>, StoreError> {
     let rows = transaction
         .rows::<KeyInUse>(
@@ -288,10 +253,6 @@ pub async fn keys_in_use(transaction: &Transaction) -> Result<Vec<String>, Store
 }
 
 /// All keys that the database has seen, oldest first.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn known_keys(
     transaction: &Transaction,
 ) -> Result<Vec<suppression_key::Model>, StoreError> {
@@ -304,10 +265,6 @@ pub async fn known_keys(
 }
 
 /// Stores a key's check value, unless the key is known.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn add_key(
     transaction: &Transaction,
     key_id: &str,
@@ -339,10 +296,6 @@ pub async fn add_key(
 }
 
 /// Marks every key but the active one as retired, and the active one as not.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn retire_all_but(
     transaction: &Transaction,
     active: &str,

@@ -11,10 +11,6 @@ use super::error::{ErrorClass, StoreError};
 use super::transaction::Transaction;
 
 /// All tenants, by slug.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn list(transaction: &Transaction) -> Result<Vec<tenant::Model>, StoreError> {
     transaction
         .models(
@@ -25,10 +21,6 @@ pub async fn list(transaction: &Transaction) -> Result<Vec<tenant::Model>, Store
 }
 
 /// The tenant of that slug.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn find_by_slug(
     transaction: &Transaction,
     slug: &str,
@@ -42,10 +34,6 @@ pub async fn find_by_slug(
 }
 
 /// The tenant of that number.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn find(
     transaction: &Transaction,
     tenant: TenantId,
@@ -86,25 +74,17 @@ pub async fn add(
 /// somebody was unsubscribed. An import and an `unsubscribe` both take it before they commit, so
 /// that neither misses the other. On MariaDB the import writes the row, too: see
 /// [`write_across_nodes`].
-///
-/// # Errors
-///
-/// The database's.
 pub async fn lock(transaction: &Transaction, tenant: TenantId) -> Result<i64, StoreError> {
     let sql = format!(
         "SELECT unsubscribe_count AS n FROM tenant WHERE id = :tenant {}",
         transaction.dialect().for_no_key_update()
     );
     transaction
-        .number("tenants.lock", &sql, &[("tenant", tenant.0.into())])
+        .number("tenants.lock", &sql, &[("tenant", tenant.into())])
         .await
 }
 
 /// How many times somebody was unsubscribed; see [`lock`].
-///
-/// # Errors
-///
-/// The database's.
 pub async fn unsubscribe_count(
     transaction: &Transaction,
     tenant: TenantId,
@@ -114,16 +94,12 @@ pub async fn unsubscribe_count(
         .number(
             "tenants.unsubscribe_count",
             sql,
-            &[("tenant", tenant.0.into())],
+            &[("tenant", tenant.into())],
         )
         .await
 }
 
 /// Records that somebody was unsubscribed. The caller holds the tenant's row lock.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn count_unsubscribe(
     transaction: &Transaction,
     tenant: TenantId,
@@ -132,7 +108,7 @@ pub async fn count_unsubscribe(
         .execute(
             "tenants.count_unsubscribe",
             "UPDATE tenant SET unsubscribe_count = unsubscribe_count + 1 WHERE id = :tenant",
-            &[("tenant", tenant.0.into())],
+            &[("tenant", tenant.into())],
         )
         .await?;
     Ok(())
@@ -142,10 +118,6 @@ pub async fn count_unsubscribe(
 /// other's way. There a lock holds on its own node only; what fails the second COMMIT is a row that
 /// both have written. The count is what a transaction may write: an import that finds it moved merely
 /// looks again. Nothing to do on the other databases. The caller holds the tenant's row lock.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn write_across_nodes(
     transaction: &Transaction,
     tenant: TenantId,

@@ -115,10 +115,6 @@ impl Transaction {
     ///
     /// `name` is the statement's own, `room.what_it_does`. It is sent along as a comment, so that whatever
     /// the server shows of a statement says where in this code it stands.
-    ///
-    /// # Errors
-    ///
-    /// As [`Transaction::run`].
     pub async fn execute(
         &self,
         name: &'static str,
@@ -131,10 +127,6 @@ impl Transaction {
     }
 
     /// All rows of a query that is known to be bounded.
-    ///
-    /// # Errors
-    ///
-    /// As [`Transaction::run`].
     pub async fn rows<T: FromQueryResult>(
         &self,
         name: &'static str,
@@ -172,10 +164,6 @@ impl Transaction {
     }
 
     /// The first row of a query, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// As [`Transaction::run`].
     pub async fn row<T: FromQueryResult>(
         &self,
         name: &'static str,
@@ -188,10 +176,6 @@ impl Transaction {
     }
 
     /// The number in the column `n` of a query's one row; 0 where that is NULL.
-    ///
-    /// # Errors
-    ///
-    /// As [`Transaction::run`].
     pub async fn number(
         &self,
         name: &'static str,
@@ -202,11 +186,18 @@ impl Transaction {
         Ok(row.and_then(|row| row.n).unwrap_or(0))
     }
 
+    /// As [`Transaction::number`], of what is counted.
+    pub async fn count(
+        &self,
+        name: &'static str,
+        sql: &str,
+        parameters: &[(&str, Value)],
+    ) -> Result<u64, StoreError> {
+        let number = self.number(name, sql, parameters).await?;
+        Ok(u64::try_from(number).unwrap_or_default())
+    }
+
     /// All rows of an entity that `select` names, which are known to be few.
-    ///
-    /// # Errors
-    ///
-    /// As [`Transaction::run`].
     pub async fn models<E: EntityTrait>(
         &self,
         name: &'static str,
@@ -218,10 +209,6 @@ impl Transaction {
     }
 
     /// The first row of an entity that `select` names, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// As [`Transaction::run`].
     pub async fn model<E: EntityTrait>(
         &self,
         name: &'static str,
@@ -231,10 +218,6 @@ impl Transaction {
     }
 
     /// Adds rows of an entity.
-    ///
-    /// # Errors
-    ///
-    /// As [`Transaction::run`].
     pub async fn insert(
         &self,
         name: &'static str,
@@ -247,10 +230,6 @@ impl Transaction {
 
     /// Keeps PostgreSQL from starting workers for the transaction's queries. Where several of ours run
     /// beside each other they take each other's cores, and take longer than one process by itself.
-    ///
-    /// # Errors
-    ///
-    /// As [`Transaction::run`].
     pub async fn without_parallel_workers(&self) -> Result<(), StoreError> {
         if self.dialect == Dialect::Postgres {
             let sql = "SET LOCAL max_parallel_workers_per_gather = 0";

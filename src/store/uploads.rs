@@ -22,29 +22,21 @@ pub struct Upload {
 }
 
 /// How many uploads a tenant has.
-///
-/// # Errors
-///
-/// The database's.
-pub async fn count(transaction: &Transaction, tenant: TenantId) -> Result<i64, StoreError> {
+pub async fn count(transaction: &Transaction, tenant: TenantId) -> Result<u64, StoreError> {
     let sql = "SELECT COUNT(*) AS n FROM upload WHERE tenant_id = :tenant";
     transaction
-        .number("uploads.count", sql, &[("tenant", tenant.0.into())])
+        .count("uploads.count", sql, &[("tenant", tenant.into())])
         .await
 }
 
 /// Whether the upload is there, for everybody to see.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn exists(database: &Database, tenant: TenantId, id: Uuid) -> Result<bool, StoreError> {
     let transaction = database.begin_read("looking for the upload").await?;
     let found = transaction
-        .number(
+        .count(
             "uploads.exists",
             "SELECT COUNT(*) AS n FROM upload WHERE tenant_id = :tenant AND id = :upload",
-            &[("tenant", tenant.0.into()), ("upload", id.into())],
+            &[("tenant", tenant.into()), ("upload", id.into())],
         )
         .await?;
     transaction.rollback().await?;
@@ -52,10 +44,6 @@ pub async fn exists(database: &Database, tenant: TenantId, id: Uuid) -> Result<b
 }
 
 /// E9: whether the tenant has another upload of that content.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn has_content(
     transaction: &Transaction,
     tenant: TenantId,
@@ -63,12 +51,12 @@ pub async fn has_content(
     ours: Uuid,
 ) -> Result<bool, StoreError> {
     let known = transaction
-        .number(
+        .count(
             "uploads.has_content",
             "SELECT COUNT(*) AS n FROM upload WHERE tenant_id = :tenant \
              AND content_hmac = :mac AND id <> :ours",
             &[
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("mac", content_hmac.to_vec().into()),
                 ("ours", ours.into()),
             ],
@@ -78,10 +66,6 @@ pub async fn has_content(
 }
 
 /// Stores the upload's own row. How many rows it has is known at its end.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn add(
     transaction: &Transaction,
     upload: &Upload,
@@ -105,7 +89,7 @@ pub async fn add(
             "uploads.add",
             &sql,
             &[
-                ("tenant", upload.tenant.0.into()),
+                ("tenant", upload.tenant.into()),
                 ("upload", upload.id.into()),
                 ("file_name", file_name.into()),
                 ("content_hmac", content_hmac.to_vec().into()),
@@ -117,10 +101,6 @@ pub async fn add(
 }
 
 /// Completes the upload's own row, right before the commit.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn complete(
     transaction: &Transaction,
     upload: &Upload,
@@ -136,7 +116,7 @@ pub async fn complete(
             &sql,
             &[
                 ("rows", i64::try_from(rows).unwrap_or(i64::MAX).into()),
-                ("tenant", upload.tenant.0.into()),
+                ("tenant", upload.tenant.into()),
                 ("upload", upload.id.into()),
             ],
         )

@@ -24,18 +24,14 @@ pub(super) const HAS_COME: &str =
 pub(super) fn come_by(latest: DateTime<Utc>) -> [(&'static str, Value); 3] {
     let come = MonthsCome::by(latest);
     [
-        ("come_due", come.due.to_string().into()),
-        ("come_begun", come.begun.to_string().into()),
+        ("come_due", come.due.into()),
+        ("come_begun", come.begun.into()),
         ("come_at", latest.into()),
     ]
 }
 
 /// The newest period for which the tenant has a run in one of `states`, of those whose month has come by
 /// `latest`: the later of the two clocks (S12).
-///
-/// # Errors
-///
-/// The database's.
 pub async fn newest_period(
     transaction: &Transaction,
     tenant: TenantId,
@@ -52,7 +48,7 @@ pub async fn newest_period(
          AND state IN ({}) AND {HAS_COME}",
         names.join(", ")
     );
-    let mut parameters = vec![("tenant", tenant.0.into())];
+    let mut parameters = vec![("tenant", tenant.into())];
     parameters.extend(come_by(latest));
     let newest = transaction
         .row::<NewestPeriod>("runs.newest_period", &sql, &parameters)
@@ -75,10 +71,6 @@ impl NewestPeriod {
 const SETTLED: &str = "('completed', 'no_policy')";
 
 /// S13: the newest settled period of any tenant, of those that have come by `latest`.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn newest_settled_of_all(
     transaction: &Transaction,
     latest: DateTime<Utc>,
@@ -94,10 +86,6 @@ pub async fn newest_settled_of_all(
 }
 
 /// S13: the newest settled period of each tenant that has one, of those that have come by `latest`.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn newest_settled(
     transaction: &Transaction,
     latest: DateTime<Utc>,
@@ -123,10 +111,6 @@ struct NewestSettled {
 
 /// S12: the tenant's records of months that have not come by `latest`, the later of the two clocks, oldest
 /// first.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn of_the_future(
     transaction: &Transaction,
     tenant: TenantId,
@@ -136,7 +120,7 @@ pub async fn of_the_future(
         "SELECT period, state, policy_version FROM tenant_run WHERE tenant_id = :tenant \
          AND NOT {HAS_COME} ORDER BY period"
     );
-    let mut parameters = vec![("tenant", tenant.0.into())];
+    let mut parameters = vec![("tenant", tenant.into())];
     parameters.extend(come_by(latest));
     let rows = transaction
         .rows::<FutureRow>("runs.of_the_future", &sql, &parameters)
@@ -170,10 +154,6 @@ struct FutureRow {
 
 /// The tenant's newest runs whose months have come by `latest`, newest first. `due` has, whatever its record
 /// says.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn newest(
     transaction: &Transaction,
     tenant: TenantId,
@@ -202,10 +182,6 @@ pub async fn newest(
 }
 
 /// The newest period before `period` for which the tenant has a run, whatever its state.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn newest_period_before(
     transaction: &Transaction,
     tenant: TenantId,

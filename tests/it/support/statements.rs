@@ -6,13 +6,13 @@ const SENDING: [&str; 11] = [
     ".row",
     ".rows",
     ".number",
+    ".count",
     ".each_row",
     ".model",
     ".models",
     ".insert",
     ".send",
     "named",
-    "store",
 ];
 
 /// The names of the statements that a source file sends, in their order.
