@@ -13,16 +13,13 @@ use crate::domain::period::{Months, Period, ScheduleHour};
 use crate::domain::policy::{Version, version_at, version_numbered};
 use crate::domain::subject::CHILD_TABLES;
 use crate::ids::TenantId;
-use crate::store::{Transaction, policies, tenants};
+use crate::store::participants::{self, Stored};
+use crate::store::{Transaction, batches, policies, tenants};
 
 use super::calendar::{Missed, OpenRun, Reason, Standing, Subject};
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::session::{Session, require_tenant};
-
-use stored::{Row, anonymizing_run, children, fields_stored, find};
-
-mod stored;
 
 /// The answer for an id that is nobody's.
 const NOT_STORED: &str = "not stored: never known, or deleted";
@@ -68,7 +65,7 @@ pub async fn participant(session: &Session, command: ParticipantCommand) -> Resu
     // Keys begin with the tenant, and an id may, in principle, stand with several.
     let mut found = Vec::new();
     for tenant in candidates {
-        if let Some(row) = find(&transaction, TenantId(tenant.id), id).await? {
+        if let Some(row) = participants::find(&transaction, TenantId(tenant.id), id).await? {
             found.push(report(session, &transaction, hour, &tenant, id, row).await?);
         }
     }
@@ -98,10 +95,10 @@ struct Report {
     /// E13: it is no real date, so that no run ever takes the participant.
     undated: bool,
     fields_stored: Vec<&'static str>,
-    metadata: i64,
-    answers: i64,
-    messages: i64,
-    invitations: i64,
+    metadata: u64,
+    answers: u64,
+    messages: u64,
+    invitations: u64,
     unsubscribed: bool,
     policy_version: Option<i32>,
     anonymize_after_months: Option<u16>,
@@ -125,7 +122,7 @@ async fn report(
     hour: ScheduleHour,
     row: &tenant::Model,
     id: Uuid,
-    participant: Row,
+    participant: Stored,
 ) -> Result<Report, Failure> {
     let tenant = TenantId(row.id);
     let zone = &session.zone_of(row)?;
@@ -152,12 +149,12 @@ async fn report(
         !participant.is_anonymized() && purge.is_none_or(|purge| anonymize.period < purge.period)
     });
     let anonymized_by_run = match participant.anonymized_at {
-        Some(at) => anonymizing_run(transaction, tenant, at).await?,
+        Some(at) => batches::anonymizing_run(transaction, tenant, at).await?,
         None => None,
     };
     let mut counts = [0; CHILD_TABLES.len()];
     for (count, table) in counts.iter_mut().zip(CHILD_TABLES) {
-        *count = children(transaction, tenant, table, id).await?;
+        *count = participants::count_children(transaction, tenant, table, id).await?;
     }
     let [metadata, answers, messages, invitations] = counts;
     let current = version_at(&versions, now);
@@ -180,7 +177,7 @@ async fn report(
         upload_id: participant.upload_id,
         added_at,
         undated: dated.is_none(),
-        fields_stored: fields_stored(transaction, tenant, id).await?,
+        fields_stored: participants::fields_stored(transaction, tenant, id).await?,
         metadata,
         answers,
         messages,

@@ -2,13 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
-use sea_orm::FromQueryResult;
 use serde::Serialize;
 
 use crate::domain::period::{Period, ScheduleHour, due_instant, newest_due_period};
 use crate::domain::policy::{Version, version_at};
 use crate::ids::TenantId;
-use crate::store::{ErrorClass, Transaction, policies, tenants};
+use crate::store::{ErrorClass, participants, policies, tenants, uploads};
 
 use super::changed;
 use super::exit::{Exit, Failure};
@@ -78,7 +77,7 @@ struct ShownTenant {
     participants: i64,
     participants_anonymized: i64,
     participants_unsubscribed: i64,
-    uploads: i64,
+    uploads: u64,
     newest_due_period: Option<Period>,
     next_due: Option<DateTime<Utc>>,
 }
@@ -216,13 +215,8 @@ async fn show(session: &Session, slug: &str) -> Result<Exit, Failure> {
     let versions = policies::versions(&transaction, tenant)
         .await?
         .map_err(Failure::failed)?;
-    let people = people(&transaction, tenant).await?;
-    let uploads = transaction
-        .number(
-            "SELECT COUNT(*) AS n FROM upload WHERE tenant_id = :tenant",
-            &[("tenant", tenant.0.into())],
-        )
-        .await?;
+    let people = participants::count(&transaction, tenant).await?;
+    let uploads = uploads::count(&transaction, tenant).await?;
     transaction.rollback().await?;
     database.close().await;
     let zone = session.tzdata.newest().find(&row.time_zone).ok();
@@ -264,24 +258,6 @@ async fn show(session: &Session, slug: &str) -> Result<Exit, Failure> {
     ]);
     output::print(&output::facts(&lines))?;
     Ok(Exit::Done)
-}
-
-#[derive(FromQueryResult)]
-struct People {
-    participants: i64,
-    anonymized: i64,
-    unsubscribed: i64,
-}
-
-async fn people(transaction: &Transaction, tenant: TenantId) -> Result<People, Failure> {
-    let people = transaction
-        .row::<People>(
-            "SELECT COUNT(*) AS participants, COUNT(anonymized_at) AS anonymized, \
-             COUNT(unsubscribed_at) AS unsubscribed FROM participant WHERE tenant_id = :tenant",
-            &[("tenant", tenant.0.into())],
-        )
-        .await?;
-    people.ok_or_else(|| Failure::failed("the database counted no participants at all"))
 }
 
 fn document(row: entity::tenant::Model, current: Option<&Version>) -> TenantDocument {

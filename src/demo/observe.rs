@@ -50,7 +50,7 @@ pub(super) async fn counts(engine: &Engine) -> Result<Vec<(&'static str, i64)>, 
     let transaction = engine.database.begin_read(DOING).await?;
     let mut counts = Vec::with_capacity(TABLES.len());
     for (what, sql) in TABLES {
-        counts.push((what, transaction.number(sql, &[]).await?));
+        counts.push((what, transaction.number("demo.count_rows", sql, &[]).await?));
     }
     transaction.rollback().await?;
     Ok(counts)
@@ -103,6 +103,7 @@ pub(super) async fn scores(
     for tenant in tenants {
         let rows = transaction
             .rows::<ScoreRow>(
+                "demo.scores",
                 "SELECT team.value AS team, SUM(score) AS total, COUNT(score) AS answers, \
                  SUM(CASE WHEN added_at >= :cutoff THEN score ELSE 0 END) AS staying_total, \
                  COUNT(CASE WHEN added_at >= :cutoff THEN score END) AS staying_answers \
@@ -113,7 +114,7 @@ pub(super) async fn scores(
                  AND team.participant_id = participant.id AND team.key = 'team' \
                  WHERE participant.tenant_id = :tenant GROUP BY team.value",
                 &[
-                    ("tenant", tenant.tenant.0.into()),
+                    ("tenant", tenant.tenant.into()),
                     (
                         "cutoff",
                         tenant.cutoffs.purge.unwrap_or_else(dated_since).into(),
@@ -205,7 +206,10 @@ pub(super) async fn people(engine: &Engine, example: &Seeded) -> Result<Vec<Seen
                 suppressions::contains(&transaction, example.tenant, &hasher.hash(&email)).await?;
         }
         let row = transaction
-            .run(participant::Entity::find_by_id((example.tenant.0, *id)).one(transaction.orm()))
+            .model(
+                "demo.person",
+                participant::Entity::find_by_id((example.tenant.0, *id)),
+            )
             .await?;
         let children = Children::of(&transaction, example.tenant, *id).await?;
         seen.push(Seen {
@@ -252,17 +256,20 @@ struct Children {
 
 impl Children {
     async fn of(transaction: &Transaction, tenant: TenantId, id: Uuid) -> Result<Self, StoreError> {
-        let parameters = [("tenant", tenant.0.into()), ("id", id.into())];
+        let parameters = [("tenant", tenant.into()), ("id", id.into())];
         let mut rows = 0;
         for table in crate::domain::subject::CHILD_TABLES {
             let sql = format!(
                 "SELECT COUNT(*) AS n FROM {table} \
                  WHERE tenant_id = :tenant AND participant_id = :id"
             );
-            rows += transaction.number(&sql, &parameters).await?;
+            rows += transaction
+                .number("demo.count_children", &sql, &parameters)
+                .await?;
         }
         let invitation = transaction
             .row::<InvitationState>(
+                "demo.invitation_state",
                 "SELECT state FROM invitation WHERE tenant_id = :tenant AND participant_id = :id",
                 &parameters,
             )
@@ -312,9 +319,10 @@ pub(super) async fn conversation(
     id: Uuid,
 ) -> Result<Option<Conversation>, StoreError> {
     let transaction = engine.database.begin_read(DOING).await?;
-    let parameters = [("tenant", tenant.0.into()), ("id", id.into())];
+    let parameters = [("tenant", tenant.into()), ("id", id.into())];
     let head = transaction
         .row::<Head>(
+            "demo.head_of_conversation",
             "SELECT COALESCE(first_name || ' ' || last_name, '(anonymized)') AS name, \
              CASE WHEN first_name IS NULL THEN 0 ELSE 1 END \
              + CASE WHEN last_name IS NULL THEN 0 ELSE 1 END \
@@ -332,6 +340,7 @@ pub(super) async fn conversation(
         .await?;
     let messages = transaction
         .rows::<Message>(
+            "demo.conversation",
             "SELECT sent_at, direction, body FROM conversation_message \
              WHERE tenant_id = :tenant AND participant_id = :id ORDER BY sent_at",
             &parameters,

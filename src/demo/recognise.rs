@@ -74,6 +74,7 @@ pub(super) async fn upload(
         // Values are stored as they came, so the address finds its row.
         let row = transaction
             .row::<Row>(
+                "demo.uploaded_people",
                 "SELECT CASE WHEN unsubscribed_at IS NULL THEN 0 ELSE 1 END AS unsubscribed, \
                  COUNT(CASE WHEN state = 'queued' THEN 1 END) AS queued FROM participant \
                  LEFT JOIN invitation ON invitation.tenant_id = participant.tenant_id \
@@ -81,7 +82,7 @@ pub(super) async fn upload(
                  WHERE participant.tenant_id = :tenant AND upload_id = :upload \
                  AND email = :address GROUP BY participant.id, unsubscribed_at",
                 &[
-                    ("tenant", tenant.tenant.0.into()),
+                    ("tenant", tenant.tenant.into()),
                     ("upload", upload.into()),
                     ("address", (*address).into()),
                 ],

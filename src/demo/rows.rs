@@ -204,9 +204,7 @@ async fn insert<A: ActiveModelTrait>(
     while !rows.is_empty() {
         let count = rows.len().min(INSERT_ROWS);
         let chunk = A::Entity::insert_many(rows.drain(..count));
-        transaction
-            .run(chunk.exec_without_returning(transaction.orm()))
-            .await?;
+        transaction.insert("demo.insert", chunk).await?;
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ use super::erase;
 use super::error::EngineError;
 use super::held::HeldRun;
 use super::page::{Page, Rows, SelectedRow, select, select_empty_uploads};
-use super::stage::{Selection, Stage};
+use super::stage::{Guard, Selection, Stage};
 
 /// What a batch found and did.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ async fn batch_in(
 ) -> Result<Option<Batch>, EngineError> {
     // 1. Fence.
     run.fence(transaction).await?;
-    let (now, cutoffs) = cutoffs_in_force(run, transaction).await?;
+    let InForce { now, cutoffs, .. } = cutoffs_in_force(run, transaction).await?;
     run.require_due(now)?;
     let lease = &run.lease;
     let selection = match page.rows {
@@ -152,10 +152,10 @@ async fn batch_in(
             let mut counts = record_suppressions(transaction, run, &rows, now).await?;
             // 4. Write, with the full predicate.
             let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+            let guard = Guard::of(&selection, transaction.dialect());
             let selected = ids.len() as u64;
             if stage == Stage::Anonymize {
-                counts +=
-                    erase::anonymize(transaction, lease.tenant, &ids, &selection, now).await?;
+                counts += erase::anonymize(transaction, lease.tenant, &ids, &guard, now).await?;
                 require_equal(stage, selected, counts.anonymized)?;
             } else {
                 // In this transaction: children must go with their participant.
@@ -166,8 +166,8 @@ async fn batch_in(
                 let mut uploads: Vec<Uuid> = rows.iter().map(|row| row.upload_id).collect();
                 uploads.sort_unstable();
                 uploads.dedup();
-                counts += erase::delete(transaction, lease.tenant, &ids, &uploads, &selection, now)
-                    .await?;
+                counts +=
+                    erase::delete(transaction, lease.tenant, &ids, &uploads, &guard, now).await?;
                 require_equal(stage, selected, counts.purged)?;
             }
             Batch {
@@ -211,12 +211,22 @@ fn require_equal(stage: Stage, selected: u64, written: u64) -> Result<(), Engine
     })
 }
 
+/// What holds at one moment of a run.
+pub(super) struct InForce {
+    /// That moment.
+    pub(super) now: DateTime<Utc>,
+    /// The current policy version.
+    pub(super) policy_version: Option<i32>,
+    /// P10: of the pinned and the current policy's cutoffs the older.
+    pub(super) cutoffs: Cutoffs,
+}
+
 /// The time of the batch, and the cutoffs that hold for it: of the pinned and the current policy,
 /// the older (P10). Read inside the transaction, after the fence, for every batch.
 pub(super) async fn cutoffs_in_force(
     run: &HeldRun,
     transaction: &Transaction,
-) -> Result<(DateTime<Utc>, Cutoffs), EngineError> {
+) -> Result<InForce, EngineError> {
     let host = run.engine.clock.now();
     let sql = format!(
         "SELECT clock.database_now, policy.version, policy.anonymize_after_months, \
@@ -235,10 +245,11 @@ pub(super) async fn cutoffs_in_force(
     let begun = MonthsCome::by(host).begun.to_string();
     let row = transaction
         .row::<BatchContext>(
+            "batch.context",
             &sql,
             &[
-                ("tenant", run.lease.tenant.0.into()),
-                ("period", run.period.to_string().into()),
+                ("tenant", run.lease.tenant.into()),
+                ("period", run.period.into()),
                 ("host", host.into()),
                 ("begun", begun.into()),
             ],
@@ -250,10 +261,11 @@ pub(super) async fn cutoffs_in_force(
     }
     let now = run.engine.now(clocks::beside(host, row.database_now))?;
     let current = Terms::from_stored(row.anonymize_after_months, row.retain_months, None, false)?;
-    Ok((
+    Ok(InForce {
         now,
-        run.pinned.in_force(Some(&current), run.period, &run.zone),
-    ))
+        policy_version: row.version,
+        cutoffs: run.pinned.in_force(Some(&current), run.period, &run.zone),
+    })
 }
 
 /// U11: the hashes of the unsubscribed rows that this batch erases; no others.
@@ -309,6 +321,7 @@ pub fn month_of(instant: DateTime<Utc>) -> String {
 #[derive(FromQueryResult)]
 struct BatchContext {
     database_now: DateTime<Utc>,
+    version: Option<i32>,
     anonymize_after_months: Option<i32>,
     retain_months: Option<i32>,
     newer: i64,

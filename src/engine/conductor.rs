@@ -7,9 +7,9 @@ use backon::Retryable;
 use crate::domain::counts::Counts;
 use crate::domain::run_state::RunState;
 use crate::domain::subject::CHILD_TABLES;
+use crate::store::StoreError;
 use crate::store::requirements::Requirement;
 use crate::store::runs::{self, End};
-use crate::store::{StoreError, policies};
 use crate::telemetry::logs::info_if;
 use crate::telemetry::metrics;
 
@@ -181,7 +181,8 @@ async fn leftover(run: &HeldRun, refused: &RefusedRows) -> Result<Leftover, Engi
     let tenant = run.lease.tenant;
     // In the snapshot that decides: rows that are hidden now would not be counted either.
     require(&transaction, &Requirement::TO_DECIDE).await?;
-    let (now, cutoffs) = cutoffs_in_force(run, &transaction).await?;
+    let in_force = cutoffs_in_force(run, &transaction).await?;
+    let (now, cutoffs) = (in_force.now, in_force.cutoffs);
     let uploads = refused.of(Stage::Uploads);
     let mut rows = recount::empty_uploads_besides(&transaction, tenant, uploads).await?;
     for stage in Stage::OF_PARTICIPANTS {
@@ -189,7 +190,6 @@ async fn leftover(run: &HeldRun, refused: &RefusedRows) -> Result<Leftover, Engi
         rows += recount::eligible_besides(&transaction, tenant, stage, cutoffs, refused).await?;
     }
     let undated = recount::undated(&transaction, tenant, now).await?;
-    let policy_version = policies::number_in_force(&transaction, tenant, now).await?;
     let mut orphans = None;
     for table in CHILD_TABLES.into_iter().filter(|_| run.may_have_orphans) {
         let found = recount::orphans(&transaction, tenant, table).await?;
@@ -205,7 +205,7 @@ async fn leftover(run: &HeldRun, refused: &RefusedRows) -> Result<Leftover, Engi
     Ok(Leftover {
         rows,
         undated,
-        policy_version,
+        policy_version: in_force.policy_version,
     })
 }
 

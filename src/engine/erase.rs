@@ -1,7 +1,7 @@
 //! Everything that can destroy data. There is no other room with such a statement.
 //!
 //! Each function runs inside a batch's transaction, after the fence, on rows that the batch has
-//! selected and locked; and each statement that erases repeats the *full* predicate, not ids alone.
+//! selected and locked; and each statement that erases takes a [`Guard`], the *full* predicate, beside the ids.
 //! Without it, a row that changed between the select and the write would be erased all the same: too
 //! early, or without the hash of somebody who unsubscribed meanwhile.
 //!
@@ -13,40 +13,34 @@ use uuid::Uuid;
 use crate::domain::counts::Counts;
 use crate::domain::subject::{CHILD_TABLES, PERSONAL_COLUMNS};
 use crate::ids::TenantId;
-use crate::store::{StoreError, Transaction, deleted};
+use crate::store::{Dialect, StoreError, Transaction, deleted};
 
-use super::stage::Selection;
+use super::stage::Guard;
 
 /// Empties the personal fields of the participants `ids`, and calls off what is still queued for
 /// them (E2). Of the instants at which they unsubscribed, and at which the queued was to be sent, only the
 /// month stays: whoever has a log of the platform's would find the person by the microsecond. Answers,
 /// metadata and everything else stay.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn anonymize(
     transaction: &Transaction,
     tenant: TenantId,
     ids: &[Uuid],
-    selection: &Selection,
+    guard: &Guard,
     at: DateTime<Utc>,
 ) -> Result<Counts, StoreError> {
     let dialect = transaction.dialect();
-    let parameters = [
-        ("tenant", tenant.0.into()),
+    let parameters = guard.values([
+        ("tenant", tenant.into()),
         ("ids", dialect.ids(ids)),
-        ("cutoff", selection.cutoff.into()),
-        ("floor", selection.floor.into()),
         ("at", at.into()),
         ("month_start", month_start(at).into()),
-    ];
+    ]);
     // Children before parents: nothing may be sent to an address that is about to go.
     let of_selected = format!(
         "invitation.state = 'queued' AND EXISTS (SELECT 1 FROM participant \
          WHERE participant.tenant_id = :tenant AND participant.id = invitation.participant_id \
          AND {})",
-        selection.condition(dialect, "participant.")
+        guard.condition()
     );
     let expire = dialect.update_by_ids(
         "invitation",
@@ -54,7 +48,9 @@ pub async fn anonymize(
         &dialect.call_off(),
         &of_selected,
     );
-    let invitations_expired = transaction.execute(&expire, &parameters).await?;
+    let invitations_expired = transaction
+        .execute("erase.expire_invitations", &expire, &parameters)
+        .await?;
     let fields = PERSONAL_COLUMNS
         .map(|column| format!("{column} = NULL"))
         .join(", ");
@@ -68,9 +64,11 @@ pub async fn anonymize(
             "{fields}, anonymized_at = :at, \
              unsubscribed_at = CASE WHEN unsubscribed_at IS NOT NULL THEN {unsubscribed} END"
         ),
-        &selection.condition(dialect, "participant."),
+        guard.condition(),
     );
-    let anonymized = transaction.execute(&empty, &parameters).await?;
+    let anonymized = transaction
+        .execute("erase.anonymize_participants", &empty, &parameters)
+        .await?;
     Ok(Counts {
         anonymized,
         invitations_expired,
@@ -90,40 +88,30 @@ fn month_start(at: DateTime<Utc>) -> DateTime<Utc> {
 /// The children go by the cascade of their foreign keys, which is the fastest way that keeps the
 /// keys. The server says how many went, or they are counted first: the parents are locked, and a new
 /// child would need a lock on its parent, so that count cannot be outrun.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn delete(
     transaction: &Transaction,
     tenant: TenantId,
     ids: &[Uuid],
     uploads: &[Uuid],
-    selection: &Selection,
+    guard: &Guard,
     at: DateTime<Utc>,
 ) -> Result<Counts, StoreError> {
     let dialect = transaction.dialect();
-    let parameters = [
-        ("tenant", tenant.0.into()),
-        ("ids", dialect.ids(ids)),
-        ("cutoff", selection.cutoff.into()),
-        ("floor", selection.floor.into()),
-    ];
+    let parameters = guard.values([("tenant", tenant.into()), ("ids", dialect.ids(ids))]);
     let mut children_purged = [0; CHILD_TABLES.len()];
     let deleted_before = deleted::rows(transaction, CHILD_TABLES).await?;
     if deleted_before.is_none() {
         for (count, table) in children_purged.iter_mut().zip(CHILD_TABLES) {
             let sql = dialect.select_by_ids("COUNT(*) AS n", table, "participant_id", "1 = 1");
-            let rows = transaction.number(&sql, &parameters).await?;
-            *count = u64::try_from(rows).unwrap_or_default();
+            *count = transaction
+                .count("erase.count_children", &sql, &parameters)
+                .await?;
         }
     }
-    let sql = dialect.delete_by_ids(
-        "participant",
-        "id",
-        &selection.condition(dialect, "participant."),
-    );
-    let purged = transaction.execute(&sql, &parameters).await?;
+    let sql = delete_by_ids(dialect, "participant", guard);
+    let purged = transaction
+        .execute("erase.delete_participants", &sql, &parameters)
+        .await?;
     if let Some(before) = deleted_before {
         children_purged = deleted::since(transaction, CHILD_TABLES, before).await?;
     }
@@ -135,9 +123,10 @@ pub async fn delete(
     );
     transaction
         .execute(
+            "erase.mark_uploads",
             &sql,
             &[
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("ids", dialect.ids(uploads)),
                 ("at", at.into()),
             ],
@@ -150,32 +139,40 @@ pub async fn delete(
     })
 }
 
-/// Condition that a run deleted participants of an upload, and that none is left (E6). An upload
-/// that never had one, or that the platform is still filling, is not "left empty".
-pub const LEFT_EMPTY: &str = "upload.first_purged_at IS NOT NULL AND NOT EXISTS \
-     (SELECT 1 FROM participant WHERE participant.tenant_id = upload.tenant_id \
-     AND participant.upload_id = upload.id)";
-
 /// Deletes the uploads `ids`, if they are still empty.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn delete_uploads(
     transaction: &Transaction,
     tenant: TenantId,
     ids: &[Uuid],
 ) -> Result<Counts, StoreError> {
     let dialect = transaction.dialect();
-    let sql = dialect.delete_by_ids("upload", "id", LEFT_EMPTY);
+    let guard = Guard::left_empty();
+    let sql = delete_by_ids(dialect, "upload", &guard);
     let uploads_removed = transaction
         .execute(
+            "erase.delete_uploads",
             &sql,
-            &[("tenant", tenant.0.into()), ("ids", dialect.ids(ids))],
+            &guard.values([("tenant", tenant.into()), ("ids", dialect.ids(ids))]),
         )
         .await?;
     Ok(Counts {
         uploads_removed,
         ..Counts::default()
     })
+}
+
+/// `DELETE` of the rows of `table` whose id is in `:ids`, within the tenant, if the guard lets it.
+fn delete_by_ids(dialect: Dialect, table: &str, guard: &Guard) -> String {
+    let condition = guard.condition();
+    match dialect {
+        Dialect::MariaDb => format!(
+            "DELETE {table} FROM {} STRAIGHT_JOIN {table} \
+             ON {table}.tenant_id = :tenant AND {table}.id = UNHEX(list.h) WHERE {condition}",
+            Dialect::MARIADB_IDS
+        ),
+        _ => format!(
+            "DELETE FROM {table} WHERE tenant_id = :tenant AND {} AND {condition}",
+            dialect.id_in_ids()
+        ),
+    }
 }

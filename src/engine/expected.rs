@@ -87,7 +87,7 @@ async fn count_and_record(run: &HeldRun) -> Result<[u64; 3], EngineError> {
     let tenant = lease.tenant;
     let database = &run.engine.database;
     let count = async |transaction: &Transaction| {
-        let (_, cutoffs) = cutoffs_in_force(run, transaction).await?;
+        let cutoffs = cutoffs_in_force(run, transaction).await?.cutoffs;
         let [anonymize, purge] = Stage::OF_PARTICIPANTS;
         let anonymize = recount::eligible(transaction, tenant, anonymize, cutoffs).await?;
         let purge = recount::eligible(transaction, tenant, purge, cutoffs).await?;

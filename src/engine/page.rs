@@ -7,10 +7,9 @@ use uuid::Uuid;
 use crate::store::Transaction;
 use crate::store::leases::Cursor;
 
-use super::erase::LEFT_EMPTY;
 use super::error::EngineError;
 use super::held::HeldRun;
-use super::stage::Selection;
+use super::stage::{LEFT_EMPTY, Selection};
 
 /// How the next page is to be read.
 #[derive(Clone, Copy, Debug)]
@@ -63,9 +62,10 @@ pub(super) async fn select(
     );
     let rows = transaction
         .rows(
+            "page.lock_participants",
             &sql,
             &[
-                ("tenant", run.lease.tenant.0.into()),
+                ("tenant", run.lease.tenant.into()),
                 ("cutoff", selection.cutoff.into()),
                 ("floor", selection.floor.into()),
                 ("cursor_added_at", after.added_at.into()),
@@ -96,9 +96,10 @@ pub(super) async fn select_empty_uploads(
     );
     let rows = transaction
         .rows::<Id>(
+            "page.lock_empty_uploads",
             &sql,
             &[
-                ("tenant", run.lease.tenant.0.into()),
+                ("tenant", run.lease.tenant.into()),
                 ("ids", dialect.ids(refused)),
                 ("limit", limit_of(page)),
             ],

@@ -46,10 +46,6 @@ impl Partition {
 }
 
 /// Counts the parts at `now`, in one statement: of one snapshot, whatever others write meanwhile.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn count(
     transaction: &Transaction,
     tenant: TenantId,
@@ -76,9 +72,10 @@ pub async fn count(
     let (purge_floor, purge_cutoff) = of(Stage::Purge).unwrap_or((since, since));
     let row = transaction
         .row::<Row>(
+            "partition.count",
             &sql,
             &[
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("dated_since", since.into()),
                 ("dated_until", dated_until(now).into()),
                 ("anonymize_floor", anonymize_floor.into()),

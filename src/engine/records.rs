@@ -185,6 +185,8 @@ pub(super) async fn suppressions(
         ("tenant", candidate.tenant.0.into()),
         ("newest", NormVersion::NEWEST.number().into()),
     ];
-    let row = transaction.row::<Suppressions>(&sql, &parameters).await?;
+    let row = transaction
+        .row::<Suppressions>("records.suppressions", &sql, &parameters)
+        .await?;
     Ok(row.unwrap_or_default())
 }

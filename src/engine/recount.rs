@@ -16,12 +16,11 @@ use crate::domain::suppression::{Suppressed, TenantHasher};
 use crate::ids::TenantId;
 use crate::store::{Dialect, StoreError, Transaction, suppressions};
 
-use super::erase::LEFT_EMPTY;
-use super::stage::{Selection, Stage};
+use super::stage::{LEFT_EMPTY, Selection, Stage};
 
 fn parameters(tenant: TenantId, selection: &Selection) -> Vec<(&'static str, Value)> {
     vec![
-        ("tenant", tenant.0.into()),
+        ("tenant", tenant.into()),
         ("cutoff", selection.cutoff.into()),
         ("floor", selection.floor.into()),
     ]
@@ -32,10 +31,6 @@ fn unsigned(count: i64) -> u64 {
 }
 
 /// Participants that `stage` may touch under `cutoffs`.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn eligible(
     transaction: &Transaction,
     tenant: TenantId,
@@ -46,10 +41,6 @@ pub async fn eligible(
 }
 
 /// As [`eligible`], without the participants `refused`.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn eligible_besides(
     transaction: &Transaction,
     tenant: TenantId,
@@ -68,7 +59,7 @@ pub async fn eligible_besides(
     );
     let mut values = parameters(tenant, &selection);
     values.push(("ids", dialect.ids(refused)));
-    Ok(unsigned(transaction.number(&sql, &values).await?))
+    transaction.count("recount.eligible", &sql, &values).await
 }
 
 fn besides(dialect: Dialect, refused: &[Uuid]) -> String {
@@ -81,10 +72,6 @@ fn besides(dialect: Dialect, refused: &[Uuid]) -> String {
 
 /// E13: participants without a real date at `now`. Counted apart from whom the stages may touch, so that
 /// somebody whom no stage ever sees is seen here.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn undated(
     transaction: &Transaction,
     tenant: TenantId,
@@ -102,11 +89,11 @@ pub async fn undated(
         ),
     };
     let values = [
-        ("tenant", tenant.0.into()),
+        ("tenant", tenant.into()),
         ("dated_since", dated_since().into()),
         ("dated_until", dated_until(now).into()),
     ];
-    Ok(unsigned(transaction.number(&sql, &values).await?))
+    transaction.count("recount.undated", &sql, &values).await
 }
 
 /// Condition that a participant is undated, with the parameters `:dated_since` and `:dated_until`. Never
@@ -120,10 +107,6 @@ pub(super) fn is_undated(dialect: Dialect) -> String {
 
 /// Of the participants that `stage` may touch, those that were stored at or after `since` (by the
 /// database's clock), themselves or by the end of their upload: S11 calls them late.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn eligible_stored_since(
     transaction: &Transaction,
     tenant: TenantId,
@@ -143,23 +126,17 @@ pub async fn eligible_stored_since(
     );
     let mut values = parameters(tenant, &selection);
     values.push(("since", since.into()));
-    Ok(unsigned(transaction.number(&sql, &values).await?))
+    transaction
+        .count("recount.eligible_stored_since", &sql, &values)
+        .await
 }
 
 /// Uploads that a run left empty and that are still there.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn empty_uploads(transaction: &Transaction, tenant: TenantId) -> Result<u64, StoreError> {
     empty_uploads_besides(transaction, tenant, &[]).await
 }
 
 /// As [`empty_uploads`], without the uploads `refused`.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn empty_uploads_besides(
     transaction: &Transaction,
     tenant: TenantId,
@@ -170,20 +147,16 @@ pub async fn empty_uploads_besides(
         "SELECT COUNT(*) AS n FROM upload WHERE upload.tenant_id = :tenant AND {LEFT_EMPTY} AND {}",
         besides(dialect, refused)
     );
-    let count = transaction
-        .number(
+    transaction
+        .count(
+            "recount.empty_uploads",
             &sql,
-            &[("tenant", tenant.0.into()), ("ids", dialect.ids(refused))],
+            &[("tenant", tenant.into()), ("ids", dialect.ids(refused))],
         )
-        .await?;
-    Ok(unsigned(count))
+        .await
 }
 
 /// Rows of `table` whose participant does not exist.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn orphans(
     transaction: &Transaction,
     tenant: TenantId,
@@ -194,17 +167,12 @@ pub async fn orphans(
          (SELECT 1 FROM participant WHERE participant.tenant_id = {table}.tenant_id \
          AND participant.id = {table}.participant_id)"
     );
-    let count = transaction
-        .number(&sql, &[("tenant", tenant.0.into())])
-        .await?;
-    Ok(unsigned(count))
+    transaction
+        .count("recount.orphans", &sql, &[("tenant", tenant.into())])
+        .await
 }
 
 /// E2: invitations that are still queued for people whose address is gone.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn queued_for_anonymized(
     transaction: &Transaction,
     tenant: TenantId,
@@ -213,10 +181,6 @@ pub async fn queued_for_anonymized(
 }
 
 /// U5: invitations that are still queued for people who unsubscribed and whose address is still there.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn queued_for_unsubscribed(
     transaction: &Transaction,
     tenant: TenantId,
@@ -237,10 +201,13 @@ async fn queued_for(
          WHERE invitation.tenant_id = :tenant AND participant.tenant_id = :tenant \
          AND invitation.state = 'queued' AND {whom}"
     );
-    let count = transaction
-        .number(&sql, &[("tenant", tenant.0.into())])
-        .await?;
-    Ok(unsigned(count))
+    transaction
+        .count(
+            "recount.queued_invitations",
+            &sql,
+            &[("tenant", tenant.into())],
+        )
+        .await
 }
 
 /// Whom the anonymizer would take.
@@ -284,7 +251,9 @@ async fn to_anonymize(
         )),
         selection.condition(dialect, ""),
     );
-    let row = transaction.row::<Sums>(&sql, &values).await?;
+    let row = transaction
+        .row::<Sums>("recount.to_anonymize", &sql, &values)
+        .await?;
     Ok(row.map_or_else(ToAnonymize::default, |sums| ToAnonymize {
         people: unsigned(sums.people),
         alone: unsigned(sums.alone),
@@ -302,10 +271,6 @@ struct Sums {
 ///
 /// Memory grows with the number of unsubscribed people among the eligible (32 bytes each and a
 /// little), because only different addresses count as hashes.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn plan(
     transaction: &Transaction,
     tenant: TenantId,
@@ -362,10 +327,9 @@ async fn children(
          ON {table}.tenant_id = :tenant AND {table}.participant_id = selected.id WHERE {condition}",
         selection.condition(transaction.dialect(), "")
     );
-    let count = transaction
-        .number(&sql, &parameters(tenant, selection))
-        .await?;
-    Ok(unsigned(count))
+    transaction
+        .count("recount.children", &sql, &parameters(tenant, selection))
+        .await
 }
 
 /// Uploads all of whose participants are about to go.
@@ -382,10 +346,13 @@ async fn uploads_to_empty(
          WHERE participant.tenant_id = :tenant AND participant.upload_id = going.upload_id)",
         selection.condition(transaction.dialect(), "")
     );
-    let count = transaction
-        .number(&sql, &parameters(tenant, selection))
-        .await?;
-    Ok(unsigned(count))
+    transaction
+        .count(
+            "recount.uploads_to_empty",
+            &sql,
+            &parameters(tenant, selection),
+        )
+        .await
 }
 
 /// Adds the hashes of the unsubscribed people in `selection`; returns how many addresses cannot be
@@ -408,6 +375,7 @@ async fn collect_hashes(
     let mut unhashable = 0;
     transaction
         .each_row(
+            "recount.unsubscribed_addresses",
             &sql,
             &parameters(tenant, selection),
             |Unsubscribed { address }| {

@@ -1,10 +1,11 @@
 //! The stages of a run, as data: which rows each may touch, in the order in which they come.
 
 use chrono::{DateTime, Utc};
+use sea_orm::Value;
 
 use crate::domain::cutoff::Cutoffs;
 use crate::domain::dated::dated_since;
-use crate::store::Dialect;
+use crate::store::{Dialect, Parameters};
 
 /// A stage of a tenant-run, in the order of their turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,11 +41,11 @@ impl Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Selection {
     /// Nobody added at or after this instant is touched.
-    pub cutoff: DateTime<Utc>,
+    pub(super) cutoff: DateTime<Utc>,
     /// P4: people who are to be deleted are not anonymized first.
-    pub floor: DateTime<Utc>,
+    pub(super) floor: DateTime<Utc>,
     /// Only people who still have their personal fields.
-    pub only_identified: bool,
+    pub(super) only_identified: bool,
 }
 
 impl Selection {
@@ -115,6 +116,56 @@ impl Selection {
         format!(
             "{prefix}added_at < :{cutoff} AND {prefix}added_at >= :{floor}{instant}{identified}"
         )
+    }
+}
+
+/// Condition that a run deleted participants of an upload, and that none is left (E6). An upload
+/// that never had one, or that the platform is still filling, is not "left empty".
+pub(super) const LEFT_EMPTY: &str = "upload.first_purged_at IS NOT NULL AND NOT EXISTS \
+     (SELECT 1 FROM participant WHERE participant.tenant_id = upload.tenant_id \
+     AND participant.upload_id = upload.id)";
+
+/// The condition of a statement that erases, with the values of its parameters. There is no other way to one
+/// than these two functions, so nothing can be erased by ids alone.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    condition: String,
+    values: Vec<(&'static str, Value)>,
+}
+
+impl Guard {
+    /// That a participant is one of `selection`.
+    #[must_use]
+    pub fn of(selection: &Selection, dialect: Dialect) -> Self {
+        Self {
+            condition: selection.condition(dialect, "participant."),
+            values: vec![
+                ("cutoff", selection.cutoff.into()),
+                ("floor", selection.floor.into()),
+            ],
+        }
+    }
+
+    /// That an upload was left empty.
+    #[must_use]
+    pub fn left_empty() -> Self {
+        Self {
+            condition: LEFT_EMPTY.to_owned(),
+            values: Vec::new(),
+        }
+    }
+
+    /// The condition in SQL.
+    pub(super) fn condition(&self) -> &str {
+        &self.condition
+    }
+
+    /// The values of its parameters, and `others`.
+    pub(super) fn values<const N: usize>(
+        &self,
+        others: [(&'static str, Value); N],
+    ) -> Parameters<'static> {
+        self.values.iter().cloned().chain(others).collect()
     }
 }
 

@@ -251,7 +251,11 @@ async fn unrecorded(transaction: &Transaction, candidate: &Candidate) -> Result<
          ON batches.written_at = data.anonymized_at"
     );
     let count = transaction
-        .number(&sql, &[("tenant", candidate.tenant.0.into())])
+        .number(
+            "verify.unrecorded",
+            &sql,
+            &[("tenant", candidate.tenant.0.into())],
+        )
         .await?;
     Ok(u64::try_from(count).unwrap_or_default())
 }

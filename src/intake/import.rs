@@ -8,18 +8,19 @@ use uuid::Uuid;
 
 use crate::domain::period::Zone;
 use crate::domain::suppression::TenantHasher;
-use crate::store::{ErrorClass, StoreError, Transaction, tenants};
+use crate::store::participants::{self, Pages};
+use crate::store::uploads::{self, Upload};
+use crate::store::{ErrorClass, StoreError, Transaction, arrivals, tenants};
 
-use super::insert::{Chunk, Upload, complete_upload, forget_plans, store_rows, store_upload};
+use super::insert::{Chunk, store_rows};
 use super::mapping::{Mapping, MappingOptions};
 use super::notes::{NoteTaker, Notes};
 use super::reader::{Content, Records, Source};
-use super::recognition::{Pages, Recognition};
+use super::recognition::Recognition;
 use super::record::{Row, Rules};
 use super::rejects::{self, Rejects};
 use super::sieve::{Fate, next_fate};
 use super::times::read_time;
-use super::uploads::{exists, has_content, mark_imported, unsubscribe_count};
 use super::window::Window;
 use super::{Intake, IntakeError, Tenant};
 
@@ -179,7 +180,7 @@ impl Import<'_> {
         let zone = self.tenant.zone.as_ref().map_err(Clone::clone)?;
         let accepted_at = self.accepted_at(zone, now)?;
         self.refuse_known_content(transaction, content, id).await?;
-        let unsubscribes = unsubscribe_count(transaction, self.tenant.id).await?;
+        let unsubscribes = tenants::unsubscribe_count(transaction, self.tenant.id).await?;
         let hasher = self.hasher.clone();
         let recognition = Recognition::begin(transaction, self.tenant.id, hasher).await?;
         let upload = Upload {
@@ -188,7 +189,7 @@ impl Import<'_> {
             accepted_at,
         };
         let active_mac = content.macs.first().copied().unwrap_or_default();
-        store_upload(transaction, &upload, &self.file_name(), active_mac).await?;
+        uploads::add(transaction, &upload, &self.file_name(), active_mac).await?;
 
         let rules = Rules {
             mapping,
@@ -252,7 +253,7 @@ impl Import<'_> {
                     &mut recognition,
                 )
                 .await?;
-            complete_upload(transaction, &upload, accepted).await?;
+            uploads::complete(transaction, &upload, accepted).await?;
         }
         Ok(Filled {
             accepted_at,
@@ -276,9 +277,7 @@ impl Import<'_> {
         let tenant = self.tenant.id;
         let unsubscribes = tenants::lock(transaction, tenant).await?;
         tenants::write_across_nodes(transaction, tenant).await?;
-        let sql = "SELECT COUNT(*) AS n FROM tenant WHERE id = :tenant";
-        let parameters = [("tenant", tenant.0.into())];
-        if transaction.number(sql, &parameters).await? == 0 {
+        if tenants::find(transaction, tenant).await?.is_none() {
             return Err(IntakeError::TenantGone);
         }
         self.refuse_known_content(transaction, content, upload.id)
@@ -296,7 +295,10 @@ impl Import<'_> {
                     .map(|(row, _)| row.id)
                     .collect();
                 if !ids.is_empty() {
-                    mark_imported(transaction, upload, &ids).await?;
+                    // They unsubscribed while the upload was under way.
+                    let at = upload.accepted_at;
+                    participants::mark_unsubscribed(transaction, tenant, &ids, at).await?;
+                    participants::call_off(transaction, tenant, &ids).await?;
                 }
                 recognised += count(&hits);
             }
@@ -318,7 +320,7 @@ impl Import<'_> {
         // One for each key, so that a file is still known after a rotation.
         for mac in &content.macs {
             let tenant = self.tenant.id;
-            if has_content(transaction, tenant, *mac, ours).await? {
+            if uploads::has_content(transaction, tenant, *mac, ours).await? {
                 return Err(IntakeError::UploadedBefore {
                     tenant: self.tenant.slug.clone(),
                 });
@@ -349,7 +351,7 @@ impl Import<'_> {
             error.class(),
             ErrorClass::Unavailable | ErrorClass::Deadline
         );
-        if lost && exists(&self.intake.database, self.tenant.id, id).await? {
+        if lost && uploads::exists(&self.intake.database, self.tenant.id, id).await? {
             return Ok(());
         }
         Err(error.into())
@@ -405,7 +407,7 @@ impl Storing<'_> {
         self.recognised += count(&recognised);
         self.chunks += 1;
         if self.chunks.is_power_of_two() {
-            forget_plans(transaction).await?;
+            arrivals::forget_plans(transaction).await?;
         }
         Ok(())
     }

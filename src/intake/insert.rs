@@ -1,15 +1,14 @@
 //! Storing accepted rows, a chunk at a time.
 //!
-//! A chunk travels as one JSON document on every database, so the text of each statement is always
-//! the same, however many rows there are and whichever of their fields are empty.
+//! A chunk travels as one JSON document on every database; [`crate::store::arrivals`] has the statements.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use sea_orm::Value;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::ids::{IdSource, TenantId};
-use crate::store::{Dialect, StoreError, Transaction};
+use crate::ids::IdSource;
+use crate::store::uploads::Upload;
+use crate::store::{Dialect, StoreError, Transaction, arrivals};
 
 use super::mapping::{EMAIL, Mapping};
 use super::record::Row;
@@ -20,14 +19,6 @@ const ROWS_MAX: usize = 500;
 /// Bytes a chunk, of the values in it: well below the 16 MiB that MariaDB takes in one packet, with
 /// room for JSON's escapes (six bytes for one at worst).
 const VALUE_BYTES_MAX: usize = 1 << 20;
-
-/// What all rows of an upload have in common.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Upload {
-    pub tenant: TenantId,
-    pub id: Uuid,
-    pub accepted_at: DateTime<Utc>,
-}
 
 /// Rows that are stored together, each with its id.
 #[derive(Debug, Default)]
@@ -68,63 +59,6 @@ impl Chunk {
             .map(|(_, row)| row.fields[EMAIL].as_deref())
             .collect()
     }
-}
-
-/// Stores the upload's own row. How many rows it has is known at its end.
-pub(super) async fn store_upload(
-    transaction: &Transaction,
-    upload: &Upload,
-    file_name: &str,
-    content_hmac: [u8; 32],
-) -> Result<(), StoreError> {
-    // MariaDB's check of the foreign key would share the lock on the tenant's row until the import
-    // commits, and every `unsubscribe` would wait for that long. The import locks the row itself
-    // before it commits, and refuses to if it is gone.
-    let prefix = match transaction.dialect() {
-        Dialect::MariaDb => "SET STATEMENT foreign_key_checks = 0 FOR ",
-        _ => "",
-    };
-    let sql = format!(
-        "{prefix}INSERT INTO upload \
-         (tenant_id, id, file_name, content_hmac, row_count, accepted_at) \
-         VALUES (:tenant, :upload, :file_name, :content_hmac, 0, :accepted_at)"
-    );
-    transaction
-        .execute(
-            &sql,
-            &[
-                ("tenant", upload.tenant.0.into()),
-                ("upload", upload.id.into()),
-                ("file_name", file_name.into()),
-                ("content_hmac", content_hmac.to_vec().into()),
-                ("accepted_at", upload.accepted_at.into()),
-            ],
-        )
-        .await?;
-    Ok(())
-}
-
-/// Completes the upload's own row, right before the commit.
-pub(super) async fn complete_upload(
-    transaction: &Transaction,
-    upload: &Upload,
-    rows: u64,
-) -> Result<(), StoreError> {
-    let sql = format!(
-        "UPDATE upload SET row_count = :rows, stored_at = {} WHERE tenant_id = :tenant AND id = :upload",
-        transaction.dialect().now()
-    );
-    transaction
-        .execute(
-            &sql,
-            &[
-                ("rows", i64::try_from(rows).unwrap_or(i64::MAX).into()),
-                ("tenant", upload.tenant.0.into()),
-                ("upload", upload.id.into()),
-            ],
-        )
-        .await?;
-    Ok(())
 }
 
 /// Stores the rows of a chunk with their metadata, and an invitation for everybody who is not
@@ -170,117 +104,14 @@ pub(super) async fn store_rows(
             u: recognised.then_some(&accepted_at),
         });
     }
-    let store = |sql: &'static str, rows: Value| async move {
-        let parameters = [
-            ("tenant", upload.tenant.0.into()),
-            ("upload", upload.id.into()),
-            ("accepted_at", upload.accepted_at.into()),
-            ("rows", rows),
-        ];
-        transaction.execute(sql, &parameters).await
-    };
-    store(insert_participants(dialect), json(&participants)).await?;
+    arrivals::add_participants(transaction, upload, json(&participants)).await?;
     if !metadata.is_empty() {
-        store(insert_metadata(dialect), json(&metadata)).await?;
+        arrivals::add_metadata(transaction, upload, json(&metadata)).await?;
     }
     if !invitations.is_empty() {
-        store(insert_invitations(dialect), json(&invitations)).await?;
+        arrivals::add_invitations(transaction, upload, json(&invitations)).await?;
     }
     Ok(())
-}
-
-/// Makes PostgreSQL plan its checks of foreign keys again.
-///
-/// It plans them once a session. On tables that were empty then, and that nobody analyzed, any index
-/// that begins with the tenant looks as good as the primary key; with the wrong one each check reads
-/// all of the tenant's rows (30,000 rows took 53 s instead of 3 s). Called each time the number of
-/// rows has doubled, it sees that the tables have grown. Needs no privilege.
-pub(super) async fn forget_plans(transaction: &Transaction) -> Result<(), StoreError> {
-    if transaction.dialect() == Dialect::Postgres {
-        transaction.execute("DISCARD PLANS", &[]).await?;
-    }
-    Ok(())
-}
-
-/// Each row is stored at the time of its upload's own row: by the default, each would have a microsecond of
-/// its own, and with it a place in the upload. For whether it is late, the upload's time counts, too, which is
-/// set again at the end.
-fn insert_participants(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Postgres => {
-            "INSERT INTO participant (tenant_id, id, upload_id, added_at, first_name, last_name, \
-             email, phone, customer_id, unsubscribed_at, stored_at) \
-             SELECT :tenant, i, :upload, t, f, l, e, p, c, u, \
-             (SELECT stored_at FROM upload WHERE tenant_id = :tenant AND id = :upload) \
-             FROM json_to_recordset(CAST(:rows AS json)) AS r \
-             (i uuid, t timestamptz, f text, l text, e text, p text, c text, u timestamptz)"
-        }
-        Dialect::MariaDb => {
-            "INSERT INTO participant (tenant_id, id, upload_id, added_at, first_name, last_name, \
-             email, phone, customer_id, unsubscribed_at, stored_at) \
-             SELECT :tenant, UNHEX(i), :upload, t, f, l, e, p, c, u, \
-             (SELECT stored_at FROM upload WHERE tenant_id = :tenant AND id = :upload) \
-             FROM JSON_TABLE(:rows, '$[*]' COLUMNS (i CHAR(32) PATH '$.i', \
-             t DATETIME(6) PATH '$.t', \
-             f VARCHAR(255) CHARACTER SET utf8mb4 PATH '$.f', \
-             l VARCHAR(255) CHARACTER SET utf8mb4 PATH '$.l', \
-             e VARCHAR(320) CHARACTER SET utf8mb4 PATH '$.e', \
-             p VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.p', \
-             c VARCHAR(255) CHARACTER SET utf8mb4 PATH '$.c', \
-             u DATETIME(6) PATH '$.u')) AS r"
-        }
-        Dialect::Sqlite => {
-            "INSERT INTO participant (tenant_id, id, upload_id, added_at, first_name, last_name, \
-             email, phone, customer_id, unsubscribed_at, stored_at) \
-             SELECT :tenant, unhex(value ->> '$.i'), :upload, value ->> '$.t', value ->> '$.f', \
-             value ->> '$.l', value ->> '$.e', value ->> '$.p', value ->> '$.c', value ->> '$.u', \
-             (SELECT stored_at FROM upload WHERE tenant_id = :tenant AND id = :upload) \
-             FROM json_each(:rows)"
-        }
-    }
-}
-
-fn insert_metadata(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Postgres => {
-            "INSERT INTO participant_metadata (tenant_id, participant_id, key, value) \
-             SELECT :tenant, i, k, v \
-             FROM json_to_recordset(CAST(:rows AS json)) AS r (i uuid, k text, v text)"
-        }
-        Dialect::MariaDb => {
-            "INSERT INTO participant_metadata (tenant_id, participant_id, `key`, `value`) \
-             SELECT :tenant, UNHEX(i), k, v \
-             FROM JSON_TABLE(:rows, '$[*]' COLUMNS (i CHAR(32) PATH '$.i', \
-             k VARCHAR(255) CHARACTER SET utf8mb4 PATH '$.k', \
-             v VARCHAR(4096) CHARACTER SET utf8mb4 PATH '$.v')) AS r"
-        }
-        Dialect::Sqlite => {
-            "INSERT INTO participant_metadata (tenant_id, participant_id, \"key\", value) \
-             SELECT :tenant, unhex(r.value ->> '$.i'), r.value ->> '$.k', r.value ->> '$.v' \
-             FROM json_each(:rows) AS r"
-        }
-    }
-}
-
-fn insert_invitations(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Postgres => {
-            "INSERT INTO invitation (tenant_id, participant_id, id, state, send_at) \
-             SELECT :tenant, p, i, 'queued', :accepted_at \
-             FROM json_to_recordset(CAST(:rows AS json)) AS r (p uuid, i uuid)"
-        }
-        Dialect::MariaDb => {
-            "INSERT INTO invitation (tenant_id, participant_id, id, state, send_at) \
-             SELECT :tenant, UNHEX(p), UNHEX(i), 'queued', :accepted_at \
-             FROM JSON_TABLE(:rows, '$[*]' COLUMNS (p CHAR(32) PATH '$.p', \
-             i CHAR(32) PATH '$.i')) AS r"
-        }
-        Dialect::Sqlite => {
-            "INSERT INTO invitation (tenant_id, participant_id, id, state, send_at) \
-             SELECT :tenant, unhex(value ->> '$.p'), unhex(value ->> '$.i'), 'queued', :accepted_at \
-             FROM json_each(:rows)"
-        }
-    }
 }
 
 /// A time as the database reads it from text; in SQLite the very text that SeaORM writes.
@@ -291,8 +122,8 @@ fn time(dialect: Dialect, time: DateTime<Utc>) -> String {
     }
 }
 
-fn json<T: Serialize>(rows: &[T]) -> Value {
-    Value::from(serde_json::to_string(rows).expect("text and lists of it are always JSON"))
+fn json<T: Serialize>(rows: &[T]) -> String {
+    serde_json::to_string(rows).expect("text and lists of it are always JSON")
 }
 
 // Names are short because they are repeated for every row; none of these has Debug, which would

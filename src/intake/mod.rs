@@ -36,7 +36,6 @@ mod rejects;
 pub mod sieve;
 mod times;
 pub mod unsubscribe;
-mod uploads;
 mod watched;
 mod window;
 

@@ -4,16 +4,13 @@
 use std::collections::{HashMap, HashSet};
 
 use sea_orm::FromQueryResult;
-use uuid::Uuid;
 
 use crate::domain::email::NormVersion;
 use crate::domain::email_value::EmailValue;
 use crate::domain::suppression::{KeyId, Suppressed, TenantHasher};
-use crate::ids::{TenantId, before_rows_of};
+use crate::ids::TenantId;
+use crate::store::participants::Pages;
 use crate::store::{StoreError, Transaction, suppressions};
-
-/// Rows a page, and addresses a look-up.
-pub(super) const PAGE_ROWS: usize = 1000;
 
 /// Who is recognised at one tenant.
 #[derive(Debug)]
@@ -80,7 +77,7 @@ impl Recognition {
         hasher: TenantHasher,
     ) -> Result<Self, StoreError> {
         let mut marked = HashSet::new();
-        let mut pages = Pages::of(tenant, "unsubscribed_at IS NOT NULL AND email IS NOT NULL");
+        let mut pages = Pages::of_unsubscribed(tenant);
         while let Some(page) = pages.next(transaction).await? {
             for row in page {
                 let value = EmailValue::read(&row.email);
@@ -164,9 +161,10 @@ async fn stored(
     for ((key_id, norm_version), hmacs) in by_key {
         let rows = transaction
             .rows::<Stored>(
+                "recognition.stored_hashes",
                 &sql,
                 &[
-                    ("tenant", tenant.0.into()),
+                    ("tenant", tenant.into()),
                     ("key", key_id.to_string().into()),
                     ("version", norm_version.number().into()),
                     ("hmacs", dialect.hmacs(&hmacs)),
@@ -185,76 +183,6 @@ async fn stored(
         }
     }
     Ok(found)
-}
-
-/// Participants with their addresses, page by page in the order of their ids. There is no index on
-/// the address, so whoever looks for one reads all of a tenant's rows.
-pub(super) struct Pages {
-    tenant: TenantId,
-    sql: String,
-    upload: Uuid,
-    cursor: Uuid,
-    done: bool,
-}
-
-impl Pages {
-    /// The tenant's participants of which `condition` is true.
-    pub(super) fn of(tenant: TenantId, condition: &str) -> Self {
-        Self {
-            tenant,
-            sql: format!(
-                "SELECT id, email FROM participant WHERE tenant_id = :tenant AND id > :cursor \
-                 AND {condition} ORDER BY id LIMIT :limit"
-            ),
-            upload: Uuid::nil(),
-            cursor: Uuid::nil(),
-            done: false,
-        }
-    }
-
-    /// Those of one upload that are not marked. Their ids are of the upload's millisecond.
-    pub(super) fn of_upload(tenant: TenantId, upload: Uuid) -> Self {
-        let condition = "upload_id = :upload AND unsubscribed_at IS NULL AND email IS NOT NULL";
-        Self {
-            upload,
-            cursor: before_rows_of(upload),
-            ..Self::of(tenant, condition)
-        }
-    }
-
-    /// The next page; `None` after the last.
-    pub(super) async fn next(
-        &mut self,
-        transaction: &Transaction,
-    ) -> Result<Option<Vec<Addressed>>, StoreError> {
-        if self.done {
-            return Ok(None);
-        }
-        let limit = i64::try_from(PAGE_ROWS).unwrap_or(i64::MAX);
-        let rows = transaction
-            .rows::<Addressed>(
-                &self.sql,
-                &[
-                    ("tenant", self.tenant.0.into()),
-                    ("cursor", self.cursor.into()),
-                    ("upload", self.upload.into()),
-                    ("limit", limit.into()),
-                ],
-            )
-            .await?;
-        self.done = rows.len() < PAGE_ROWS;
-        if let Some(last) = rows.last() {
-            self.cursor = last.id;
-        }
-        Ok(Some(rows))
-    }
-}
-
-/// A participant that has an address. No `Debug`: it would show it.
-#[derive(FromQueryResult)]
-pub(super) struct Addressed {
-    pub id: Uuid,
-    pub email: String,
 }
 
 #[derive(FromQueryResult)]

@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use crate::domain::email::NormalizedEmail;
 use crate::domain::email_value::EmailValue;
+use crate::store::participants::{self, Addressed, Pages};
 use crate::store::{StoreError, Transaction, suppressions, tenants, with_retry};
 
-use super::recognition::{Addressed, Pages};
 use super::{Intake, Tenant};
 
 const DOING: &str = "unsubscribing an address";
@@ -49,7 +49,7 @@ pub async fn look(
     for hash in intake.keyring.for_tenant(tenant.id).hash_all(address) {
         known.suppressed |= suppressions::contains(&transaction, tenant.id, &hash).await?;
     }
-    let mut pages = Pages::of(tenant.id, "email IS NOT NULL");
+    let mut pages = Pages::of_everybody(tenant.id);
     while let Some(page) = pages.next(&transaction).await? {
         let same = page.iter().filter(|row| has(row, address));
         known.participants += same.count() as u64;
@@ -111,17 +111,20 @@ async fn fill(
         ..Unsubscribed::default()
     };
     // Those that the platform marked in SQL too: their invitations may still be queued.
-    let mut pages = Pages::of(tenant.id, "email IS NOT NULL");
+    let mut pages = Pages::of_everybody(tenant.id);
     while let Some(page) = pages.next(transaction).await? {
         let rows = page.iter().filter(|row| has(row, address));
         let found: Vec<Uuid> = rows.map(|row| row.id).collect();
         if found.is_empty() {
             continue;
         }
-        let ids = lock(transaction, tenant, address, &found).await?;
+        // It is compared here, again: as a parameter it would stand in the logs of a server that logs statements.
+        let locked = participants::lock(transaction, tenant.id, &found).await?;
+        let locked = locked.iter().filter(|row| has(row, address));
+        let ids: Vec<Uuid> = locked.map(|row| row.id).collect();
         done.participants += ids.len() as u64;
-        done.marked += mark(transaction, tenant, &ids, at).await?;
-        done.invitations_expired += expire(transaction, tenant, &ids).await?;
+        done.marked += participants::mark_unsubscribed(transaction, tenant.id, &ids, at).await?;
+        done.invitations_expired += participants::call_off(transaction, tenant.id, &ids).await?;
     }
     if done.newly_suppressed || done.marked > 0 || done.invitations_expired > 0 {
         tenants::count_unsubscribe(transaction, tenant.id).await?;
@@ -154,63 +157,4 @@ async fn suppress(
     let month = at.format("%Y-%m").to_string();
     let new = suppressions::record(transaction, tenant.id, current, &month).await?;
     Ok(new && !known)
-}
-
-/// Locks participants, and returns those that still have the address, which may have changed since it was
-/// read. It is compared here: as a parameter it would stand in the logs of a server that logs statements.
-async fn lock(
-    transaction: &Transaction,
-    tenant: &Tenant,
-    address: &NormalizedEmail,
-    ids: &[Uuid],
-) -> Result<Vec<Uuid>, StoreError> {
-    let dialect = transaction.dialect();
-    let sql = format!(
-        "{} {}",
-        dialect.select_by_ids("id, email", "participant", "id", "email IS NOT NULL"),
-        dialect.for_no_key_update()
-    );
-    let parameters = [("tenant", tenant.id.0.into()), ("ids", dialect.ids(ids))];
-    let rows = transaction.rows::<Addressed>(&sql, &parameters).await?;
-    let rows = rows.iter().filter(|row| has(row, address));
-    Ok(rows.map(|row| row.id).collect())
-}
-
-/// Marks those of the participants, locked, that are not marked yet.
-async fn mark(
-    transaction: &Transaction,
-    tenant: &Tenant,
-    ids: &[Uuid],
-    at: DateTime<Utc>,
-) -> Result<u64, StoreError> {
-    let dialect = transaction.dialect();
-    let sql = dialect.update_by_ids(
-        "participant",
-        "id",
-        "unsubscribed_at = :at",
-        "unsubscribed_at IS NULL",
-    );
-    let parameters = [
-        ("tenant", tenant.id.0.into()),
-        ("ids", dialect.ids(ids)),
-        ("at", at.into()),
-    ];
-    transaction.execute(&sql, &parameters).await
-}
-
-/// Calls off what is queued for the participants, locked.
-async fn expire(
-    transaction: &Transaction,
-    tenant: &Tenant,
-    ids: &[Uuid],
-) -> Result<u64, StoreError> {
-    let dialect = transaction.dialect();
-    let sql = dialect.update_by_ids(
-        "invitation",
-        "participant_id",
-        &dialect.call_off(),
-        "state = 'queued'",
-    );
-    let parameters = [("tenant", tenant.id.0.into()), ("ids", dialect.ids(ids))];
-    transaction.execute(&sql, &parameters).await
 }

@@ -18,14 +18,10 @@ use super::transaction::Transaction;
 ///
 /// Hashes are counted by the run alone (S15): whoever reads the records must not see in which batch a new one
 /// came, and so whose it may be.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn record(transaction: &Transaction, batch: &BatchRecord<'_>) -> Result<(), StoreError> {
     let counts = batch.counts;
     let mut values = vec![
-        ("tenant", batch.tenant.0.into()),
+        ("tenant", batch.tenant.into()),
         ("run", batch.run_id.into()),
         ("id", batch.id.into()),
         ("slice", batch.slice.into()),
@@ -48,7 +44,7 @@ pub async fn record(transaction: &Transaction, batch: &BatchRecord<'_>) -> Resul
         names().collect::<Vec<_>>().join(", "),
         names().map(of_batch).collect::<Vec<_>>().join(", ")
     );
-    transaction.execute(&sql, &values).await?;
+    transaction.execute("batches.record", &sql, &values).await?;
     let sql = format!(
         "UPDATE tenant_run SET reclaimed_at = NULL, {} WHERE tenant_id = :tenant AND id = :run",
         names()
@@ -56,7 +52,9 @@ pub async fn record(transaction: &Transaction, batch: &BatchRecord<'_>) -> Resul
             .collect::<Vec<_>>()
             .join(", ")
     );
-    transaction.execute(&sql, &values).await?;
+    transaction
+        .execute("batches.add_to_run", &sql, &values)
+        .await?;
     Ok(())
 }
 
@@ -82,10 +80,6 @@ pub struct BatchRecord<'a> {
 }
 
 /// What the batch did, if it was committed; decides after a lost reply to COMMIT.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn find(
     transaction: &Transaction,
     tenant: TenantId,
@@ -100,9 +94,10 @@ pub async fn find(
     );
     transaction
         .row::<StoredCounts>(
+            "batches.find",
             &sql,
             &[
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("run", run_id.into()),
                 ("id", batch_id.into()),
             ],
@@ -112,10 +107,6 @@ pub async fn find(
 }
 
 /// What the batches of a run recorded, summed by stage.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn totals(
     transaction: &Transaction,
     tenant: TenantId,
@@ -127,7 +118,11 @@ pub async fn totals(
          WHERE tenant_id = :tenant AND run_id = :run GROUP BY stage ORDER BY stage"
     );
     transaction
-        .rows(&sql, &[("tenant", tenant.0.into()), ("run", run_id.into())])
+        .rows(
+            "batches.totals",
+            &sql,
+            &[("tenant", tenant.into()), ("run", run_id.into())],
+        )
         .await
 }
 
@@ -144,10 +139,6 @@ fn sums_of_counts(dialect: Dialect) -> String {
 
 /// What the batches of each of the tenant's runs recorded, by column, as it is stored: somebody may have stored
 /// what is no count.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn sums(
     transaction: &Transaction,
     tenant: TenantId,
@@ -156,7 +147,7 @@ pub async fn sums(
     let sql =
         format!("SELECT run_id, {sums} FROM run_batch WHERE tenant_id = :tenant GROUP BY run_id");
     let rows = transaction
-        .rows::<Sums>(&sql, &[("tenant", tenant.0.into())])
+        .rows::<Sums>("batches.sums", &sql, &[("tenant", tenant.into())])
         .await?;
     Ok(rows.into_iter().map(|row| (row.run_id, row.sums)).collect())
 }
@@ -179,11 +170,29 @@ impl FromQueryResult for Sums {
     }
 }
 
+/// The run that anonymized whoever was anonymized at that instant; `None` = no run recorded it.
+pub async fn anonymizing_run(
+    transaction: &Transaction,
+    tenant: TenantId,
+    anonymized_at: DateTime<Utc>,
+) -> Result<Option<Uuid>, StoreError> {
+    let run = transaction
+        .row::<AnonymizingRun>(
+            "batches.anonymizing_run",
+            "SELECT run_id FROM run_batch WHERE tenant_id = :tenant AND stage = 'anonymize' \
+             AND written_at = :at ORDER BY run_id LIMIT 1",
+            &[("tenant", tenant.into()), ("at", anonymized_at.into())],
+        )
+        .await?;
+    Ok(run.map(|run| run.run_id))
+}
+
+#[derive(FromQueryResult)]
+struct AnonymizingRun {
+    run_id: Uuid,
+}
+
 /// How many participants the run's batches of the last `seconds` took, by the database's clock.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn participants_within(
     transaction: &Transaction,
     tenant: TenantId,
@@ -202,17 +211,17 @@ pub async fn participants_within(
          AND written_at >= {}",
         dialect.now_plus_seconds()
     );
-    let participants = transaction
-        .number(
+    transaction
+        .count(
+            "batches.participants_within",
             &sql,
             &[
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("run", run_id.into()),
                 ("seconds", (-seconds).into()),
             ],
         )
-        .await?;
-    Ok(u64::try_from(participants).unwrap_or_default())
+        .await
 }
 
 /// What the batches of one stage recorded.

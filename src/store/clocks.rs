@@ -22,7 +22,7 @@ struct Now {
 pub async fn read(transaction: &Transaction, clock: &SharedClock) -> Result<Clocks, StoreError> {
     let host = clock.now();
     let sql = format!("SELECT {} AS now", transaction.dialect().now());
-    let row = transaction.row::<Now>(&sql, &[]).await?;
+    let row = transaction.row::<Now>("clocks.read", &sql, &[]).await?;
     let row = row.ok_or(StoreError::new(
         ErrorClass::Internal,
         "reading the database's clock",

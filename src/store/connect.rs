@@ -10,7 +10,7 @@ use sea_orm::sqlx::Executor;
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
 use sea_orm::{
     AccessMode, ConnectOptions, Database as SeaDatabase, DatabaseConnection, IsolationLevel,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
 use crate::config::{DatabaseConfig, Reclaim, ReplicationSource};
@@ -252,6 +252,13 @@ impl Database {
         &self.pool
     }
 
+    /// Shows `observe` each statement as it went to the driver, values included; for tests of what is sent. Only
+    /// of clones of the database that are made from here on.
+    pub fn observe_statements(&mut self, observe: impl Fn(&Statement) + Send + Sync + 'static) {
+        self.pool
+            .set_metric_callback(move |info| observe(info.statement));
+    }
+
     /// Opens a transaction that writes: READ COMMITTED on the servers, BEGIN IMMEDIATE on SQLite
     /// (a deferred one that turns into a writer fails at once, whatever the busy timeout says).
     ///
@@ -380,6 +387,7 @@ impl Database {
             Dialect::Postgres => {
                 transaction
                     .rows::<Ignored>(
+                        "connect.settings_of_transaction",
                         "SELECT set_config('statement_timeout', :statement, true) AS ignored, \
                          set_config('lock_timeout', :lock, true), \
                          set_config('idle_in_transaction_session_timeout', :idle, true), \
@@ -408,6 +416,7 @@ impl Database {
             Dialect::MariaDb => {
                 transaction
                     .execute(
+                        "connect.settings_of_session",
                         "SET SESSION max_statement_time = :statement, \
                          innodb_lock_wait_timeout = :lock, idle_transaction_timeout = :idle",
                         &[

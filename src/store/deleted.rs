@@ -12,10 +12,6 @@ use super::transaction::Transaction;
 /// What PostgreSQL shows may begin before the transaction, because it hands its counters on once a
 /// second at most, and never within one: only the difference between two looks is exact. It counts
 /// unless `track_counts` is off, and a table of several parts by its parts.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn rows<const N: usize>(
     transaction: &Transaction,
     tables: [&str; N],
@@ -27,6 +23,7 @@ pub async fn rows<const N: usize>(
     let names = tables.map(str::to_owned);
     let found = transaction
         .rows::<Deleted>(
+            "deleted.rows",
             "SELECT pg_stat_get_xact_tuples_deleted(pg_class.oid) AS n \
              FROM unnest(:tables) WITH ORDINALITY AS list(name, place) \
              JOIN pg_class ON pg_class.oid = to_regclass(list.name) \

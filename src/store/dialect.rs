@@ -20,6 +20,10 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// MariaDB's table `list` with a row for each of `:ids`. MariaDB 10.11 runs `IN (SELECT …)` in an UPDATE or
+    /// DELETE once for every row of the table; a join that starts at the list looks every id up by key.
+    pub const MARIADB_IDS: &str = "JSON_TABLE(:ids, '$[*]' COLUMNS (h CHAR(32) PATH '$')) AS list";
+
     /// How many tenants gain by being erased side by side: where a page holds rows of many of them, as
     /// it does on PostgreSQL, it is read and written once for all. MariaDB keeps a tenant's rows
     /// together, and on SQLite it made no difference (`docs/performance.md`).
@@ -189,8 +193,9 @@ impl Dialect {
     pub fn select_by_ids(self, columns: &str, table: &str, key: &str, condition: &str) -> String {
         match self {
             Self::MariaDb => format!(
-                "SELECT {columns} FROM {LIST} STRAIGHT_JOIN {table} \
-                 ON {table}.tenant_id = :tenant AND {table}.{key} = UNHEX(list.h) WHERE {condition}"
+                "SELECT {columns} FROM {list} STRAIGHT_JOIN {table} \
+                 ON {table}.tenant_id = :tenant AND {table}.{key} = UNHEX(list.h) WHERE {condition}",
+                list = Self::MARIADB_IDS
             ),
             _ => format!(
                 "SELECT {columns} FROM {table} WHERE tenant_id = :tenant AND {key} {} \
@@ -205,27 +210,13 @@ impl Dialect {
     pub fn update_by_ids(self, table: &str, key: &str, set: &str, condition: &str) -> String {
         match self {
             Self::MariaDb => format!(
-                "UPDATE {LIST} STRAIGHT_JOIN {table} \
+                "UPDATE {list} STRAIGHT_JOIN {table} \
                  ON {table}.tenant_id = :tenant AND {table}.{key} = UNHEX(list.h) \
-                 SET {set} WHERE {condition}"
+                 SET {set} WHERE {condition}",
+                list = Self::MARIADB_IDS
             ),
             _ => format!(
                 "UPDATE {table} SET {set} WHERE tenant_id = :tenant AND {key} {} AND {condition}",
-                self.in_ids()
-            ),
-        }
-    }
-
-    /// `DELETE` of the rows of `table` whose `key` is in `:ids`, within the tenant.
-    #[must_use]
-    pub fn delete_by_ids(self, table: &str, key: &str, condition: &str) -> String {
-        match self {
-            Self::MariaDb => format!(
-                "DELETE {table} FROM {LIST} STRAIGHT_JOIN {table} \
-                 ON {table}.tenant_id = :tenant AND {table}.{key} = UNHEX(list.h) WHERE {condition}"
-            ),
-            _ => format!(
-                "DELETE FROM {table} WHERE tenant_id = :tenant AND {key} {} AND {condition}",
                 self.in_ids()
             ),
         }
@@ -355,7 +346,3 @@ impl Dialect {
         }
     }
 }
-
-/// MariaDB 10.11 runs `IN (SELECT …)` in an UPDATE or DELETE once for every row of the table; a
-/// join that starts at the list looks every id up by key.
-const LIST: &str = "JSON_TABLE(:ids, '$[*]' COLUMNS (h CHAR(32) PATH '$')) AS list";

@@ -62,10 +62,6 @@ pub(super) fn is_alive(dialect: Dialect) -> String {
 
 impl Lease {
     /// Makes the row of a slice, unless it is there.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
     pub async fn create_row(
         transaction: &Transaction,
         tenant: TenantId,
@@ -84,9 +80,10 @@ impl Lease {
         };
         transaction
             .execute(
+                "leases.create",
                 sql,
                 &[
-                    ("tenant", tenant.0.into()),
+                    ("tenant", tenant.into()),
                     ("run", run_id.into()),
                     ("slice", slice.into()),
                 ],
@@ -96,10 +93,6 @@ impl Lease {
     }
 
     /// Takes the lease if nobody holds it, or its holder let it expire. Returns whether we have it.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
     pub async fn acquire(
         &self,
         transaction: &Transaction,
@@ -115,13 +108,14 @@ impl Lease {
         );
         let matched = transaction
             .execute(
+                "leases.acquire",
                 &sql,
                 &[
                     ("holder", holder.into()),
                     ("token", self.token.into()),
                     ("seconds", self.duration.as_secs_f64().into()),
                     ("longest", WAIT_MAX.as_secs_f64().into()),
-                    ("tenant", self.tenant.0.into()),
+                    ("tenant", self.tenant.into()),
                     ("run", self.run_id.into()),
                     ("slice", self.slice.into()),
                 ],
@@ -132,10 +126,6 @@ impl Lease {
 
     /// The fence, first statement of every batch: renews the lease by its token. False = lost; the
     /// transaction must not go on.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
     pub async fn fence(&self, transaction: &Transaction) -> Result<bool, StoreError> {
         let sql = format!(
             "UPDATE run_lease SET renewals = renewals + 1, expires_at = {} \
@@ -144,10 +134,11 @@ impl Lease {
         );
         let matched = transaction
             .execute(
+                "leases.fence",
                 &sql,
                 &[
                     ("seconds", self.duration.as_secs_f64().into()),
-                    ("tenant", self.tenant.0.into()),
+                    ("tenant", self.tenant.into()),
                     ("run", self.run_id.into()),
                     ("slice", self.slice.into()),
                     ("token", self.token.into()),
@@ -159,10 +150,6 @@ impl Lease {
 
     /// Gives the lease back, so that nobody has to wait for its expiry. The cursor stays unless
     /// `forget_cursor`: it names a participant, and must not outlive the run.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
     pub async fn release(
         &self,
         transaction: &Transaction,
@@ -180,9 +167,10 @@ impl Lease {
         };
         transaction
             .execute(
+                "leases.release",
                 sql,
                 &[
-                    ("tenant", self.tenant.0.into()),
+                    ("tenant", self.tenant.into()),
                     ("run", self.run_id.into()),
                     ("slice", self.slice.into()),
                     ("token", self.token.into()),
@@ -193,10 +181,6 @@ impl Lease {
     }
 
     /// Where `stage` stands, if a batch of it was committed before.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
     pub async fn cursor(
         &self,
         transaction: &Transaction,
@@ -204,10 +188,11 @@ impl Lease {
     ) -> Result<Option<Cursor>, StoreError> {
         let row = transaction
             .row::<StoredCursor>(
+                "leases.cursor",
                 "SELECT cursor_added_at, cursor_id FROM run_lease WHERE tenant_id = :tenant \
                  AND run_id = :run AND slice = :slice AND cursor_stage = :stage",
                 &[
-                    ("tenant", self.tenant.0.into()),
+                    ("tenant", self.tenant.into()),
                     ("run", self.run_id.into()),
                     ("slice", self.slice.into()),
                     ("stage", stage.into()),
@@ -223,10 +208,6 @@ impl Lease {
     }
 
     /// Records how far `stage` got; `None` = the stage starts over or ended.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
     pub async fn set_cursor(
         &self,
         transaction: &Transaction,
@@ -235,6 +216,7 @@ impl Lease {
     ) -> Result<(), StoreError> {
         transaction
             .execute(
+                "leases.set_cursor",
                 "UPDATE run_lease SET cursor_stage = :stage, cursor_added_at = :added_at, \
                  cursor_id = :id WHERE tenant_id = :tenant AND run_id = :run AND slice = :slice \
                  AND token = :token",
@@ -242,7 +224,7 @@ impl Lease {
                     ("stage", cursor.map(|_| stage.to_owned()).into()),
                     ("added_at", cursor.map(|cursor| cursor.added_at).into()),
                     ("id", cursor.map(|cursor| cursor.id).into()),
-                    ("tenant", self.tenant.0.into()),
+                    ("tenant", self.tenant.into()),
                     ("run", self.run_id.into()),
                     ("slice", self.slice.into()),
                     ("token", self.token.into()),
@@ -254,10 +236,6 @@ impl Lease {
 }
 
 /// How many processes hold a run of the period `since` or a newer one.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn holders(transaction: &Transaction, since: Period) -> Result<u64, StoreError> {
     let sql = format!(
         "SELECT COUNT(DISTINCT run_lease.holder) AS n FROM tenant_run \
@@ -266,16 +244,16 @@ pub async fn holders(transaction: &Transaction, since: Period) -> Result<u64, St
          WHERE tenant_run.period >= :since AND {}",
         is_alive(transaction.dialect())
     );
-    let holders = transaction
-        .number(
+    transaction
+        .count(
+            "leases.holders",
             &sql,
             &[
-                ("since", since.to_string().into()),
+                ("since", since.into()),
                 ("longest", WAIT_MAX.as_secs_f64().into()),
             ],
         )
-        .await?;
-    Ok(u64::try_from(holders).unwrap_or_default())
+        .await
 }
 
 #[derive(FromQueryResult)]

@@ -3,9 +3,10 @@
 //!
 //! Every statement runs inside an explicit [`Transaction`], which gives it a deadline and maps its
 //! errors to our own words: a database's own message may hold a row's values. Nothing here decides
-//! what is erased; see `engine::erase` for that. One statement here deletes rows: `suppressions` replaces the
-//! hash of an address under an old key by its hash under the active key.
+//! whose data is erased: the statements that erase a participant's stand in `engine::erase`, and what
+//! `suppressions` deletes is a hash that another one replaces.
 
+pub mod arrivals;
 pub mod batches;
 pub mod clocks;
 mod connect;
@@ -17,6 +18,7 @@ pub mod keys;
 pub mod leases;
 mod mariadb_session;
 mod misses;
+pub mod participants;
 pub mod policies;
 pub mod pressure;
 pub mod reclaim;
@@ -33,6 +35,7 @@ pub mod suppressions;
 pub mod tenants;
 mod tls_files;
 mod transaction;
+pub mod uploads;
 
 pub use connect::{Database, connect};
 pub use dialect::Dialect;

@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
 use entity::{policy, tenant_run};
 use sea_orm::sea_query::Query;
-use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::domain::period::Period;
 use crate::domain::policy::{PolicyError, Terms, Version};
@@ -26,11 +25,11 @@ pub async fn versions(
     tenant: TenantId,
 ) -> Result<Result<Vec<Version>, PolicyError>, StoreError> {
     let rows = transaction
-        .run(
+        .models(
+            "policies.versions",
             policy::Entity::find()
                 .filter(policy::Column::TenantId.eq(tenant.0))
-                .order_by_asc(policy::Column::Version)
-                .all(transaction.orm()),
+                .order_by_asc(policy::Column::Version),
         )
         .await?;
     Ok(rows.into_iter().map(version).collect())
@@ -39,10 +38,6 @@ pub async fn versions(
 /// The versions of all tenants that have a run without a policy in `oldest` or a newer period, oldest
 /// version first: one may have been dated back since. Of a version that breaks the rules nothing is
 /// known here; whoever claims the run finds out.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn versions_of_unruled(
     transaction: &Transaction,
     oldest: Period,
@@ -54,11 +49,11 @@ pub async fn versions_of_unruled(
         .and_where(tenant_run::Column::Period.gte(oldest.to_string()))
         .to_owned();
     let rows = transaction
-        .run(
+        .models(
+            "policies.versions_of_unruled",
             policy::Entity::find()
                 .filter(policy::Column::TenantId.in_subquery(unruled))
-                .order_by_asc(policy::Column::Version)
-                .all(transaction.orm()),
+                .order_by_asc(policy::Column::Version),
         )
         .await?;
     let mut found: HashMap<TenantId, Vec<Version>> = HashMap::new();
@@ -69,31 +64,6 @@ pub async fn versions_of_unruled(
         }
     }
     Ok(found)
-}
-
-/// The number of the version that is in force at `now`, if there is one.
-///
-/// # Errors
-///
-/// The database's.
-pub async fn number_in_force(
-    transaction: &Transaction,
-    tenant: TenantId,
-    now: DateTime<Utc>,
-) -> Result<Option<i32>, StoreError> {
-    let row = transaction
-        .row::<NumberInForce>(
-            "SELECT MAX(version) AS version FROM policy WHERE tenant_id = :tenant \
-             AND effective_from <= :now",
-            &[("tenant", tenant.0.into()), ("now", now.into())],
-        )
-        .await?;
-    Ok(row.and_then(|row| row.version))
-}
-
-#[derive(FromQueryResult)]
-struct NumberInForce {
-    version: Option<i32>,
 }
 
 fn version(row: policy::Model) -> Result<Version, PolicyError> {
@@ -113,10 +83,6 @@ fn version(row: policy::Model) -> Result<Version, PolicyError> {
 }
 
 /// Adds a version. Two people who add the same number at once: the second is refused by the key.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn add(
     transaction: &Transaction,
     tenant: TenantId,
@@ -130,12 +96,13 @@ pub async fn add(
     // is none of.
     transaction
         .execute(
+            "policies.add",
             "INSERT INTO policy (tenant_id, version, anonymize_after_months, retain_months, \
              quarantine_days, long_quarantine_accepted, effective_from, created_at, created_by, \
              reason) VALUES (:tenant, :version, :anonymize, :retain, :quarantine, :accepted, \
              :effective_from, :created_at, :created_by, :reason)",
             &[
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("version", version.number.into()),
                 (
                     "anonymize",

@@ -276,7 +276,9 @@ async fn latency(on: &Database, tenant: TenantId) -> Result<Duration, StoreError
     for took in &mut took {
         let started = Instant::now();
         let sql = "SELECT COUNT(*) AS n FROM tenant WHERE id = :id";
-        transaction.number(sql, &[("id", tenant.0.into())]).await?;
+        transaction
+            .number("pressure.latency", sql, &[("id", tenant.into())])
+            .await?;
         *took = started.elapsed();
     }
     transaction.rollback().await?;
@@ -296,7 +298,7 @@ async fn wal_bytes(on: &Database) -> Result<u64, StoreError> {
         Dialect::Sqlite => "SELECT NULL AS n",
     };
     let transaction = on.begin_read(DOING).await?;
-    let bytes = transaction.number(sql, &[]).await?;
+    let bytes = transaction.number("pressure.wal_bytes", sql, &[]).await?;
     transaction.rollback().await?;
     Ok(u64::try_from(bytes).unwrap_or_default())
 }
@@ -314,6 +316,7 @@ async fn standbys(on: &Database) -> Result<Vec<Standby>, StoreError> {
     let transaction = on.begin_read(DOING).await?;
     let standbys = transaction
         .rows(
+            "pressure.standbys",
             "SELECT state IS NULL AS hidden, \
              (replay_lsn - '0/0'::pg_lsn)::bigint AS replayed, \
              EXTRACT(EPOCH FROM replay_lag)::double precision AS lag_seconds \
@@ -342,7 +345,9 @@ impl FromQueryResult for Follows {
 async fn seconds_behind(on: &Database) -> Result<Option<Duration>, StoreError> {
     let transaction = on.begin_read(DOING).await?;
     let sql = "SHOW ALL REPLICAS STATUS";
-    let follows = transaction.rows::<Follows>(sql, &[]).await?;
+    let follows = transaction
+        .rows::<Follows>("pressure.replica_delay", sql, &[])
+        .await?;
     transaction.rollback().await?;
     let all: Option<Vec<u64>> = follows.iter().map(|one| one.seconds_behind).collect();
     let seconds = all.and_then(|all| all.into_iter().max());

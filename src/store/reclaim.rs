@@ -24,6 +24,7 @@ use super::connect::{Database, REPLY_MARGIN};
 use super::dialect::Dialect;
 use super::error::{ErrorClass, StoreError};
 use super::leases;
+use super::statement::named;
 use super::transaction::{Transaction, watched, within};
 
 const DOING: &str = "cannot reclaim the disk space of what was erased";
@@ -72,10 +73,6 @@ impl Done {
 
 impl Database {
     /// What is owed, as the runs' records have it.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
     pub async fn reclaim_owed(&self) -> Result<Owed, StoreError> {
         let transaction = self.begin_read(DOING).await?;
         let owed = owed(&transaction).await?;
@@ -104,7 +101,9 @@ impl Database {
             (Dialect::MariaDb, Reclaim::Rewrite) => self.on_mariadb("OPTIMIZE", done).await?,
             // `secure_delete` overwrites a row where it stood, but not the copies that are left where
             // SQLite moved it from when it made room.
-            (Dialect::Sqlite, Reclaim::Vacuum | Reclaim::Rewrite) => self.send("VACUUM").await?,
+            (Dialect::Sqlite, Reclaim::Vacuum | Reclaim::Rewrite) => {
+                self.send("reclaim.vacuum_file", "VACUUM").await?
+            }
         }
         let transaction = self.begin(DOING).await?;
         // What ended at a time that has not come yet ended by a clock that was wrong (S12).
@@ -114,7 +113,7 @@ impl Database {
             self.dialect().now()
         );
         transaction
-            .execute(&sql, &[("at", point.at.into())])
+            .execute("reclaim.record", &sql, &[("at", point.at.into())])
             .await?;
         transaction.commit().await?;
         Ok(true)
@@ -130,10 +129,12 @@ impl Database {
             self.require_ownership(table).await?;
             if tier == Reclaim::Vacuum {
                 // ANALYZE, because until then pg_stats shows values that were common.
-                self.send(&format!("VACUUM (ANALYZE) {table}")).await?;
+                self.send("reclaim.vacuum", &format!("VACUUM (ANALYZE) {table}"))
+                    .await?;
             } else {
                 self.write_anew(table, point).await?;
-                self.send(&format!("ANALYZE {table}")).await?;
+                self.send("reclaim.analyze", &format!("ANALYZE {table}"))
+                    .await?;
             }
             done.add(table);
         }
@@ -152,8 +153,11 @@ impl Database {
         }
         // Does not queue for its lock: everybody who comes to the table later would have to wait
         // behind it.
-        self.send(&format!("VACUUM (FULL, SKIP_LOCKED) {table}"))
-            .await?;
+        self.send(
+            "reclaim.rewrite",
+            &format!("VACUUM (FULL, SKIP_LOCKED) {table}"),
+        )
+        .await?;
         let after = self.storage(table).await?;
         if after.file == before.file || !reaches(after.frozen, point.transaction) {
             return Err(in_use());
@@ -166,6 +170,7 @@ impl Database {
         let transaction = self.begin_read(DOING).await?;
         let may = transaction
             .number(
+                "reclaim.is_owner",
                 "SELECT CASE WHEN pg_has_role(class.relowner, 'USAGE') \
                  OR pg_has_role(database.datdba, 'USAGE') THEN 1 \
                  WHEN current_setting('server_version_num')::int >= 170000 \
@@ -187,6 +192,7 @@ impl Database {
         let transaction = self.begin_read(DOING).await?;
         let row = transaction
             .row::<StorageRow>(
+                "reclaim.storage",
                 "SELECT pg_relation_filenode(oid)::bigint AS file, relfrozenxid::text AS frozen, \
                  pg_snapshot_xmin(pg_current_snapshot())::text AS oldest \
                  FROM pg_class WHERE oid = to_regclass(:table)",
@@ -212,7 +218,10 @@ impl Database {
                 timeouts.lock.as_secs().max(1),
                 timeouts.reclaim.as_secs().max(1),
             );
-            let statement = Statement::from_string(self.dialect().backend(), sql);
+            let statement = named(
+                "reclaim.on_mariadb",
+                Statement::from_string(self.dialect().backend(), sql),
+            );
             let rows = watched(
                 self.misses(),
                 timeouts.reclaim + REPLY_MARGIN,
@@ -231,13 +240,14 @@ impl Database {
     }
 
     /// One statement by itself, in one message.
-    async fn send(&self, sql: &str) -> Result<(), StoreError> {
+    async fn send(&self, name: &'static str, sql: &str) -> Result<(), StoreError> {
+        let statement = named(name, Statement::from_string(self.dialect().backend(), sql));
         let deadline = self.timeouts().reclaim + REPLY_MARGIN;
         watched(
             self.misses(),
             deadline,
             DOING,
-            self.pool().execute_unprepared(sql),
+            self.pool().execute_unprepared(&statement.sql),
         )
         .await?;
         Ok(())
@@ -257,9 +267,9 @@ impl Database {
         let row = within(
             self.timeouts().scan,
             DOING,
-            self.pool().query_one_raw(Statement::from_string(
-                self.dialect().backend(),
-                "PRAGMA wal_checkpoint(TRUNCATE)",
+            self.pool().query_one_raw(named(
+                "reclaim.empty_log",
+                Statement::from_string(self.dialect().backend(), "PRAGMA wal_checkpoint(TRUNCATE)"),
             )),
         )
         .await?;
@@ -274,7 +284,11 @@ impl Database {
 async fn owed(transaction: &Transaction) -> Result<Owed, StoreError> {
     let dialect = transaction.dialect();
     let counted = format!("SELECT COUNT(*) AS n FROM tenant_run WHERE {OWED}");
-    if transaction.number(&counted, &[]).await? == 0 {
+    if transaction
+        .number("reclaim.count_owed", &counted, &[])
+        .await?
+        == 0
+    {
         return Ok(Owed::Nothing);
     }
     let at_work = format!(
@@ -282,7 +296,11 @@ async fn owed(transaction: &Transaction) -> Result<Owed, StoreError> {
         leases::is_alive(dialect)
     );
     let longest = [("longest", leases::WAIT_MAX.as_secs_f64().into())];
-    if transaction.number(&at_work, &longest).await? > 0 {
+    if transaction
+        .number("reclaim.count_at_work", &at_work, &longest)
+        .await?
+        > 0
+    {
         return Ok(Owed::Later);
     }
     let horizon = match dialect {
@@ -290,7 +308,9 @@ async fn owed(transaction: &Transaction) -> Result<Owed, StoreError> {
         _ => "'0'",
     };
     let sql = format!("SELECT {} AS at, {horizon} AS horizon", dialect.now());
-    let row = transaction.row::<PointRow>(&sql, &[]).await?;
+    let row = transaction
+        .row::<PointRow>("reclaim.point", &sql, &[])
+        .await?;
     let schema = || StoreError::new(ErrorClass::Schema, DOING);
     let row = row.ok_or_else(schema)?;
     Ok(Owed::Until(Point {

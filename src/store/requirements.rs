@@ -319,10 +319,6 @@ impl fmt::Display for Unmet {
 }
 
 /// The first of the requirements that is not met, if one is not.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn unmet_of(
     transaction: &Transaction,
     asked: &[Requirement],
@@ -345,7 +341,9 @@ pub async fn unmet_of(
     let mut found = Vec::new();
     if !queries.is_empty() {
         let sql = queries.join(" UNION ALL ");
-        found = transaction.rows::<Row>(&sql, &[]).await?;
+        found = transaction
+            .rows::<Row>("requirements.unmet", &sql, &[])
+            .await?;
     }
     // The order of the list, not that of the rows: what is wrong with the server comes first.
     let unmet = asked.iter().find_map(|requirement| {
@@ -366,10 +364,6 @@ pub async fn unmet_of(
 
 impl Database {
     /// The first of the requirements that is not met, if one is not.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
     pub async fn unmet_of(&self, asked: &[Requirement]) -> Result<Option<Unmet>, StoreError> {
         let transaction = self
             .begin_read("asking whether the database is as it must be")

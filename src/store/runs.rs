@@ -30,48 +30,35 @@ pub use months::{
 use months::{HAS_COME, come_by};
 
 /// The run of a tenant for a period, if there is one.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn find(
     transaction: &Transaction,
     tenant: TenantId,
     period: Period,
 ) -> Result<Option<tenant_run::Model>, StoreError> {
     transaction
-        .run(
+        .model(
+            "runs.find",
             tenant_run::Entity::find()
                 .filter(tenant_run::Column::TenantId.eq(tenant.0))
-                .filter(tenant_run::Column::Period.eq(period.to_string()))
-                .one(transaction.orm()),
+                .filter(tenant_run::Column::Period.eq(period.to_string())),
         )
         .await
 }
 
 /// The run of that id, of whichever tenant.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn find_by_id(
     transaction: &Transaction,
     id: Uuid,
 ) -> Result<Option<tenant_run::Model>, StoreError> {
     transaction
-        .run(
-            tenant_run::Entity::find()
-                .filter(tenant_run::Column::Id.eq(id))
-                .one(transaction.orm()),
+        .model(
+            "runs.find_by_id",
+            tenant_run::Entity::find().filter(tenant_run::Column::Id.eq(id)),
         )
         .await
 }
 
 /// The newest runs, of one tenant or of all, in one of `states` or in any.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn list(
     transaction: &Transaction,
     tenant: Option<TenantId>,
@@ -89,7 +76,7 @@ pub async fn list(
         let names = states.iter().map(|state| state.name());
         query = query.filter(tenant_run::Column::State.is_in(names));
     }
-    transaction.run(query.all(transaction.orm())).await
+    transaction.models("runs.list", query).await
 }
 
 /// What a record that is begun anew forgets. What its batches did stays on record.
@@ -105,23 +92,21 @@ const FORGET: &str = "state = 'pending', policy_version = NULL, anonymize_cutoff
 ///
 /// A completed one is left alone as soon as its month has begun anywhere on Earth: its cutoffs are the right
 /// ones, and there is no way out of `completed` from then on (S15).
-///
-/// # Errors
-///
-/// The database's.
 pub async fn set_aside_future(
     transaction: &Transaction,
     tenant: TenantId,
     latest: DateTime<Utc>,
 ) -> Result<u64, StoreError> {
-    let mut parameters = vec![("tenant", tenant.0.into())];
+    let mut parameters = vec![("tenant", tenant.into())];
     parameters.extend(come_by(latest));
     let set_aside = format!(
         "UPDATE tenant_run SET {FORGET} WHERE tenant_id = :tenant AND NOT {HAS_COME} \
          AND (state <> 'pending' OR policy_version IS NOT NULL) \
          AND (state <> 'completed' OR period > :come_begun)"
     );
-    let set_aside = transaction.execute(&set_aside, &parameters).await?;
+    let set_aside = transaction
+        .execute("runs.set_future_aside", &set_aside, &parameters)
+        .await?;
     if set_aside > 0 {
         let release = format!(
             "UPDATE run_lease SET token = NULL, holder = NULL, expires_at = NULL, \
@@ -129,7 +114,9 @@ pub async fn set_aside_future(
              cursor_id = NULL WHERE tenant_id = :tenant AND run_id IN \
              (SELECT id FROM tenant_run WHERE tenant_id = :tenant AND NOT {HAS_COME})"
         );
-        transaction.execute(&release, &parameters).await?;
+        transaction
+            .execute("runs.release_future", &release, &parameters)
+            .await?;
     }
     Ok(set_aside)
 }
@@ -137,10 +124,6 @@ pub async fn set_aside_future(
 /// S14: begins a run anew whose record says that it is completed and cannot be: it names no policy version
 /// that sets a period, or has cutoffs that are not its month's. Its counts stay, and so do its batches. The
 /// statement itself looks that it is still as it was `seen`.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn begin_anew(
     transaction: &Transaction,
     seen: &tenant_run::Model,
@@ -159,6 +142,7 @@ pub async fn begin_anew(
     );
     transaction
         .execute(
+            "runs.begin_anew",
             &sql,
             &[
                 ("tenant", seen.tenant_id.into()),
@@ -175,14 +159,10 @@ pub async fn begin_anew(
 /// Has every run that is not completed, and the next one of every tenant, count rows without their participant
 /// before it is completed: a foreign key was found not in force, and others may have deleted participants
 /// meanwhile. Returns how many records say so from now on.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn suspect_orphans(transaction: &Transaction) -> Result<u64, StoreError> {
     transaction
         .execute(
-            "UPDATE tenant_run SET orphans = 0 WHERE orphans IS NULL AND period >= \
+            "runs.suspect_orphans", "UPDATE tenant_run SET orphans = 0 WHERE orphans IS NULL AND period >= \
              COALESCE((SELECT done.period FROM (SELECT tenant_id, MAX(period) AS period FROM tenant_run \
              WHERE state = 'completed' GROUP BY tenant_id) AS done \
              WHERE done.tenant_id = tenant_run.tenant_id), '')",
@@ -193,10 +173,6 @@ pub async fn suspect_orphans(transaction: &Transaction) -> Result<u64, StoreErro
 
 /// Makes the run of a tenant for a period, unless there is one: at most one ever. It goes on with what the
 /// tenant's run before knew of rows without their participant; one that is completed has counted none.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn create(
     transaction: &Transaction,
     id: Uuid,
@@ -218,12 +194,13 @@ pub async fn create(
     );
     transaction
         .execute(
+            "runs.create",
             &sql,
             &[
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("id", id.into()),
-                ("period", period.to_string().into()),
-                ("state", state.name().into()),
+                ("period", period.into()),
+                ("state", state.into()),
                 ("due_at", due_at.into()),
             ],
         )
@@ -233,10 +210,6 @@ pub async fn create(
 
 /// Marks a run as running, pins its policy version and cutoffs unless they are, with the release of the
 /// time-zone rules that they were reckoned by, counts the attempt, and records on which server.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn start(
     transaction: &Transaction,
     tenant: TenantId,
@@ -260,13 +233,14 @@ pub async fn start(
     );
     transaction
         .execute(
+            "runs.start",
             &sql,
             &[
                 ("version", policy_version.into()),
                 ("anonymize", cutoffs.anonymize.into()),
                 ("purge", cutoffs.purge.into()),
                 ("release", tzdata_release.name().into()),
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("run", run_id.into()),
             ],
         )
@@ -276,10 +250,6 @@ pub async fn start(
 
 /// Records how many participants a run found to do, besides those that it has done. The caller holds
 /// the run's lease.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn set_planned(
     transaction: &Transaction,
     tenant: TenantId,
@@ -290,12 +260,13 @@ pub async fn set_planned(
     let bound = |count: u64| i64::try_from(count).unwrap_or(i64::MAX).into();
     transaction
         .execute(
+            "runs.set_planned",
             "UPDATE tenant_run SET anonymize_planned = anonymized + :to_anonymize, \
              purge_planned = purged + :to_purge WHERE tenant_id = :tenant AND id = :run",
             &[
                 ("to_anonymize", bound(to_anonymize)),
                 ("to_purge", bound(to_purge)),
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("run", run_id.into()),
             ],
         )
@@ -305,21 +276,15 @@ pub async fn set_planned(
 
 /// Marks the tenant's unfinished runs before `period` as superseded and takes their leases away, so
 /// that a holder that is still at it commits nothing more. Returns how many there were.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn supersede_before(
     transaction: &Transaction,
     tenant: TenantId,
     period: Period,
 ) -> Result<u64, StoreError> {
-    let parameters = [
-        ("tenant", tenant.0.into()),
-        ("period", period.to_string().into()),
-    ];
+    let parameters = [("tenant", tenant.into()), ("period", period.into())];
     transaction
         .execute(
+            "runs.release_superseded",
             "UPDATE run_lease SET token = NULL, holder = NULL, expires_at = NULL, \
              renewals = renewals + 1, cursor_stage = NULL, cursor_added_at = NULL, \
              cursor_id = NULL WHERE tenant_id = :tenant AND run_id IN \
@@ -335,7 +300,9 @@ pub async fn supersede_before(
          AND state IN ('pending', 'running', 'failed')",
         transaction.dialect().now()
     );
-    transaction.execute(&sql, &parameters).await
+    transaction
+        .execute("runs.supersede", &sql, &parameters)
+        .await
 }
 
 /// What the record says, to be compared with the calendar; `version` is the policy version that it names. `None`

@@ -7,12 +7,13 @@
 use std::collections::BTreeSet;
 
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{ConnectionTrait, DbErr, Statement};
+use sea_orm::FromQueryResult;
 use thiserror::Error;
 
 use super::connect::Database;
 use super::dialect::Dialect;
 use super::error::{ErrorClass, StoreError};
+use super::transaction::Transaction;
 
 /// "retentd" in ASCII; any number will do as long as every version uses the same.
 const ADVISORY_LOCK: i64 = 0x72_6574_656e_7464;
@@ -93,41 +94,42 @@ pub enum SchemaError {
 pub async fn status(database: &Database) -> Result<SchemaStatus, StoreError> {
     const DOING: &str = "reading the schema's version";
     let transaction = database.begin_read(DOING).await?;
-    let applied = transaction
-        .run(applied_migrations(transaction.orm()))
-        .await?;
+    let applied = applied_migrations(&transaction).await?;
     transaction.rollback().await?;
     Ok(SchemaStatus::comparing(applied))
 }
 
-async fn applied_migrations(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
-    let backend = connection.get_database_backend();
-    let exists = match Dialect::of(backend) {
-        Dialect::Sqlite => "SELECT name FROM sqlite_master WHERE name = 'seaql_migrations'",
+async fn applied_migrations(transaction: &Transaction) -> Result<Vec<String>, StoreError> {
+    let exist = match transaction.dialect() {
+        Dialect::Sqlite => {
+            "SELECT COUNT(*) AS n FROM sqlite_master WHERE name = 'seaql_migrations'"
+        }
         Dialect::Postgres => {
-            "SELECT table_name FROM information_schema.tables \
+            "SELECT COUNT(*) AS n FROM information_schema.tables \
              WHERE table_name = 'seaql_migrations' AND table_schema = ANY (current_schemas(false))"
         }
         Dialect::MariaDb => {
-            "SELECT table_name FROM information_schema.tables \
+            "SELECT COUNT(*) AS n FROM information_schema.tables \
              WHERE table_name = 'seaql_migrations' AND table_schema = DATABASE()"
         }
     };
-    let found = connection
-        .query_one_raw(Statement::from_string(backend, exists))
-        .await?;
-    if found.is_none() {
+    if transaction
+        .number("schema.has_migrations", exist, &[])
+        .await?
+        == 0
+    {
         return Ok(Vec::new());
     }
-    connection
-        .query_all_raw(Statement::from_string(
-            backend,
-            "SELECT version FROM seaql_migrations ORDER BY version",
-        ))
-        .await?
-        .iter()
-        .map(|row| row.try_get("", "version"))
-        .collect()
+    let select = "SELECT version FROM seaql_migrations ORDER BY version";
+    let applied = transaction
+        .rows::<Applied>("schema.migrations", select, &[])
+        .await?;
+    Ok(applied.into_iter().map(|row| row.version).collect())
+}
+
+#[derive(FromQueryResult)]
+struct Applied {
+    version: String,
 }
 
 /// Refuses a schema that is not exactly this version's. An empty SQLite file is migrated first:
@@ -177,7 +179,9 @@ pub async fn migrate_up(database: &Database) -> Result<(), SchemaError> {
             "SET LOCAL idle_in_transaction_session_timeout = 0".to_owned(),
             format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"),
         ] {
-            transaction.execute(&setting, &[]).await?;
+            transaction
+                .execute("schema.lock_or_setting", &setting, &[])
+                .await?;
         }
     }
     transaction
@@ -191,10 +195,15 @@ async fn migrate_mariadb(database: &Database) -> Result<(), StoreError> {
     const DOING: &str = "migrating the schema";
     // A named lock belongs to its connection; this transaction keeps one out of the pool.
     let lock = database.begin_long(DOING).await?;
-    lock.execute("SET SESSION idle_transaction_timeout = 0", &[])
-        .await?;
+    lock.execute(
+        "schema.no_idle_timeout",
+        "SET SESSION idle_transaction_timeout = 0",
+        &[],
+    )
+    .await?;
     let taken = lock
         .number(
+            "schema.take_lock",
             "SELECT CAST(GET_LOCK('retentiond migrate', :seconds) AS SIGNED) AS n",
             &[("seconds", LOCK_WAIT_SECONDS.into())],
         )
@@ -206,6 +215,7 @@ async fn migrate_mariadb(database: &Database) -> Result<(), StoreError> {
         .await
         .map_err(|error| StoreError::from_db(&error, DOING));
     lock.number(
+        "schema.release_lock",
         "SELECT CAST(RELEASE_LOCK('retentiond migrate') AS SIGNED) AS n",
         &[],
     )

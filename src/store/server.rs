@@ -47,7 +47,7 @@ impl Database {
     pub(super) async fn look_at_server(&self) -> Result<String, StoreError> {
         let transaction = self.begin_read(DOING).await?;
         let answer = transaction
-            .row::<Answer>(&query(self.dialect()), &[])
+            .row::<Answer>("server.identify", &query(self.dialect()), &[])
             .await?;
         transaction.rollback().await?;
         let Some(answer) = answer else {

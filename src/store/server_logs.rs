@@ -32,10 +32,6 @@ const MARIADB: &str = "SELECT CAST(LOWER(variable_name) AS CHAR) AS name, \
 
 /// The settings by which the server would write people into its logs, each as `name=value`; empty if there
 /// are none.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn settings_that_log_people(database: &Database) -> Result<Vec<String>, StoreError> {
     let sql = match database.dialect() {
         Dialect::Postgres => POSTGRES,
@@ -51,7 +47,9 @@ pub async fn settings_that_log_people(database: &Database) -> Result<Vec<String>
 }
 
 async fn read(transaction: &Transaction, sql: &str) -> Result<Settings, StoreError> {
-    let rows = transaction.rows::<Row>(sql, &[]).await?;
+    let rows = transaction
+        .rows::<Row>("server_logs.settings", sql, &[])
+        .await?;
     let settings = rows.into_iter().map(|row| (row.name, row.setting));
     Ok(Settings(settings.collect()))
 }

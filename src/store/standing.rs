@@ -73,10 +73,6 @@ fn readable(dialect: Dialect) -> String {
 /// The runs of `oldest` and of newer periods, of all tenants, with the terms of the policy versions that they
 /// name. Those of months that have not come are marked as such (S12); `latest` is the later of the two
 /// clocks.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn since(
     transaction: &Transaction,
     oldest: Period,
@@ -85,7 +81,7 @@ pub async fn since(
     let readable = readable(transaction.dialect());
     let rows = transaction
         .rows::<StandingRow>(
-            &format!(
+            "standing.runs_since", &format!(
                 "SELECT tenant_run.tenant_id, tenant_run.id, tenant_run.period, tenant_run.state, \
              tenant_run.policy_version, tenant_run.retry_at, tenant_run.finished_at, tenant_run.orphans, \
              tenant_run.due_at, tenant_run.anonymize_cutoff, tenant_run.purge_cutoff, \
@@ -98,7 +94,7 @@ pub async fn since(
              AND policy.version = tenant_run.policy_version \
              WHERE tenant_run.period >= :oldest AND {readable}"
             ),
-            &[("oldest", oldest.to_string().into())],
+            &[("oldest", oldest.into())],
         )
         .await?;
     let come = MonthsCome::by(latest);
@@ -141,10 +137,6 @@ pub async fn since(
 
 /// The newest run of each tenant, if it is of a period from `oldest` to `newest` and is completed. Runs
 /// of months that have not come by `latest`, the later of the two clocks, count for nothing (S12).
-///
-/// # Errors
-///
-/// The database's.
 pub async fn completed(
     transaction: &Transaction,
     oldest: Period,
@@ -163,7 +155,8 @@ pub async fn completed(
         _ => ["?", "?", "?"],
     };
     transaction
-        .run(
+        .models(
+            "standing.newest_runs",
             tenant_run::Entity::find()
                 .filter(tenant_run::Column::Period.between(oldest.to_string(), newest.to_string()))
                 .filter(tenant_run::Column::State.eq(RunState::Completed.name()))
@@ -176,23 +169,14 @@ pub async fn completed(
                          (newer.period <= {} AND newer.due_at <= {})))",
                         marks[0], marks[1], marks[2]
                     ),
-                    [
-                        come.due.to_string().into(),
-                        come.begun.to_string().into(),
-                        due_by,
-                    ],
-                ))
-                .all(transaction.orm()),
+                    [come.due.into(), come.begun.into(), due_by],
+                )),
         )
         .await
 }
 
 /// The terms of the policy versions that the completed runs of periods from `oldest` to `newest` name, by
 /// tenant and number.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn terms_of_completed(
     transaction: &Transaction,
     oldest: Period,
@@ -200,14 +184,14 @@ pub async fn terms_of_completed(
 ) -> Result<HashMap<(TenantId, i32), Named>, StoreError> {
     let rows = transaction
         .rows::<TermsRow>(
-            "SELECT DISTINCT policy.tenant_id, policy.version, policy.anonymize_after_months, \
+            "standing.terms_of_completed", "SELECT DISTINCT policy.tenant_id, policy.version, policy.anonymize_after_months, \
              policy.retain_months FROM tenant_run JOIN policy \
              ON policy.tenant_id = tenant_run.tenant_id AND policy.version = tenant_run.policy_version \
              WHERE tenant_run.state = 'completed' AND tenant_run.period >= :oldest \
              AND tenant_run.period <= :newest",
             &[
-                ("oldest", oldest.to_string().into()),
-                ("newest", newest.to_string().into()),
+                ("oldest", oldest.into()),
+                ("newest", newest.into()),
             ],
         )
         .await?;
@@ -221,10 +205,6 @@ pub async fn terms_of_completed(
 /// When the newest period before `period` that was completed for every tenant that had a run of it
 /// was finished. A run that a newer period superseded was never completed: a month that one tenant
 /// missed is no success, also after the next one began.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn last_success_before(
     transaction: &Transaction,
     period: Period,
@@ -242,10 +222,6 @@ pub async fn last_success_before(
 }
 
 /// When the last run of the newest period before `period` in which any was completed ended.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn last_completed_before(
     transaction: &Transaction,
     period: Period,
@@ -266,23 +242,21 @@ async fn last_finished(
     before: Period,
 ) -> Result<Option<DateTime<Utc>>, StoreError> {
     let row = transaction
-        .row::<Finished>(sql, &[("period", before.to_string().into())])
+        .row::<Finished>("standing.last_finished", sql, &[("period", before.into())])
         .await?;
     Ok(row.and_then(|row| row.finished_at))
 }
 
 /// How many participants the uploads of each tenant held when they were accepted: a cheap measure
 /// of how long a run may take.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn sizes(transaction: &Transaction) -> Result<HashMap<TenantId, i64>, StoreError> {
     let integer = transaction.dialect().integer();
     let sql = format!(
         "SELECT tenant_id, CAST(SUM(row_count) AS {integer}) AS n FROM upload GROUP BY tenant_id"
     );
-    let rows = transaction.rows::<Size>(&sql, &[]).await?;
+    let rows = transaction
+        .rows::<Size>("standing.sizes", &sql, &[])
+        .await?;
     Ok(rows
         .into_iter()
         .map(|row| (TenantId(row.tenant_id), row.n.unwrap_or_default()))

@@ -19,10 +19,6 @@ const HASHES_A_STATEMENT: usize = 1_000;
 
 /// Stores a hash unless it is there; returns whether it is new. `month` is the month in which the
 /// person unsubscribed: more would help to find out who it was.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn record(
     transaction: &Transaction,
     tenant: TenantId,
@@ -36,10 +32,6 @@ pub async fn record(
 /// Stores those hashes, all different, that are not there yet, each with its month; returns how many
 /// are new. They are stored in the order of the hashes, whatever the order is in which they come: that of
 /// people would tell whose each one is, to whoever reads the rows as they lie in the table.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn record_all<'a>(
     transaction: &Transaction,
     tenant: TenantId,
@@ -74,7 +66,7 @@ async fn record_entries(
     entries.sort_unstable();
     let dialect = transaction.dialect();
     let parameters = [
-        ("tenant", tenant.0.into()),
+        ("tenant", tenant.into()),
         ("version", version.number().into()),
         ("entries", dialect.texts(&entries)),
     ];
@@ -95,27 +87,29 @@ async fn record_entries(
                  AND suppression.key_id = SUBSTR(list.entry, 72) \
                  AND suppression.norm_version = :version AND suppression.email_hmac = {hmac}"
             );
-            let known = transaction.number(&look, &parameters).await?;
+            let known = transaction
+                .count("suppressions.count_known", &look, &parameters)
+                .await?;
             let insert = format!(
                 "{insert} ON DUPLICATE KEY UPDATE \
                  suppressed_month = suppression.suppressed_month"
             );
-            transaction.execute(&insert, &parameters).await?;
-            Ok((entries.len() as u64).saturating_sub(u64::try_from(known).unwrap_or_default()))
+            transaction
+                .execute("suppressions.add_unknown", &insert, &parameters)
+                .await?;
+            Ok((entries.len() as u64).saturating_sub(known))
         }
         // The condition keeps SQLite from reading ON as that of a join.
         Dialect::Postgres | Dialect::Sqlite => {
             let insert = format!("{insert} WHERE 1 = 1 ON CONFLICT DO NOTHING");
-            transaction.execute(&insert, &parameters).await
+            transaction
+                .execute("suppressions.add", &insert, &parameters)
+                .await
         }
     }
 }
 
 /// How many of the hashes, all of them different and under one key and version, are stored.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn stored(
     transaction: &Transaction,
     tenant: TenantId,
@@ -131,21 +125,19 @@ pub async fn stored(
     for some in hashes.chunks(HASHES_A_STATEMENT) {
         let hmacs: Vec<[u8; 32]> = some.iter().map(|hash| hash.hmac).collect();
         let values = [
-            ("tenant", tenant.0.into()),
+            ("tenant", tenant.into()),
             ("key", some[0].key_id.to_string().into()),
             ("version", some[0].norm_version.number().into()),
             ("hmacs", dialect.hmacs(&hmacs)),
         ];
-        found += u64::try_from(transaction.number(&sql, &values).await?).unwrap_or_default();
+        found += transaction
+            .count("suppressions.count_stored", &sql, &values)
+            .await?;
     }
     Ok(found)
 }
 
 /// Whether that very hash is stored.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn contains(
     transaction: &Transaction,
     tenant: TenantId,
@@ -155,10 +147,6 @@ pub async fn contains(
 }
 
 /// The month of that very hash, if it is stored.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn month(
     transaction: &Transaction,
     tenant: TenantId,
@@ -166,10 +154,11 @@ pub async fn month(
 ) -> Result<Option<String>, StoreError> {
     let row = transaction
         .row::<Month>(
+            "suppressions.month",
             "SELECT suppressed_month FROM suppression WHERE tenant_id = :tenant \
              AND key_id = :key AND norm_version = :version AND email_hmac = :hmac",
             &[
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("key", suppressed.key_id.to_string().into()),
                 ("version", suppressed.norm_version.number().into()),
                 ("hmac", suppressed.hmac.to_vec().into()),
@@ -192,10 +181,6 @@ pub struct Replacement {
 
 /// Replaces hashes, all of them new ones first. Where several are replaced by the same one, it gets the
 /// earliest month.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn replace_all(
     transaction: &Transaction,
     tenant: TenantId,
@@ -222,10 +207,11 @@ pub async fn replace_all(
     for Replacement { old, .. } in &replacements {
         transaction
             .execute(
+                "suppressions.delete_replaced",
                 "DELETE FROM suppression WHERE tenant_id = :tenant \
                  AND key_id = :key AND norm_version = :version AND email_hmac = :hmac",
                 &[
-                    ("tenant", tenant.0.into()),
+                    ("tenant", tenant.into()),
                     ("key", old.key_id.to_string().into()),
                     ("version", old.norm_version.number().into()),
                     ("hmac", old.hmac.to_vec().into()),
@@ -237,10 +223,6 @@ pub async fn replace_all(
 }
 
 /// Replaces one hash; see [`replace_all`].
-///
-/// # Errors
-///
-/// The database's.
 pub async fn replace(
     transaction: &Transaction,
     tenant: TenantId,
@@ -257,14 +239,10 @@ pub async fn replace(
 }
 
 /// Ids of the keys that stored hashes refer to. Losing one would lose recognition.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn keys_in_use(transaction: &Transaction) -> Result<Vec<String>, StoreError> {
     let rows = transaction
         .rows::<KeyInUse>(
-            // By way of the tenants, because every key starts with one.
+            "suppressions.keys_in_use", // By way of the tenants, because every key starts with one.
             "SELECT key_id FROM suppression_key WHERE EXISTS (SELECT 1 FROM tenant WHERE EXISTS \
              (SELECT 1 FROM suppression WHERE suppression.tenant_id = tenant.id \
              AND suppression.key_id = suppression_key.key_id))",
@@ -275,27 +253,18 @@ pub async fn keys_in_use(transaction: &Transaction) -> Result<Vec<String>, Store
 }
 
 /// All keys that the database has seen, oldest first.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn known_keys(
     transaction: &Transaction,
 ) -> Result<Vec<suppression_key::Model>, StoreError> {
     transaction
-        .run(
-            suppression_key::Entity::find()
-                .order_by_asc(suppression_key::Column::CreatedAt)
-                .all(transaction.orm()),
+        .models(
+            "suppressions.known_keys",
+            suppression_key::Entity::find().order_by_asc(suppression_key::Column::CreatedAt),
         )
         .await
 }
 
 /// Stores a key's check value, unless the key is known.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn add_key(
     transaction: &Transaction,
     key_id: &str,
@@ -314,6 +283,7 @@ pub async fn add_key(
     };
     transaction
         .execute(
+            "suppressions.add_key",
             sql,
             &[
                 ("key", key_id.into()),
@@ -326,10 +296,6 @@ pub async fn add_key(
 }
 
 /// Marks every key but the active one as retired, and the active one as not.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn retire_all_but(
     transaction: &Transaction,
     active: &str,
@@ -340,7 +306,11 @@ pub async fn retire_all_but(
         "UPDATE suppression_key SET retired_at = NULL WHERE key_id = :key AND retired_at IS NOT NULL",
     ] {
         transaction
-            .execute(sql, &[("now", now.into()), ("key", active.into())])
+            .execute(
+                "suppressions.retire_keys",
+                sql,
+                &[("now", now.into()), ("key", active.into())],
+            )
             .await?;
     }
     Ok(())

@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use sea_orm::sea_query::InsertStatement;
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, QueryResult, StreamTrait, Value,
+    ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, QueryResult,
+    QuerySelect, QueryTrait, Select, StreamTrait, Value,
 };
 
 use crate::config::ReplicationSource;
@@ -17,7 +19,7 @@ use super::dialect::Dialect;
 use super::error::{ErrorClass, StoreError};
 use super::misses::{Misses, Unanswered};
 use super::sqlite_files::SqliteFile;
-use super::statement::bind;
+use super::statement::{bind, named};
 
 /// An open transaction; rolled back unless committed.
 #[derive(Debug)]
@@ -76,9 +78,8 @@ impl Transaction {
         Some(file.path.display().to_string())
     }
 
-    /// The SeaORM transaction, for finders on entities; wrap the call in [`Transaction::run`].
-    #[must_use]
-    pub fn orm(&self) -> &DatabaseTransaction {
+    /// The SeaORM transaction, for the migrator; wrap the call in [`Transaction::run`].
+    pub(super) fn orm(&self) -> &DatabaseTransaction {
         &self.inner
     }
 
@@ -112,30 +113,27 @@ impl Transaction {
 
     /// Runs a statement with named parameters and returns how many rows it matched.
     ///
-    /// # Errors
-    ///
-    /// As [`Transaction::run`].
+    /// `name` is the statement's own, `room.what_it_does`. It is sent along as a comment, so that whatever
+    /// the server shows of a statement says where in this code it stands.
     pub async fn execute(
         &self,
+        name: &'static str,
         sql: &str,
         parameters: &[(&str, Value)],
     ) -> Result<u64, StoreError> {
-        let statement = bind(self.dialect, sql, parameters);
+        let statement = bind(self.dialect, name, sql, parameters);
         let result = self.run(self.inner.execute_raw(statement)).await?;
         Ok(result.rows_affected())
     }
 
     /// All rows of a query that is known to be bounded.
-    ///
-    /// # Errors
-    ///
-    /// As [`Transaction::run`].
     pub async fn rows<T: FromQueryResult>(
         &self,
+        name: &'static str,
         sql: &str,
         parameters: &[(&str, Value)],
     ) -> Result<Vec<T>, StoreError> {
-        let statement = bind(self.dialect, sql, parameters);
+        let statement = bind(self.dialect, name, sql, parameters);
         let rows = self.run(self.inner.query_all_raw(statement)).await?;
         rows.iter().map(|row| self.decode(row)).collect()
     }
@@ -148,11 +146,12 @@ impl Transaction {
     /// As [`Transaction::run`]; `visit` may have been shown some of the rows.
     pub async fn each_row<T: FromQueryResult>(
         &self,
+        name: &'static str,
         sql: &str,
         parameters: &[(&str, Value)],
         mut visit: impl FnMut(T),
     ) -> Result<(), StoreError> {
-        let statement = bind(self.dialect, sql, parameters);
+        let statement = bind(self.dialect, name, sql, parameters);
         // The stream ends in here: another statement, sent while it is open, would wait for ever.
         self.run(async {
             let mut rows = self.inner.stream_raw(statement).await?;
@@ -165,40 +164,77 @@ impl Transaction {
     }
 
     /// The first row of a query, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// As [`Transaction::run`].
     pub async fn row<T: FromQueryResult>(
         &self,
+        name: &'static str,
         sql: &str,
         parameters: &[(&str, Value)],
     ) -> Result<Option<T>, StoreError> {
-        let statement = bind(self.dialect, sql, parameters);
+        let statement = bind(self.dialect, name, sql, parameters);
         let row = self.run(self.inner.query_one_raw(statement)).await?;
         row.map(|row| self.decode(&row)).transpose()
     }
 
     /// The number in the column `n` of a query's one row; 0 where that is NULL.
-    ///
-    /// # Errors
-    ///
-    /// As [`Transaction::run`].
-    pub async fn number(&self, sql: &str, parameters: &[(&str, Value)]) -> Result<i64, StoreError> {
-        let row = self.row::<Number>(sql, parameters).await?;
+    pub async fn number(
+        &self,
+        name: &'static str,
+        sql: &str,
+        parameters: &[(&str, Value)],
+    ) -> Result<i64, StoreError> {
+        let row = self.row::<Number>(name, sql, parameters).await?;
         Ok(row.and_then(|row| row.n).unwrap_or(0))
+    }
+
+    /// As [`Transaction::number`], of what is counted.
+    pub async fn count(
+        &self,
+        name: &'static str,
+        sql: &str,
+        parameters: &[(&str, Value)],
+    ) -> Result<u64, StoreError> {
+        let number = self.number(name, sql, parameters).await?;
+        Ok(u64::try_from(number).unwrap_or_default())
+    }
+
+    /// All rows of an entity that `select` names, which are known to be few.
+    pub async fn models<E: EntityTrait>(
+        &self,
+        name: &'static str,
+        select: Select<E>,
+    ) -> Result<Vec<E::Model>, StoreError> {
+        let statement = named(name, select.build(self.dialect.backend()));
+        let rows = self.run(self.inner.query_all_raw(statement)).await?;
+        rows.iter().map(|row| self.decode(row)).collect()
+    }
+
+    /// The first row of an entity that `select` names, if there is one.
+    pub async fn model<E: EntityTrait>(
+        &self,
+        name: &'static str,
+        select: Select<E>,
+    ) -> Result<Option<E::Model>, StoreError> {
+        Ok(self.models(name, select.limit(1)).await?.pop())
+    }
+
+    /// Adds rows of an entity.
+    pub async fn insert(
+        &self,
+        name: &'static str,
+        rows: impl QueryTrait<QueryStatement = InsertStatement>,
+    ) -> Result<(), StoreError> {
+        let statement = named(name, rows.build(self.dialect.backend()));
+        self.run(self.inner.execute_raw(statement)).await?;
+        Ok(())
     }
 
     /// Keeps PostgreSQL from starting workers for the transaction's queries. Where several of ours run
     /// beside each other they take each other's cores, and take longer than one process by itself.
-    ///
-    /// # Errors
-    ///
-    /// As [`Transaction::run`].
     pub async fn without_parallel_workers(&self) -> Result<(), StoreError> {
         if self.dialect == Dialect::Postgres {
             let sql = "SET LOCAL max_parallel_workers_per_gather = 0";
-            self.execute(sql, &[]).await?;
+            self.execute("transaction.no_parallel_workers", sql, &[])
+                .await?;
         }
         Ok(())
     }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::support;
+
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(directory).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -14,8 +16,8 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Whoever looks for everything that can erase a person's data opens `engine/erase.rs`. The dialect
-/// only knows how such a statement is spelled, and a key rotation replaces a hash by another.
+/// Whoever looks for everything that can erase a person's data opens `engine/erase.rs`. A key
+/// rotation replaces a hash by another.
 #[test]
 fn statements_that_erase_stand_in_one_room() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -47,14 +49,76 @@ fn statements_that_erase_stand_in_one_room() {
         }
     }
     erasing.sort();
-    assert_eq!(
-        erasing,
-        [
-            "engine/erase.rs",
-            "store/dialect.rs",
-            "store/suppressions.rs"
-        ]
-    );
+    assert_eq!(erasing, ["engine/erase.rs", "store/suppressions.rs"]);
+}
+
+/// The command line shows what the rooms below it find out.
+#[test]
+fn the_command_line_contains_no_sql() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    assert!(files.len() > 30, "the sources were not found");
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a source file");
+        for word in [
+            "SELECT ",
+            "INSERT INTO",
+            "UPDATE ",
+            "DELETE FROM",
+            "sea_orm",
+            "FromQueryResult",
+        ] {
+            assert!(!text.contains(word), "{} contains {word:?}", file.display());
+        }
+        assert_eq!(
+            support::statements::names_in(&text),
+            [""; 0],
+            "{}",
+            file.display()
+        );
+    }
+}
+
+/// Whoever sees a statement in a server's log finds by its name where it is sent from: each place has one name,
+/// and begins it with its own file or folder.
+#[test]
+fn each_statement_has_a_name_of_its_own() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut places: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a source file");
+        for name in support::statements::names_in(&text) {
+            let (room, what) = name.split_once('.').expect("a room, and what it does");
+            let of_a_word = |part: &str| {
+                !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+            };
+            assert!(
+                of_a_word(room) && of_a_word(what),
+                "{name} in {}",
+                file.display()
+            );
+            let path = file
+                .strip_prefix(&root)
+                .expect("below src")
+                .with_extension("");
+            assert!(
+                path.components().any(|part| part.as_os_str() == room),
+                "{name} stands in {}",
+                file.display()
+            );
+            if let Some(other) = places.insert(name.clone(), file.clone()) {
+                panic!(
+                    "{name} stands in {} and {}",
+                    other.display(),
+                    file.display()
+                );
+            }
+        }
+    }
+    assert!(places.len() > 100, "{places:?}");
 }
 
 /// A reader of `store` learns from its first page which of its files delete rows.

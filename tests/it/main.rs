@@ -41,6 +41,7 @@ mod runbooks;
 mod scans;
 mod schedule;
 mod scratch_databases;
+mod sent_statements;
 mod server_limits;
 mod server_logs;
 mod servers;

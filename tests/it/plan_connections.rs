@@ -51,7 +51,7 @@ async fn nobody_waits_in_vain_for_a_connection_while_another_tenant_is_counted()
     let (engine, proxy) = slow(&world, &[]).await;
     let planned = plan::plan(&engine, &Scope::default()).await;
     planned.expect("a plan").expect("known tenants");
-    let is_count = "SELECT COUNT(*) AS n FROM participant";
+    let is_count = "/* recount.eligible */";
     let seen = proxy.seen();
     let count = seen.iter().position(|seen| seen.text.starts_with(is_count));
     let count = count.expect("a count of participants") + 1;

@@ -35,7 +35,7 @@ pub(super) async fn mariadb_source(transaction: &Transaction) -> Result<Option<U
         return Ok(None);
     }
     let place = match transaction
-        .rows::<Source>("SHOW ALL REPLICAS STATUS", &[])
+        .rows::<Source>("requirements.replicas", "SHOW ALL REPLICAS STATUS", &[])
         .await
     {
         Ok(sources) => sources.into_iter().next().map(|source| source.host),
@@ -43,7 +43,9 @@ pub(super) async fn mariadb_source(transaction: &Transaction) -> Result<Option<U
         // cannot be seen.
         Err(error) if error.class() == ErrorClass::Permission => {
             warn_once();
-            let running = transaction.number(RUNNING, &[]).await?;
+            let running = transaction
+                .number("requirements.replica_threads", RUNNING, &[])
+                .await?;
             (running > 0).then(|| "the role may not see which".to_owned())
         }
         Err(error) => return Err(error),

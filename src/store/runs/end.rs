@@ -72,10 +72,6 @@ pub struct RefusedRecord {
 }
 
 /// Ends a run. The caller holds the run's lease.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn finish(
     transaction: &Transaction,
     tenant: TenantId,
@@ -88,10 +84,6 @@ pub async fn finish(
 
 /// As [`finish`], for a caller without the lease: changes nothing once somebody has claimed the run
 /// or it has ended. The statement itself looks, because both can happen at any moment before it.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn finish_unclaimed(
     transaction: &Transaction,
     tenant: TenantId,
@@ -104,10 +96,6 @@ pub async fn finish_unclaimed(
 
 /// As [`finish_unclaimed`], for a run that nobody can claim: it may say that it is running although its
 /// holder is gone.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn finish_abandoned(
     transaction: &Transaction,
     tenant: TenantId,
@@ -125,10 +113,6 @@ pub async fn finish_abandoned(
 
 /// Records that no policy rules a run. One that the calendar chose may have been superseded by a month
 /// that has not come yet (S12): then it is this one that counts.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn finish_without_policy(
     transaction: &Transaction,
     tenant: TenantId,
@@ -180,9 +164,10 @@ async fn record(
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     transaction
         .execute(
+            "runs.end",
             &sql,
             &[
-                ("state", end.state().name().into()),
+                ("state", end.state().into()),
                 ("class", failure.map(|failure| failure.class).into()),
                 (
                     "code",
@@ -212,7 +197,7 @@ async fn record(
                         .map_or(0.0, |failure| failure.retry_after_seconds)
                         .into(),
                 ),
-                ("tenant", tenant.0.into()),
+                ("tenant", tenant.into()),
                 ("run", run_id.into()),
             ],
         )

@@ -24,18 +24,14 @@ pub(super) const HAS_COME: &str =
 pub(super) fn come_by(latest: DateTime<Utc>) -> [(&'static str, Value); 3] {
     let come = MonthsCome::by(latest);
     [
-        ("come_due", come.due.to_string().into()),
-        ("come_begun", come.begun.to_string().into()),
+        ("come_due", come.due.into()),
+        ("come_begun", come.begun.into()),
         ("come_at", latest.into()),
     ]
 }
 
 /// The newest period for which the tenant has a run in one of `states`, of those whose month has come by
 /// `latest`: the later of the two clocks (S12).
-///
-/// # Errors
-///
-/// The database's.
 pub async fn newest_period(
     transaction: &Transaction,
     tenant: TenantId,
@@ -52,9 +48,11 @@ pub async fn newest_period(
          AND state IN ({}) AND {HAS_COME}",
         names.join(", ")
     );
-    let mut parameters = vec![("tenant", tenant.0.into())];
+    let mut parameters = vec![("tenant", tenant.into())];
     parameters.extend(come_by(latest));
-    let newest = transaction.row::<NewestPeriod>(&sql, &parameters).await?;
+    let newest = transaction
+        .row::<NewestPeriod>("runs.newest_period", &sql, &parameters)
+        .await?;
     Ok(newest.and_then(NewestPeriod::read))
 }
 
@@ -73,10 +71,6 @@ impl NewestPeriod {
 const SETTLED: &str = "('completed', 'no_policy')";
 
 /// S13: the newest settled period of any tenant, of those that have come by `latest`.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn newest_settled_of_all(
     transaction: &Transaction,
     latest: DateTime<Utc>,
@@ -86,16 +80,12 @@ pub async fn newest_settled_of_all(
          ORDER BY period DESC LIMIT 1"
     );
     let newest = transaction
-        .row::<NewestPeriod>(&sql, &come_by(latest))
+        .row::<NewestPeriod>("runs.newest_completed_of_all", &sql, &come_by(latest))
         .await?;
     Ok(newest.and_then(NewestPeriod::read))
 }
 
 /// S13: the newest settled period of each tenant that has one, of those that have come by `latest`.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn newest_settled(
     transaction: &Transaction,
     latest: DateTime<Utc>,
@@ -105,7 +95,7 @@ pub async fn newest_settled(
          AND {HAS_COME} GROUP BY tenant_id"
     );
     let rows = transaction
-        .rows::<NewestSettled>(&sql, &come_by(latest))
+        .rows::<NewestSettled>("runs.newest_completed", &sql, &come_by(latest))
         .await?;
     Ok(rows
         .into_iter()
@@ -121,10 +111,6 @@ struct NewestSettled {
 
 /// S12: the tenant's records of months that have not come by `latest`, the later of the two clocks, oldest
 /// first.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn of_the_future(
     transaction: &Transaction,
     tenant: TenantId,
@@ -134,9 +120,11 @@ pub async fn of_the_future(
         "SELECT period, state, policy_version FROM tenant_run WHERE tenant_id = :tenant \
          AND NOT {HAS_COME} ORDER BY period"
     );
-    let mut parameters = vec![("tenant", tenant.0.into())];
+    let mut parameters = vec![("tenant", tenant.into())];
     parameters.extend(come_by(latest));
-    let rows = transaction.rows::<FutureRow>(&sql, &parameters).await?;
+    let rows = transaction
+        .rows::<FutureRow>("runs.of_the_future", &sql, &parameters)
+        .await?;
     Ok(rows
         .into_iter()
         .filter_map(|row| {
@@ -166,10 +154,6 @@ struct FutureRow {
 
 /// The tenant's newest runs whose months have come by `latest`, newest first. `due` has, whatever its record
 /// says.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn newest(
     transaction: &Transaction,
     tenant: TenantId,
@@ -179,13 +163,13 @@ pub async fn newest(
 ) -> Result<Vec<tenant_run::Model>, StoreError> {
     let come = MonthsCome::by(latest);
     let runs = transaction
-        .run(
+        .models(
+            "runs.judged",
             tenant_run::Entity::find()
                 .filter(tenant_run::Column::TenantId.eq(tenant.0))
                 .filter(tenant_run::Column::Period.lte(come.begun.to_string()))
                 .order_by_desc(tenant_run::Column::Period)
-                .limit(limit)
-                .all(transaction.orm()),
+                .limit(limit),
         )
         .await?;
     // What is no period of ours is nothing to be judged by the calendar.
@@ -198,10 +182,6 @@ pub async fn newest(
 }
 
 /// The newest period before `period` for which the tenant has a run, whatever its state.
-///
-/// # Errors
-///
-/// The database's.
 pub async fn newest_period_before(
     transaction: &Transaction,
     tenant: TenantId,
@@ -211,6 +191,6 @@ pub async fn newest_period_before(
         .filter(tenant_run::Column::TenantId.eq(tenant.0))
         .filter(tenant_run::Column::Period.lt(period.to_string()))
         .order_by_desc(tenant_run::Column::Period);
-    let run = transaction.run(query.one(transaction.orm())).await?;
+    let run = transaction.model("runs.newest_before", query).await?;
     Ok(run.and_then(|run| run.period.parse().ok()))
 }

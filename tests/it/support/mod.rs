@@ -16,6 +16,7 @@ pub mod proxy;
 pub mod pty;
 pub mod serving;
 pub mod snapshot;
+pub mod statements;
 pub mod way;
 pub mod world;
 pub mod zone_files;

@@ -32,9 +32,9 @@ const LOST_MIN: usize = 15;
 /// The first statements of the steps that must be in every sample, besides the last COMMIT, with
 /// which the last run is recorded as completed.
 const STEPS: [(&str, &str); 3] = [
-    ("the claim", "UPDATE run_lease SET holder"),
+    ("the claim", "/* leases.acquire */"),
     ("the recount", faults::RECOUNT),
-    ("the record of the end", "UPDATE tenant_run SET state"),
+    ("the record of the end", "/* runs.end */"),
 ];
 
 struct Point {

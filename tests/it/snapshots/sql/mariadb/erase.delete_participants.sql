@@ -1,0 +1,17 @@
+-- erase.delete_participants
+
+/* erase.delete_participants */ DELETE participant
+  FROM JSON_TABLE(?, '$[*]' COLUMNS (h CHAR(32) PATH '$')) AS list
+  STRAIGHT_JOIN participant
+  ON participant.tenant_id = ?
+  AND participant.id = UNHEX(list.h)
+  WHERE participant.added_at < ?
+  AND participant.added_at >= ?
+  AND (YEAR(participant.added_at) >= 1
+    AND MONTH(participant.added_at) >= 1
+    AND DAYOFMONTH(participant.added_at) >= 1
+    AND DAYOFMONTH(participant.added_at) <= CASE WHEN MONTH(participant.added_at) IN (4, 6, 9, 11) THEN 30 WHEN MONTH(participant.added_at) <> 2 THEN 31 WHEN YEAR(participant.added_at) % 4 = 0 AND (YEAR(participant.added_at) % 100 <> 0 OR YEAR(participant.added_at) % 400 = 0) THEN 29 ELSE 28 END)
+
+-- select_type | table | type | key | key_len | Extra
+-- SIMPLE | list | ALL | - | - | Table function: json_table
+-- SIMPLE | participant | eq_ref | PRIMARY | 24 | Using where

@@ -1,0 +1,5 @@
+-- uploads.add
+
+/* uploads.add */ INSERT INTO upload (tenant_id, id, file_name, content_hmac, row_count, accepted_at)
+  VALUES (?, ?, ?, ?, 0, ?)
+
