@@ -264,7 +264,7 @@ pub struct Text {
 /// # Errors
 ///
 /// [`Refusal`].
-pub fn look(path: &Path) -> Result<Option<Metadata>, Refusal> {
+pub fn inspect(path: &Path) -> Result<Option<Metadata>, Refusal> {
     let located = locate(path)?;
     let Some(metadata) = &located.metadata else {
         return Ok(None);

@@ -15,11 +15,11 @@ use crate::engine::stage::Stage;
 use crate::ids::TenantId;
 use crate::store::{Transaction, runs};
 
+use super::command_context::CommandContext;
 use super::exit::Failure;
-use super::session::Session;
 
 /// A calendar that begins with the newest due period, and that period's run.
-pub(super) struct Standing<'a> {
+pub(super) struct NewestDueRun<'a> {
     calendar: Calendar<'a>,
     run: Option<tenant_run::Model>,
     /// A newer run covers it.
@@ -61,10 +61,10 @@ pub(super) struct Subject {
     pub is_anonymized: bool,
 }
 
-impl<'a> Standing<'a> {
+impl<'a> NewestDueRun<'a> {
     /// Reads where the tenant's newest due period stands.
     pub(super) async fn read(
-        session: &Session,
+        context: &CommandContext,
         transaction: &Transaction,
         tenant: TenantId,
         zone: &'a Zone,
@@ -72,7 +72,7 @@ impl<'a> Standing<'a> {
         now: DateTime<Utc>,
     ) -> Result<Self, Failure> {
         let first = newest_due_period(now, zone, hour);
-        let latest = session.latest(transaction).await?;
+        let latest = context.latest(transaction).await?;
         let not_superseded = RunState::ALL
             .into_iter()
             .filter(|state| *state != RunState::Superseded);

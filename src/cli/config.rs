@@ -8,10 +8,10 @@ use crate::store;
 use crate::tzdata::bundled_release;
 
 use super::changed;
+use super::command_context::CommandContext;
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::run::say;
-use super::session::Session;
 
 /// Verbs of `config`.
 #[derive(Debug, Subcommand)]
@@ -23,9 +23,9 @@ pub enum ConfigCommand {
 }
 
 /// `config`.
-pub fn config(session: &Session, command: ConfigCommand) -> Result<Exit, Failure> {
+pub fn config(context: &CommandContext, command: ConfigCommand) -> Result<Exit, Failure> {
     // Reading it is checking it.
-    let config = session.config()?;
+    let config = context.config()?;
     if let Err(error) = config.require_named_database() {
         // Systemd may have it as a credential, which is the service's alone.
         say(&format!("warning: {error}"));
@@ -52,7 +52,7 @@ pub fn config(session: &Session, command: ConfigCommand) -> Result<Exit, Failure
         "database": config.database.url.place(),
         "warnings": warnings,
     });
-    match (command, session.format) {
+    match (command, context.format) {
         (ConfigCommand::Check, Format::Table) => {
             let file = changed::configuration_file(&config);
             say(&format!(
@@ -79,20 +79,20 @@ pub fn config(session: &Session, command: ConfigCommand) -> Result<Exit, Failure
                 file.as_deref().unwrap_or("none")
             ))?;
             output::print_line(&format!("database: {}", changed::database(&config)))?;
-            let rules = session.tzdata.newest();
+            let rules = context.tzdata.newest();
             output::print_line(&format!(
                 "time-zone rules: tzdata {}, from {}",
                 rules.release(),
                 rules.source()
             ))?;
-            if let Ok(now) = session.now()
+            if let Ok(now) = context.now()
                 && let Some(complaint) = rules.complaint(now)
             {
                 say(&format!("warning: {complaint}"));
             }
         }
         (ConfigCommand::Show, Format::Json) => {
-            let rules = session.tzdata.newest();
+            let rules = context.tzdata.newest();
             let mut shown = config.effective();
             shown["configuration_file"] = named["configuration_file"].clone();
             shown["warnings"] = named["warnings"].clone();

@@ -15,11 +15,11 @@ use crate::demo::{self, DemoError};
 use crate::keyring;
 use crate::telemetry::stderr;
 
+use super::command_context::CommandContext;
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::progress;
 use super::run::say;
-use super::session::Session;
 
 mod text;
 
@@ -46,28 +46,28 @@ pub struct DemoArguments {
 }
 
 /// `demo`.
-pub async fn demo(session: &Session, arguments: DemoArguments) -> Result<Exit, Failure> {
-    if session.config_file.is_some() {
+pub async fn demo(context: &CommandContext, arguments: DemoArguments) -> Result<Exit, Failure> {
+    if context.config_file.is_some() {
         return Err(Failure::usage(
             "demo makes a configuration of its own; leave --config out",
         ));
     }
     let started = Instant::now();
-    let scene = Scene::set(session, arguments.dir)?;
+    let scene = Scene::set(context, arguments.dir)?;
     let terminal = stderr::is_terminal();
     // Without the environment: the demo must never run on a database that is configured there.
     let config = Config::load(Some(&scene.config_file), std::iter::empty())?;
-    let engine = session.engine(&config).await?;
+    let engine = context.engine(&config).await?;
     if terminal {
         say(&format!("inventing {} people …", arguments.participants));
     }
     let mut random = StdRng::seed_from_u64(SEED);
-    let tenants = demo::seed(&engine, arguments.participants, session.now()?, &mut random).await?;
+    let tenants = demo::seed(&engine, arguments.participants, context.now()?, &mut random).await?;
     let seeded_seconds = started.elapsed().as_secs_f64();
     let play = demo::play(&engine, &tenants, &scene.directory);
     let story = progress::shown(&engine, "running", play).await?;
     engine.database.close().await;
-    match session.format {
+    match context.format {
         Format::Json => output::print_json(&story)?,
         Format::Table => {
             let seconds = text::Seconds {
@@ -102,11 +102,11 @@ struct Scene {
 
 impl Scene {
     /// Makes the directory, the keyring and the configuration.
-    fn set(session: &Session, wanted: Option<PathBuf>) -> Result<Self, Failure> {
+    fn set(context: &CommandContext, wanted: Option<PathBuf>) -> Result<Self, Failure> {
         let directory = match wanted {
             Some(directory) => directory,
             None => std::env::temp_dir()
-                .join(format!("retentiond-demo-{}", session.ids.token().simple())),
+                .join(format!("retentiond-demo-{}", context.ids.token().simple())),
         };
         // The configuration is read from wherever the next command is typed.
         let directory = std::path::absolute(&directory).map_err(|error| {
@@ -124,7 +124,7 @@ impl Scene {
         };
         make_empty(&directory)?;
         let keyring_file = directory.join("retentiond.keyring");
-        keyring::generate(&keyring_file, &mut rand::rng(), session.now()?)?;
+        keyring::generate(&keyring_file, &mut rand::rng(), context.now()?)?;
         let config_file = directory.join("retentiond.toml");
         write_config(&config_file, &configuration(&name)).map_err(|error| {
             Failure::failed(format_args!(

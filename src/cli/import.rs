@@ -15,11 +15,11 @@ use crate::intake::notes::Noted;
 use crate::store::server_logs;
 
 use super::changed;
+use super::command_context::CommandContext;
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::progress::FileProgress;
 use super::run::say;
-use super::session::Session;
 
 mod warnings;
 
@@ -73,7 +73,7 @@ pub struct ImportArguments {
 }
 
 /// `import`.
-pub async fn import(session: &Session, arguments: ImportArguments) -> Result<Exit, Failure> {
+pub async fn import(context: &CommandContext, arguments: ImportArguments) -> Result<Exit, Failure> {
     let mut mapping = MappingOptions {
         added_at_column: arguments.added_at_column,
         metadata: arguments.metadata,
@@ -82,16 +82,16 @@ pub async fn import(session: &Session, arguments: ImportArguments) -> Result<Exi
     for map in &arguments.maps {
         mapping.add(map)?;
     }
-    let config = session.config()?;
-    let database = session.database(&config).await?;
-    let tenant = session.intake_tenant(&database, &arguments.tenant).await?;
+    let config = context.config()?;
+    let database = context.database(&config).await?;
+    let tenant = context.intake_tenant(&database, &arguments.tenant).await?;
     // Before the first row is sent. What cannot be asked keeps nobody from importing.
     let settings = server_logs::settings_that_log_people(&database).await;
     if let Some(sentence) = settings.ok().and_then(|found| server_logs_sentence(&found)) {
         say(&format!("warning: {sentence}"));
     }
-    let keyring = session.keyring(&config, &database).await?;
-    let intake = session.intake(&config, database, keyring);
+    let keyring = context.keyring(&config, &database).await?;
+    let intake = context.intake(&config, database, keyring);
     let options = ImportOptions {
         file: arguments.file,
         mapping,
@@ -110,7 +110,7 @@ pub async fn import(session: &Session, arguments: ImportArguments) -> Result<Exi
     if imported.upload_id.is_some() {
         changed::tell(&config);
     }
-    match session.format {
+    match context.format {
         Format::Json => changed::print_json(&config, &document(&tenant.slug, &imported))?,
         Format::Table => print_table(&tenant.slug, &imported)?,
     }

@@ -9,10 +9,10 @@ use crate::store::keys::{self, KeyCheckError, KeyStatus};
 use crate::store::{Database, ErrorClass, StoreError, schema, suppressions};
 
 use super::changed;
+use super::command_context::CommandContext;
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::run::say;
-use super::session::Session;
 
 /// Verbs of `keys`.
 #[derive(Debug, Subcommand)]
@@ -35,22 +35,22 @@ pub enum KeysCommand {
 }
 
 /// `keys`.
-pub async fn keys(session: &Session, command: KeysCommand) -> Result<Exit, Failure> {
-    let config = session.config()?;
+pub async fn keys(context: &CommandContext, command: KeysCommand) -> Result<Exit, Failure> {
+    let config = context.config()?;
     match command {
-        KeysCommand::Generate => generate(session, &config).await,
-        KeysCommand::Check => check(session, &config).await,
-        KeysCommand::Rotate => rotate(session, &config).await,
+        KeysCommand::Generate => generate(context, &config).await,
+        KeysCommand::Check => check(context, &config).await,
+        KeysCommand::Rotate => rotate(context, &config).await,
     }
 }
 
-async fn generate(session: &Session, config: &Config) -> Result<Exit, Failure> {
+async fn generate(context: &CommandContext, config: &Config) -> Result<Exit, Failure> {
     let path = &config.suppression.keyring_file;
     // Said before the database is waited for; what counts is that `keyring::generate` looks again.
     if path.symlink_metadata().is_ok() {
         return Err(KeyringFileError::AlreadyExists { path: path.clone() }.into());
     }
-    match known_keys(session, config).await {
+    match known_keys(context, config).await {
         Ok(known) if known.is_empty() => {}
         Ok(known) => {
             return Err(Failure::refused(format_args!(
@@ -62,14 +62,14 @@ async fn generate(session: &Session, config: &Config) -> Result<Exit, Failure> {
         }
         Err(error) => warn_not_asked(&error),
     }
-    let key_id = keyring::generate(path, &mut rand::rng(), session.now()?)?;
-    print_key(session, config, key_id.as_str())?;
+    let key_id = keyring::generate(path, &mut rand::rng(), context.now()?)?;
+    print_key(context, config, key_id.as_str())?;
     Ok(Exit::Done)
 }
 
 /// Ids of the keys that the database has seen; none where it has not been made yet.
-async fn known_keys(session: &Session, config: &Config) -> Result<Vec<String>, StoreError> {
-    let Some(database) = existing(session, config).await? else {
+async fn known_keys(context: &CommandContext, config: &Config) -> Result<Vec<String>, StoreError> {
+    let Some(database) = existing(context, config).await? else {
         return Ok(Vec::new());
     };
     let transaction = database.begin_read("asking for known keys").await?;
@@ -85,11 +85,14 @@ async fn known_keys(session: &Session, config: &Config) -> Result<Vec<String>, S
 }
 
 /// The database, if it is there and has a schema. Creates neither.
-async fn existing(session: &Session, config: &Config) -> Result<Option<Database>, StoreError> {
+async fn existing(
+    context: &CommandContext,
+    config: &Config,
+) -> Result<Option<Database>, StoreError> {
     if config.database.url.names_missing_file() {
         return Ok(None);
     }
-    let database = session.open(config).await?;
+    let database = context.open(config).await?;
     if schema::status(&database).await?.applied.is_empty() {
         database.close().await;
         return Ok(None);
@@ -97,19 +100,19 @@ async fn existing(session: &Session, config: &Config) -> Result<Option<Database>
     Ok(Some(database))
 }
 
-async fn check(session: &Session, config: &Config) -> Result<Exit, Failure> {
+async fn check(context: &CommandContext, config: &Config) -> Result<Exit, Failure> {
     let keyring = keyring::load(&config.suppression.keyring_file)?;
-    let database = session.database(config).await?;
+    let database = context.database(config).await?;
     let statuses = keys::check(&database, &keyring).await?;
     database.close().await;
-    print_statuses(session, config, &statuses)?;
+    print_statuses(context, config, &statuses)?;
     Ok(Exit::Done)
 }
 
-async fn rotate(session: &Session, config: &Config) -> Result<Exit, Failure> {
+async fn rotate(context: &CommandContext, config: &Config) -> Result<Exit, Failure> {
     let path = &config.suppression.keyring_file;
     let keyring = keyring::load_to_rotate(path)?;
-    let database = match existing(session, config).await {
+    let database = match existing(context, config).await {
         Ok(database) => database,
         Err(error) => {
             warn_not_asked(&error);
@@ -120,11 +123,11 @@ async fn rotate(session: &Session, config: &Config) -> Result<Exit, Failure> {
         schema::ensure_current(database).await?;
         keys::check(database, &keyring).await?;
     }
-    let key_id = keyring::rotate(path, &mut rand::rng(), session.now()?)?;
-    print_key(session, config, key_id.as_str())?;
+    let key_id = keyring::rotate(path, &mut rand::rng(), context.now()?)?;
+    print_key(context, config, key_id.as_str())?;
     if let Some(database) = database {
         let keyring = keyring::load(path)?;
-        match keys::check_and_register(&database, &keyring, session.now()?).await {
+        match keys::check_and_register(&database, &keyring, context.now()?).await {
             Ok(()) => changed::tell(config),
             // The first command that uses the key makes it known all the same.
             Err(KeyCheckError::Store(error)) => say(&format!(
@@ -152,9 +155,9 @@ struct KeyDocument<'a> {
 }
 
 /// A new key: where it is and what it is called.
-fn print_key(session: &Session, config: &Config, key_id: &str) -> Result<(), Failure> {
+fn print_key(context: &CommandContext, config: &Config, key_id: &str) -> Result<(), Failure> {
     let keyring_file = config.suppression.keyring_file.display().to_string();
-    match session.format {
+    match context.format {
         Format::Json => output::print_json(&KeyDocument {
             keyring_file,
             key_id,
@@ -174,11 +177,11 @@ struct CheckDocument<'a> {
 }
 
 fn print_statuses(
-    session: &Session,
+    context: &CommandContext,
     config: &Config,
     statuses: &[KeyStatus],
 ) -> Result<(), Failure> {
-    match session.format {
+    match context.format {
         Format::Json => output::print_json(&CheckDocument {
             keyring_file: config.suppression.keyring_file.display().to_string(),
             keys: statuses,

@@ -7,9 +7,9 @@ use crate::config::Config;
 use crate::store::schema::{self, SchemaError, SchemaStatus};
 
 use super::changed;
+use super::command_context::CommandContext;
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
-use super::session::Session;
 
 /// Verbs of `migrate`.
 #[derive(Debug, Subcommand)]
@@ -21,21 +21,21 @@ pub enum MigrateCommand {
 }
 
 /// `migrate`.
-pub async fn migrate(session: &Session, command: MigrateCommand) -> Result<Exit, Failure> {
-    let config = session.config()?;
+pub async fn migrate(context: &CommandContext, command: MigrateCommand) -> Result<Exit, Failure> {
+    let config = context.config()?;
     match command {
         MigrateCommand::Up => {
-            let database = session.connect(&config).await?;
+            let database = context.connect(&config).await?;
             schema::migrate_up(&database).await?;
             let status = schema::status(&database).await?;
             database.close().await;
             changed::tell(&config);
-            print_status(session.format, &status, Some(&config))?;
+            print_status(context.format, &status, Some(&config))?;
             Ok(Exit::Done)
         }
         MigrateCommand::Status => {
-            let status = status(session, &config).await?;
-            print_status(session.format, &status, None)?;
+            let status = status(context, &config).await?;
+            print_status(context.format, &status, None)?;
             if let Some(newest) = status.unknown.last() {
                 return Err(SchemaError::Ahead {
                     newest: newest.clone(),
@@ -52,11 +52,11 @@ pub async fn migrate(session: &Session, command: MigrateCommand) -> Result<Exit,
 }
 
 /// Looking must not create a SQLite file.
-async fn status(session: &Session, config: &Config) -> Result<SchemaStatus, Failure> {
+async fn status(context: &CommandContext, config: &Config) -> Result<SchemaStatus, Failure> {
     if config.database.url.names_missing_file() {
         return Ok(SchemaStatus::of_nothing());
     }
-    let database = session.connect(config).await?;
+    let database = context.connect(config).await?;
     let status = schema::status(&database).await?;
     database.close().await;
     Ok(status)

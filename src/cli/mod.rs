@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 
 mod calendar;
 mod changed;
+pub mod command_context;
 mod completions;
 mod config;
 mod demo;
@@ -28,15 +29,14 @@ mod progress;
 mod run;
 mod runs;
 mod serve;
-pub mod session;
 mod suppression;
 mod tenant;
 mod unsubscribe;
 mod verify;
 
+use command_context::CommandContext;
 use exit::{Exit, Failure};
 use output::Format;
-use session::Session;
 
 use crate::core_dump;
 use crate::file_fault::{self, FileFault};
@@ -228,23 +228,23 @@ fn one_line(error: &clap::Error) -> String {
 }
 
 async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
-    let session = Session::new(cli.config, cli.output);
+    let context = CommandContext::new(cli.config, cli.output);
     match cli.command {
-        Command::Demo(arguments) => demo::demo(&session, arguments).await,
-        Command::Serve => serve::serve(&session).await,
-        Command::Run(arguments) => run::run(&session, arguments).await,
-        Command::Plan(arguments) => run::plan(&session, arguments).await,
-        Command::Verify(arguments) => verify::verify(&session, arguments).await,
-        Command::Runs(command) => runs::runs(&session, command).await,
-        Command::Import(arguments) => import::import(&session, arguments).await,
-        Command::Unsubscribe(arguments) => unsubscribe::unsubscribe(&session, arguments).await,
-        Command::Suppression(command) => suppression::suppression(&session, command).await,
-        Command::Tenant(command) => tenant::tenant(&session, command).await,
-        Command::Policy(command) => policy::policy(&session, command).await,
-        Command::Keys(command) => keys::keys(&session, command).await,
-        Command::Migrate(command) => migrate::migrate(&session, command).await,
-        Command::Participant(command) => participant::participant(&session, command).await,
-        Command::Config(command) => config::config(&session, command),
+        Command::Demo(arguments) => demo::demo(&context, arguments).await,
+        Command::Serve => serve::serve(&context).await,
+        Command::Run(arguments) => run::run(&context, arguments).await,
+        Command::Plan(arguments) => run::plan(&context, arguments).await,
+        Command::Verify(arguments) => verify::verify(&context, arguments).await,
+        Command::Runs(command) => runs::runs(&context, command).await,
+        Command::Import(arguments) => import::import(&context, arguments).await,
+        Command::Unsubscribe(arguments) => unsubscribe::unsubscribe(&context, arguments).await,
+        Command::Suppression(command) => suppression::suppression(&context, command).await,
+        Command::Tenant(command) => tenant::tenant(&context, command).await,
+        Command::Policy(command) => policy::policy(&context, command).await,
+        Command::Keys(command) => keys::keys(&context, command).await,
+        Command::Migrate(command) => migrate::migrate(&context, command).await,
+        Command::Participant(command) => participant::participant(&context, command).await,
+        Command::Config(command) => config::config(&context, command),
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Man => man::man(),
     }

@@ -16,10 +16,10 @@ use crate::ids::TenantId;
 use crate::store::participants::{self, Stored};
 use crate::store::{Transaction, batches, policies, tenants};
 
-use super::calendar::{Missed, OpenRun, Reason, Standing, Subject};
+use super::calendar::{Missed, NewestDueRun, OpenRun, Reason, Subject};
+use super::command_context::{CommandContext, require_tenant};
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
-use super::session::{Session, require_tenant};
 
 /// The answer for an id that is nobody's.
 const NOT_STORED: &str = "not stored: never known, or deleted";
@@ -45,7 +45,10 @@ pub enum ParticipantCommand {
 }
 
 /// `participant`.
-pub async fn participant(session: &Session, command: ParticipantCommand) -> Result<Exit, Failure> {
+pub async fn participant(
+    context: &CommandContext,
+    command: ParticipantCommand,
+) -> Result<Exit, Failure> {
     let ParticipantCommand::Show { id, tenant } = command;
     // Not repeated in the error: somebody may have written an address (E10).
     let id: Uuid = id.parse().map_err(|_| {
@@ -54,9 +57,9 @@ pub async fn participant(session: &Session, command: ParticipantCommand) -> Resu
              018df3a0-5b1c-7d52-9a53-0f6f3f1c2b11",
         )
     })?;
-    let config = session.config()?;
+    let config = context.config()?;
     let hour = ScheduleHour::try_from(config.schedule.hour).map_err(Failure::usage)?;
-    let database = session.database(&config).await?;
+    let database = context.database(&config).await?;
     let transaction = database.begin_read("looking for a participant").await?;
     let candidates = match tenant {
         Some(slug) => vec![require_tenant(&transaction, &slug).await?],
@@ -66,12 +69,12 @@ pub async fn participant(session: &Session, command: ParticipantCommand) -> Resu
     let mut found = Vec::new();
     for tenant in candidates {
         if let Some(row) = participants::find(&transaction, TenantId(tenant.id), id).await? {
-            found.push(report(session, &transaction, hour, &tenant, id, row).await?);
+            found.push(report(context, &transaction, hour, &tenant, id, row).await?);
         }
     }
     transaction.rollback().await?;
     database.close().await;
-    print(session.format, id, &found)?;
+    print(context.format, id, &found)?;
     Ok(Exit::Done)
 }
 
@@ -117,7 +120,7 @@ struct Report {
 }
 
 async fn report(
-    session: &Session,
+    context: &CommandContext,
     transaction: &Transaction,
     hour: ScheduleHour,
     row: &tenant::Model,
@@ -125,13 +128,13 @@ async fn report(
     participant: Stored,
 ) -> Result<Report, Failure> {
     let tenant = TenantId(row.id);
-    let zone = &session.zone_of(row)?;
+    let zone = &context.zone_of(row)?;
     let versions = policies::versions(transaction, tenant)
         .await?
         .map_err(Failure::failed)?;
-    let now = session.now_by_both(transaction).await?;
-    let standing = Standing::read(session, transaction, tenant, zone, hour, now).await?;
-    let (calendar, pinned) = standing.unfinished();
+    let now = context.now_by_both(transaction).await?;
+    let newest_due = NewestDueRun::read(context, transaction, tenant, zone, hour, now).await?;
+    let (calendar, pinned) = newest_due.unfinished();
     let added_at = participant.added_at;
     let dated = added_at.filter(|added_at| is_dated(*added_at, now));
     let ahead = |cutoff: fn(Cutoffs) -> Option<DateTime<Utc>>| {
@@ -164,9 +167,9 @@ async fn report(
             stored_at: participant.visible_at(),
             is_anonymized: participant.is_anonymized(),
         };
-        standing.missed(&versions, now, &subject)
+        newest_due.missed(&versions, now, &subject)
     });
-    let open_run = standing.open_run();
+    let open_run = newest_due.open_run();
     let open_run_rule =
         open_run.and_then(|run| version_numbered(&versions, Some(run.policy_version)).map(rule));
     let rules = (current.map(rule), open_run_rule);

@@ -8,8 +8,8 @@ use crate::domain::cutoff::{Cutoffs, until_inclusive};
 use crate::domain::period::{Period, Zone};
 use crate::domain::policy::{Terms, Version, force_of};
 
+use super::command_context::CommandContext;
 use super::exit::{Exit, Failure};
-use super::session::Session;
 
 mod explain;
 mod history;
@@ -37,12 +37,12 @@ pub enum PolicyCommand {
 }
 
 /// `policy`.
-pub async fn policy(session: &Session, command: PolicyCommand) -> Result<Exit, Failure> {
+pub async fn policy(context: &CommandContext, command: PolicyCommand) -> Result<Exit, Failure> {
     match command {
-        PolicyCommand::Set(arguments) => set::set(session, arguments).await,
-        PolicyCommand::Show { slug } => history::show(session, &slug).await,
-        PolicyCommand::History { slug } => history::history(session, &slug).await,
-        PolicyCommand::Explain(arguments) => explain::explain(session, &arguments),
+        PolicyCommand::Set(arguments) => set::set(context, arguments).await,
+        PolicyCommand::Show { slug } => history::show(context, &slug).await,
+        PolicyCommand::History { slug } => history::history(context, &slug).await,
+        PolicyCommand::Explain(arguments) => explain::explain(context, &arguments),
     }
 }
 

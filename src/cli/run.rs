@@ -16,11 +16,11 @@ use crate::engine::{Engine, EngineError, pass, plan, reclaim};
 use crate::telemetry::{logs, stderr};
 
 use super::changed;
+use super::command_context::CommandContext;
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::printable::printable;
 use super::progress;
-use super::session::Session;
 
 /// Tenants and month.
 #[derive(Debug, Args)]
@@ -65,12 +65,12 @@ pub struct RunArguments {
 }
 
 /// `run`. Its log is the only thing on stderr, so that a line there is always an event.
-pub async fn run(session: &Session, arguments: RunArguments) -> Result<Exit, Failure> {
-    let config = session.config_to_log().map_err(refused)?;
+pub async fn run(context: &CommandContext, arguments: RunArguments) -> Result<Exit, Failure> {
+    let config = context.config_to_log().map_err(refused)?;
     // Only the first call counts, and this is the only one.
     let _ = logs::init(&config.log);
     config.log_warnings();
-    run_logged(session, &config, arguments)
+    run_logged(context, &config, arguments)
         .await
         .map_err(refused)
 }
@@ -81,13 +81,13 @@ fn refused(Failure { exit, sentence }: Failure) -> Failure {
 }
 
 async fn run_logged(
-    session: &Session,
+    context: &CommandContext,
     config: &Config,
     arguments: RunArguments,
 ) -> Result<Exit, Failure> {
-    let mut engine = session.engine(config).await?;
+    let mut engine = context.engine(config).await?;
     changed::log(config, engine.database.server());
-    session.tzdata.newest().warn(session.now()?);
+    context.tzdata.newest().warn(context.now()?);
     engine.is_gap_confirmed = arguments.after_gap;
     stop_on_signal(&engine);
     let scope = arguments.scope.scope();
@@ -111,7 +111,7 @@ async fn run_logged(
     if cleaned_up.is_err() {
         exit = exit.or(Exit::Partly);
     }
-    match session.format {
+    match context.format {
         Format::Json => changed::print_json(config, &RunDocument { tenants: &entries })?,
         Format::Table => print_pass(&entries)?,
     }
@@ -160,9 +160,9 @@ fn outcome_name(outcome: &Outcome) -> &'static str {
 }
 
 /// `plan`.
-pub async fn plan(session: &Session, arguments: ScopeArguments) -> Result<Exit, Failure> {
-    let config = session.config()?;
-    let engine = session.reading_engine(&config).await?;
+pub async fn plan(context: &CommandContext, arguments: ScopeArguments) -> Result<Exit, Failure> {
+    let config = context.config()?;
+    let engine = context.reading_engine(&config).await?;
     let scope = arguments.scope();
     let work = plan::plan(&engine, &scope);
     let entries = progress::shown(&engine, "planning", work).await??;
@@ -196,7 +196,7 @@ pub async fn plan(session: &Session, arguments: ScopeArguments) -> Result<Exit, 
             }
         }
     }
-    match session.format {
+    match context.format {
         Format::Json => {
             let alone = reports.iter();
             let alone = alone.map(|plan| (plan.report.tenant.as_str(), plan.anonymized_alone));

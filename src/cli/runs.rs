@@ -15,10 +15,10 @@ use crate::engine::report::TenantReport;
 use crate::ids::TenantId;
 use crate::store::{batches, clocks, runs, tenants};
 
+use super::command_context::{CommandContext, require_tenant};
 use super::exit::{Exit, Failure};
 use super::output::{self, Format, instant_or_dash};
 use super::run::say;
-use super::session::{Session, require_tenant};
 
 /// The rate of a running run is that of its last so many seconds.
 const RATE_SECONDS_MAX: f64 = 60.0;
@@ -99,9 +99,9 @@ struct StageDocument {
 }
 
 /// `runs`.
-pub async fn runs(session: &Session, command: RunsCommand) -> Result<Exit, Failure> {
-    let config = session.config()?;
-    let database = session.database(&config).await?;
+pub async fn runs(context: &CommandContext, command: RunsCommand) -> Result<Exit, Failure> {
+    let config = context.config()?;
+    let database = context.database(&config).await?;
     match command {
         RunsCommand::List {
             tenant,
@@ -123,7 +123,7 @@ pub async fn runs(session: &Session, command: RunsCommand) -> Result<Exit, Failu
             let mut listed = runs::list(&transaction, tenant, &states, asked).await?;
             let is_cut = listed.len() as u64 > limit;
             listed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-            let latest = session.latest(&transaction).await?;
+            let latest = context.latest(&transaction).await?;
             transaction.rollback().await?;
             let documents: Vec<RunDocument> = listed
                 .iter()
@@ -132,7 +132,7 @@ pub async fn runs(session: &Session, command: RunsCommand) -> Result<Exit, Failu
                     document(slug, run, latest)
                 })
                 .collect();
-            print_list(session.format, &documents, is_cut)?;
+            print_list(context.format, &documents, is_cut)?;
             if is_cut {
                 say(&format!(
                     "only the newest {limit} runs are listed, and there are more; see --limit, --state \
@@ -154,7 +154,7 @@ pub async fn runs(session: &Session, command: RunsCommand) -> Result<Exit, Failu
                 .map_or_else(|| "?".to_owned(), |tenant| tenant.slug);
             let tenant = TenantId(found.tenant_id);
             let stages = batches::totals(&transaction, tenant, found.id).await?;
-            let clocks = clocks::read(&transaction, &session.clock).await?;
+            let clocks = clocks::read(&transaction, &context.clock).await?;
             let latest = clocks.latest();
             let seconds = rate_seconds(clocks.database, found.started_at);
             let lately =
@@ -174,7 +174,7 @@ pub async fn runs(session: &Session, command: RunsCommand) -> Result<Exit, Failu
                     })
                     .collect(),
             );
-            match session.format {
+            match context.format {
                 Format::Json => output::print_json(&shown)?,
                 Format::Table => print_one(&shown)?,
             }

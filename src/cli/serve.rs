@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::daemon::listener;
-use crate::daemon::service::{self, Parts, ServeError};
+use crate::daemon::service::{self, ServeError, ServiceDependencies};
 use crate::daemon::wakeup::Source;
 use crate::domain::gap::GAP;
 use crate::domain::record::Fault;
@@ -16,14 +16,14 @@ use crate::keyring;
 use crate::telemetry::logs::{self, LogLevelSetter};
 use crate::telemetry::metrics::{self, Labels};
 
+use super::command_context::CommandContext;
 use super::exit::{Exit, Failure};
-use super::session::Session;
 
 /// `serve`. Its log is the only thing on stderr, so that a line there is always an event.
-pub async fn serve(session: &Session) -> Result<Exit, Failure> {
-    let config = session.config_to_log().map_err(refused)?;
+pub async fn serve(context: &CommandContext) -> Result<Exit, Failure> {
+    let config = context.config_to_log().map_err(refused)?;
     let log_level = logs::init_buffered(&config.log).map_err(Failure::failed)?;
-    serve_logged(session, config, log_level)
+    serve_logged(context, config, log_level)
         .await
         .map_err(refused)
 }
@@ -38,7 +38,7 @@ fn refused(Failure { exit, sentence }: Failure) -> Failure {
 }
 
 async fn serve_logged(
-    session: &Session,
+    context: &CommandContext,
     config: Config,
     log_level: LogLevelSetter,
 ) -> Result<Exit, Failure> {
@@ -64,16 +64,16 @@ async fn serve_logged(
         wakeup_sources: &Source::ALL.map(Source::name),
     })
     .map_err(|_| Failure::failed("the metrics were started twice"))?;
-    let rereading = session.clone();
-    let parts = Parts {
+    let rereading = context.clone();
+    let parts = ServiceDependencies {
         config,
         reread: Box::new(move || rereading.service_config()),
         listener,
         scrape,
         log_level,
-        clock: Arc::clone(&session.clock),
-        ids: Arc::clone(&session.ids),
-        tzdata: session.tzdata.clone(),
+        clock: Arc::clone(&context.clock),
+        ids: Arc::clone(&context.ids),
+        tzdata: context.tzdata.clone(),
     };
     service::serve(parts).await.map_err(|error| match error {
         ServeError::Open(error) => error.into(),

@@ -11,9 +11,9 @@ use crate::intake::check::{self, Checker, Suppression};
 use crate::keyring;
 use crate::store::keys;
 
+use super::command_context::CommandContext;
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
-use super::session::Session;
 
 /// Lines looked up at a time.
 const LINES_MAX: usize = 500;
@@ -42,11 +42,14 @@ pub struct CheckArguments {
 }
 
 /// `suppression`.
-pub async fn suppression(session: &Session, command: SuppressionCommand) -> Result<Exit, Failure> {
+pub async fn suppression(
+    context: &CommandContext,
+    command: SuppressionCommand,
+) -> Result<Exit, Failure> {
     let SuppressionCommand::Check(arguments) = command;
-    let config = session.config()?;
-    let database = session.database(&config).await?;
-    let tenant = session.intake_tenant(&database, &arguments.tenant).await?;
+    let config = context.config()?;
+    let database = context.database(&config).await?;
+    let tenant = context.intake_tenant(&database, &arguments.tenant).await?;
     // Compared, but not registered: this command writes nothing.
     let keyring = keyring::load(&config.suppression.keyring_file)?;
     keys::check(&database, &keyring).await?;
@@ -65,7 +68,7 @@ pub async fn suppression(session: &Session, command: SuppressionCommand) -> Resu
             .collect();
         for check::Answer { state, not_bare } in checker.check(&texts).await? {
             line += 1;
-            match session.format {
+            match context.format {
                 Format::Table => output::print_line(&format!("{line}\t{}", state.as_str()))?,
                 Format::Json => answers.push(Answer {
                     line,
@@ -75,7 +78,7 @@ pub async fn suppression(session: &Session, command: SuppressionCommand) -> Resu
             }
         }
     }
-    if session.format == Format::Json {
+    if context.format == Format::Json {
         output::print_json(&CheckDocument {
             tenant: &tenant.slug,
             addresses: &answers,

@@ -10,9 +10,9 @@ use crate::ids::TenantId;
 use crate::store::{ErrorClass, participants, policies, tenants, uploads};
 
 use super::changed;
+use super::command_context::{CommandContext, require_tenant};
 use super::exit::{Exit, Failure};
 use super::output::{self, Format, instant_or_dash};
-use super::session::{Session, require_tenant};
 
 /// Longest slug and longest name, as the database stores them.
 const SLUG_CHARACTERS_MAX: usize = 63;
@@ -83,21 +83,21 @@ struct ShownTenant {
 }
 
 /// `tenant`.
-pub async fn tenant(session: &Session, command: TenantCommand) -> Result<Exit, Failure> {
+pub async fn tenant(context: &CommandContext, command: TenantCommand) -> Result<Exit, Failure> {
     match command {
-        TenantCommand::Add(arguments) => add(session, arguments).await,
-        TenantCommand::List => list(session).await,
-        TenantCommand::Show { slug } => show(session, &slug).await,
+        TenantCommand::Add(arguments) => add(context, arguments).await,
+        TenantCommand::List => list(context).await,
+        TenantCommand::Show { slug } => show(context, &slug).await,
     }
 }
 
-async fn add(session: &Session, arguments: AddArguments) -> Result<Exit, Failure> {
+async fn add(context: &CommandContext, arguments: AddArguments) -> Result<Exit, Failure> {
     let slug = checked_slug(&arguments.slug)?;
     let name = checked_name(arguments.name.as_deref().unwrap_or(slug))?;
-    let rules = session.tzdata.newest();
+    let rules = context.tzdata.newest();
     let zone = rules.zone(&arguments.time_zone).map_err(Failure::usage)?;
-    let config = session.config()?;
-    let database = session.database(&config).await?;
+    let config = context.config()?;
+    let database = context.database(&config).await?;
     let taken = || {
         Failure::usage(format_args!(
             "the slug {slug:?} is taken; choose another, or see `retentiond tenant show {slug}`"
@@ -108,7 +108,7 @@ async fn add(session: &Session, arguments: AddArguments) -> Result<Exit, Failure
         transaction.rollback().await?;
         return Err(taken());
     }
-    let now = session.now_by_both(&transaction).await?;
+    let now = context.now_by_both(&transaction).await?;
     let added = match tenants::add(&transaction, slug, name, zone.name(), now).await {
         Ok(added) => added,
         Err(error) => {
@@ -124,7 +124,7 @@ async fn add(session: &Session, arguments: AddArguments) -> Result<Exit, Failure
     database.close().await;
     let document = document(added, None);
     changed::tell(&config);
-    match session.format {
+    match context.format {
         Format::Json => changed::print_json(&config, &document)?,
         Format::Table => output::print(&output::facts(&basic_facts(&document)))?,
     }
@@ -156,11 +156,11 @@ fn checked_name(name: &str) -> Result<&str, Failure> {
     Ok(name)
 }
 
-async fn list(session: &Session) -> Result<Exit, Failure> {
-    let config = session.config()?;
-    let database = session.database(&config).await?;
+async fn list(context: &CommandContext) -> Result<Exit, Failure> {
+    let config = context.config()?;
+    let database = context.database(&config).await?;
     let transaction = database.begin_read("reading the tenants").await?;
-    let now = session.now_by_both(&transaction).await?;
+    let now = context.now_by_both(&transaction).await?;
     let mut documents = Vec::new();
     for row in tenants::list(&transaction).await? {
         // One bad policy must not hide the other tenants.
@@ -170,7 +170,7 @@ async fn list(session: &Session) -> Result<Exit, Failure> {
     }
     transaction.rollback().await?;
     database.close().await;
-    if session.format == Format::Json {
+    if context.format == Format::Json {
         #[derive(Serialize)]
         struct List<'a> {
             tenants: &'a [TenantDocument],
@@ -204,12 +204,12 @@ async fn list(session: &Session) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-async fn show(session: &Session, slug: &str) -> Result<Exit, Failure> {
-    let config = session.config()?;
+async fn show(context: &CommandContext, slug: &str) -> Result<Exit, Failure> {
+    let config = context.config()?;
     let hour = ScheduleHour::try_from(config.schedule.hour).map_err(Failure::usage)?;
-    let database = session.database(&config).await?;
+    let database = context.database(&config).await?;
     let transaction = database.begin_read("reading a tenant").await?;
-    let now = session.now_by_both(&transaction).await?;
+    let now = context.now_by_both(&transaction).await?;
     let row = require_tenant(&transaction, slug).await?;
     let tenant = TenantId(row.id);
     let versions = policies::versions(&transaction, tenant)
@@ -219,7 +219,7 @@ async fn show(session: &Session, slug: &str) -> Result<Exit, Failure> {
     let uploads = uploads::count(&transaction, tenant).await?;
     transaction.rollback().await?;
     database.close().await;
-    let zone = session.tzdata.newest().find(&row.time_zone).ok();
+    let zone = context.tzdata.newest().find(&row.time_zone).ok();
     let zone = zone.as_ref();
     let newest_due = zone.map(|zone| newest_due_period(now, zone, hour));
     let shown = ShownTenant {
@@ -233,7 +233,7 @@ async fn show(session: &Session, slug: &str) -> Result<Exit, Failure> {
             .zip(newest_due)
             .map(|(zone, period)| due_instant(period.next(), zone, hour)),
     };
-    if session.format == Format::Json {
+    if context.format == Format::Json {
         output::print_json(&shown)?;
         return Ok(Exit::Done);
     }

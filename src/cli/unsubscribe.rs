@@ -12,10 +12,10 @@ use crate::domain::email::NormalizedEmail;
 use crate::intake::unsubscribe::{self, Unsubscribed};
 
 use super::changed;
+use super::command_context::CommandContext;
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::run::say;
-use super::session::Session;
 
 /// More is no address.
 const INPUT_BYTES_MAX: u64 = 64 * 1024;
@@ -37,14 +37,14 @@ pub struct UnsubscribeArguments {
 
 /// `unsubscribe`.
 pub async fn unsubscribe(
-    session: &Session,
+    context: &CommandContext,
     arguments: UnsubscribeArguments,
 ) -> Result<Exit, Failure> {
-    let config = session.config()?;
-    let database = session.database(&config).await?;
-    let tenant = session.intake_tenant(&database, &arguments.tenant).await?;
-    let keyring = session.keyring(&config, &database).await?;
-    let intake = session.intake(&config, database, keyring);
+    let config = context.config()?;
+    let database = context.database(&config).await?;
+    let tenant = context.intake_tenant(&database, &arguments.tenant).await?;
+    let keyring = context.keyring(&config, &database).await?;
+    let intake = context.intake(&config, database, keyring);
     let asks = io::stdin().is_terminal() && io::stderr().is_terminal();
     let address = if asks {
         // One line, so that the answer to a question can follow.
@@ -75,7 +75,7 @@ pub async fn unsubscribe(
         ));
     }
     changed::tell(&config);
-    print(session.format, &config, &tenant.slug, done)?;
+    print(context.format, &config, &tenant.slug, done)?;
     Ok(Exit::Done)
 }
 

@@ -4,21 +4,21 @@ use serde::Serialize;
 
 use crate::engine::verify::{self, Verification};
 
+use super::command_context::CommandContext;
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::progress;
 use super::run::ScopeArguments;
-use super::session::Session;
 
 /// `verify`: exit code 1 if anything is off.
-pub async fn verify(session: &Session, arguments: ScopeArguments) -> Result<Exit, Failure> {
-    let config = session.config()?;
-    let engine = session.reading_engine(&config).await?;
+pub async fn verify(context: &CommandContext, arguments: ScopeArguments) -> Result<Exit, Failure> {
+    let config = context.config()?;
+    let engine = context.reading_engine(&config).await?;
     let scope = arguments.scope();
     let work = verify::verify(&engine, &scope);
     let found = progress::shown(&engine, "verifying", work).await??;
     let ok = found.iter().all(|tenant| tenant.ok);
-    match session.format {
+    match context.format {
         Format::Json => output::print_json(&VerifyDocument {
             ok,
             tenants: &found,

@@ -57,7 +57,7 @@ pub(super) fn of_database(database: &DatabaseConfig) -> Vec<Warning> {
 /// A SQLite file that everybody may read. A new one is made for its owner alone.
 fn of_file(url: &DatabaseUrl) -> Option<Warning> {
     let (path, _) = url.sqlite_file()?;
-    let metadata = trusted_file::look(&path).ok().flatten()?;
+    let metadata = trusted_file::inspect(&path).ok().flatten()?;
     let mode = std::os::unix::fs::MetadataExt::mode(&metadata) & 0o7777;
     trusted_file::is_readable_by_all(mode).then(|| Warning {
         about: "database_file",

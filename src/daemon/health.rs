@@ -25,7 +25,7 @@ pub enum Check {
     /// The host's clock and the database's agree.
     Clock,
     /// What is owed could be looked at.
-    Look,
+    Reconcile,
     /// Nothing that is owed waits for somebody to confirm it (S13).
     Gap,
 }
@@ -36,7 +36,7 @@ impl Check {
         Self::Schema,
         Self::Keys,
         Self::Clock,
-        Self::Look,
+        Self::Reconcile,
         Self::Gap,
     ];
 
@@ -46,7 +46,7 @@ impl Check {
             Self::Schema => "schema",
             Self::Keys => "keys",
             Self::Clock => "clock",
-            Self::Look => "look",
+            Self::Reconcile => "look",
             Self::Gap => "gap",
         }
     }

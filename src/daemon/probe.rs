@@ -12,7 +12,7 @@ use crate::store::requirements::Requirement;
 use crate::telemetry::metrics;
 
 use super::health::{Check, Health};
-use super::wakeup::{Bell, Source};
+use super::wakeup::{Source, WakeupSender};
 
 /// How often, while all is well.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -38,7 +38,7 @@ pub(super) fn pauses() -> Box<dyn Iterator<Item = Duration> + Send> {
 }
 
 /// Probes until it is dropped.
-pub(super) async fn run(engine: Arc<Engine>, health: Arc<Health>, bell: Bell) {
+pub(super) async fn run(engine: Arc<Engine>, health: Arc<Health>, wakeups: WakeupSender) {
     let mut pauses = backoff();
     let mut was_well = true;
     loop {
@@ -48,14 +48,14 @@ pub(super) async fn run(engine: Arc<Engine>, health: Arc<Health>, bell: Bell) {
                 // Whoever changed it has most likely put the new one where the old one was: the loop looks.
                 if was_well && matches!(&error, EngineError::Store(error) if error.refuses_login())
                 {
-                    bell.ring(Source::Password);
+                    wakeups.ring(Source::Password);
                 }
                 false
             }
         };
         let pause = if is_well {
             if !was_well {
-                bell.ring(Source::Recovery);
+                wakeups.ring(Source::Recovery);
             }
             pauses = backoff();
             INTERVAL

@@ -1,6 +1,6 @@
 //! The loop: one turn for each wake-up, signal, finished chore and second.
 //!
-//! A turn never waits for the database: whatever does is a chore in a task of its own, or a worker.
+//! The loop never waits for the database: what does is a task of its own, or a worker.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -28,21 +28,21 @@ use crate::tzdata::{Snapshot, Tzdata};
 
 use super::audit::{self, Audited};
 use super::health::Health;
-use super::signals::{Asked, Signals};
+use super::signals::{SignalRequest, Signals};
 use super::supervisor::supervise;
 use super::ticks::{self, Timetable};
-use super::wakeup::{Bell, Source};
+use super::wakeup::{Source, WakeupSender};
 use super::workers::Workers;
 use super::{http, notify, probe};
 
-use chores::{Chore, Looking, Opening, OpeningUnderWay};
+use tasks::{BackgroundTask, Opening, OpeningUnderWay, Reconciling};
 use window::Closed;
 
-mod chores;
-mod looking;
 mod opening;
+mod reconciling;
 mod rules;
 mod stopping;
+mod tasks;
 mod window;
 
 /// How often the loop turns when nothing happens.
@@ -53,7 +53,7 @@ const PULSE: Duration = Duration::from_secs(1);
 const CLOCK_JUMP: TimeDelta = TimeDelta::seconds(2);
 
 /// What the service is given.
-pub struct Parts {
+pub struct ServiceDependencies {
     /// The configuration to begin with.
     pub config: Config,
     /// Reads the configuration again.
@@ -97,7 +97,7 @@ pub enum ServeError {
 /// # Errors
 ///
 /// See [`ServeError`].
-pub async fn serve(parts: Parts) -> Result<(), ServeError> {
+pub async fn serve(parts: ServiceDependencies) -> Result<(), ServeError> {
     let signals = Signals::listen().map_err(ServeError::Signals)?;
     let health = Arc::new(Health::new());
     let end = CancellationToken::new();
@@ -110,12 +110,12 @@ pub async fn serve(parts: Parts) -> Result<(), ServeError> {
             http::listen(listener, scrape.clone(), Arc::clone(&health), end.clone())
         })
     };
-    let (bell, rings) = Bell::new();
+    let (wakeups, rings) = WakeupSender::new();
     let (timetable, timetables) = watch::channel(Timetable::default());
     let _ticks = {
-        let bell = bell.clone();
+        let wakeups = wakeups.clone();
         supervise("ticks", move || {
-            ticks::keep(timetables.clone(), bell.clone())
+            ticks::keep(timetables.clone(), wakeups.clone())
         })
     };
     let (audited, audits) = watch::channel(None);
@@ -135,19 +135,19 @@ pub async fn serve(parts: Parts) -> Result<(), ServeError> {
         rules: parts.tzdata.newest(),
         tzdata: parts.tzdata,
         health,
-        bell,
+        wakeups,
         timetable,
         audited,
         workers: None,
         probe: None,
-        chores: JoinSet::new(),
+        tasks: JoinSet::new(),
         opening: None,
         reopen_at: None,
         pauses: probe::pauses(),
         stop_pauses: probe::pauses(),
-        looking: None,
-        look_again: None,
-        looked_at: None,
+        reconciling: None,
+        reconcile_again: None,
+        reconciled_at: None,
         timer_at: None,
         refresh_at: None,
         closed: None,
@@ -186,7 +186,7 @@ struct Daemon {
     /// The rules that the last good look went by.
     rules: Arc<Snapshot>,
     health: Arc<Health>,
-    bell: Bell,
+    wakeups: WakeupSender,
     timetable: watch::Sender<Timetable>,
     audited: watch::Sender<Option<Audited>>,
 
@@ -194,7 +194,7 @@ struct Daemon {
     /// Unset until the database has been opened for the first time.
     workers: Option<Workers>,
     probe: Option<AbortOnDropHandle<()>>,
-    chores: JoinSet<Chore>,
+    tasks: JoinSet<BackgroundTask>,
     opening: Option<OpeningUnderWay>,
     reopen_at: Option<Instant>,
     /// While the database cannot be opened or looked at; anew after a good look.
@@ -202,11 +202,11 @@ struct Daemon {
     /// While something is wrong for everybody although looks are good, as on a full disk; anew after
     /// a run that is done.
     stop_pauses: Pauses,
-    looking: Option<Looking>,
+    reconciling: Option<Reconciling>,
     /// A look that was wanted meanwhile; the inner one is its cause.
-    look_again: Option<Option<Source>>,
+    reconcile_again: Option<Option<Source>>,
     /// When the last look ended.
-    looked_at: Option<Instant>,
+    reconciled_at: Option<Instant>,
     sweep_at: Instant,
     timer_at: Option<Instant>,
     /// When to look again only because runs have ended since the last look.
@@ -259,16 +259,16 @@ impl Daemon {
         self.open(Opening::Start, self.config.clone());
         let mut pulse = self.pulse();
         loop {
-            let next_look_at = self.next_look_at();
+            let next_reconcile_at = self.next_reconcile_at();
             tokio::select! {
                 _ = pulse.tick() => self.on_pulse(),
-                () = sleep_until(next_look_at) => self.on_time(),
-                Some(source) = rings.recv() => self.begin_look(Some(source)),
-                Some(done) = self.chores.join_next_with_id() => self.on_chore(done)?,
+                () = sleep_until(next_reconcile_at) => self.on_time(),
+                Some(source) = rings.recv() => self.begin_reconcile(Some(source)),
+                Some(done) = self.tasks.join_next_with_id() => self.on_task(done)?,
                 Some(outcome) = next_ended(&mut self.workers) => self.on_ended(&outcome),
                 asked = signals.next() => match asked {
-                    Asked::Reload => self.reload(),
-                    Asked::Stop => break,
+                    SignalRequest::Reload => self.reload(),
+                    SignalRequest::Stop => break,
                 },
             }
         }
@@ -305,7 +305,7 @@ impl Daemon {
                 seconds = jump.num_seconds(),
                 "the host's clock jumped, or the machine was suspended"
             );
-            self.begin_look(Some(Source::Clock));
+            self.begin_reconcile(Some(Source::Clock));
         }
         self.keep_to_window();
         let status = self.describe();
@@ -319,12 +319,12 @@ impl Daemon {
     /// only a restart mends. The watchdog sees to it, once the loop says nothing any more.
     fn is_stuck(&self) -> bool {
         let limit = self.config.database.scan_timeout * 4 + Duration::from_secs(60);
-        self.looking
+        self.reconciling
             .as_ref()
-            .is_some_and(|looking| looking.since.elapsed() > limit)
+            .is_some_and(|reconciling| reconciling.since.elapsed() > limit)
     }
 
-    fn next_look_at(&self) -> Instant {
+    fn next_reconcile_at(&self) -> Instant {
         [
             self.timer_at,
             self.refresh_at,
@@ -344,11 +344,11 @@ impl Daemon {
         }
         if self.timer_at.is_some_and(|at| at <= now) {
             self.timer_at = None;
-            self.begin_look(Some(Source::Timer));
+            self.begin_reconcile(Some(Source::Timer));
         }
         if self.refresh_at.is_some_and(|at| at <= now) {
             self.refresh_at = None;
-            self.begin_look(None);
+            self.begin_reconcile(None);
         }
         if self.clean_up_at.is_some_and(|at| at <= now) {
             self.clean_up_at = None;
@@ -356,7 +356,7 @@ impl Daemon {
         }
         if self.sweep_at <= now {
             self.sweep_at = now + self.config.schedule.sweep_interval;
-            self.begin_look(Some(Source::Sweep));
+            self.begin_reconcile(Some(Source::Sweep));
         }
     }
 

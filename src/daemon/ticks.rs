@@ -16,7 +16,7 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 use crate::domain::period::{ScheduleHour, Zone};
 
-use super::wakeup::{Bell, Source};
+use super::wakeup::{Source, WakeupSender};
 
 /// What the jobs are made from; equal = they need not be made anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Timetable {
 }
 
 /// Keeps the jobs as the newest timetable says, until its sender is gone.
-pub(super) async fn keep(mut timetable: watch::Receiver<Timetable>, bell: Bell) {
+pub(super) async fn keep(mut timetable: watch::Receiver<Timetable>, wakeups: WakeupSender) {
     let mut running: Option<JobScheduler> = None;
     while timetable.changed().await.is_ok() {
         let wanted = timetable.borrow_and_update().clone();
@@ -50,7 +50,7 @@ pub(super) async fn keep(mut timetable: watch::Receiver<Timetable>, bell: Bell) 
             // Jobs hold no work, so there is none to wait for.
             let _ = old.shutdown().await;
         }
-        match start(&wanted, &bell).await {
+        match start(&wanted, &wakeups).await {
             Ok(scheduler) => running = Some(scheduler),
             Err(_) => tracing::error!(
                 event = "schedule_failed",
@@ -60,9 +60,12 @@ pub(super) async fn keep(mut timetable: watch::Receiver<Timetable>, bell: Bell) 
     }
 }
 
-async fn start(timetable: &Timetable, bell: &Bell) -> Result<JobScheduler, JobSchedulerError> {
+async fn start(
+    timetable: &Timetable,
+    wakeups: &WakeupSender,
+) -> Result<JobScheduler, JobSchedulerError> {
     let mut scheduler = JobScheduler::new().await?;
-    if let Err(error) = fill(&scheduler, timetable, bell).await {
+    if let Err(error) = fill(&scheduler, timetable, wakeups).await {
         // It has tasks of its own, which nobody else would end.
         let _ = scheduler.shutdown().await;
         return Err(error);
@@ -73,16 +76,16 @@ async fn start(timetable: &Timetable, bell: &Bell) -> Result<JobScheduler, JobSc
 async fn fill(
     scheduler: &JobScheduler,
     timetable: &Timetable,
-    bell: &Bell,
+    wakeups: &WakeupSender,
 ) -> Result<(), JobSchedulerError> {
     let offsets = timetable.offsets.iter();
     for offset in offsets.filter_map(|seconds| FixedOffset::east_opt(*seconds)) {
-        let bell = bell.clone();
+        let wakeups = wakeups.clone();
         let monthly = format!("0 0 {} 1 * *", timetable.hour.get());
         // A panic in the synchronous part would end the job for good; there is nothing in it.
         let job = Job::new_async_tz(monthly.as_str(), offset, move |_, _| {
-            let bell = bell.clone();
-            Box::pin(async move { bell.ring(Source::Cron) })
+            let wakeups = wakeups.clone();
+            Box::pin(async move { wakeups.ring(Source::Cron) })
         })?;
         scheduler.add(job).await?;
     }

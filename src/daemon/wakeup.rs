@@ -55,10 +55,10 @@ impl Source {
 
 /// Wakes the daemon up.
 #[derive(Clone, Debug)]
-pub(super) struct Bell(mpsc::Sender<Source>);
+pub(super) struct WakeupSender(mpsc::Sender<Source>);
 
-impl Bell {
-    /// A bell, and what the loop listens to.
+impl WakeupSender {
+    /// A wakeups, and what the loop listens to.
     pub(super) fn new() -> (Self, mpsc::Receiver<Source>) {
         // Several rings before the loop listens are one look: it is idempotent.
         let (sender, receiver) = mpsc::channel(4);

@@ -3,10 +3,10 @@
 //! getting in its own way.
 //!
 //! Stopping has two levels. `engine.stop` ends everything that an engine drives, for good. Runs do not
-//! get that token but a child of it, the *wave*: all that run at the same time share one. A run that
-//! meets what is wrong for everybody (a full disk, a clock that is off) cancels the wave, and so does
-//! [`Workers::stop`]; the others of the wave end after their batch, nothing new is begun, and once
-//! nobody is in hand any more a good look begins a new wave.
+//! get that token but a child of it, the *generation*: all that run at the same time share one. A run that
+//! meets what is wrong for everybody (a full disk, a clock that is off) cancels the generation, and so does
+//! [`Workers::stop`]; the others of the generation end after their batch, nothing new is begun, and once
+//! nobody is in hand any more a good look begins a new generation.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -38,8 +38,8 @@ const HOLD_BACK_HELD: Duration = Duration::from_secs(1);
 pub(super) struct Workers {
     engine: Arc<Engine>,
     /// Stops what is in hand when something is wrong for everybody; a new one follows.
-    wave: CancellationToken,
-    /// No new wave before then.
+    generation: CancellationToken,
+    /// No new generation before then.
     paused_until: Option<Instant>,
     tasks: JoinSet<PassEntry>,
     /// Of whoever ended since nobody was in hand.
@@ -55,7 +55,7 @@ pub(super) struct Workers {
 impl Workers {
     pub(super) fn new(engine: Arc<Engine>) -> Self {
         Self {
-            wave: engine.stop.child_token(),
+            generation: engine.stop.child_token(),
             engine,
             paused_until: None,
             tasks: JoinSet::new(),
@@ -71,7 +71,7 @@ impl Workers {
     /// lease back, and are taken up by the new engine where they stopped.
     pub(super) fn adopt(&mut self, engine: Arc<Engine>) {
         self.stop();
-        self.wave = engine.stop.child_token();
+        self.generation = engine.stop.child_token();
         self.paused_until = None;
         self.engine = engine;
     }
@@ -79,28 +79,28 @@ impl Workers {
     /// Ends everything in hand after its batch, and starts nothing new until the next good look that
     /// finds nobody in hand.
     pub(super) fn stop(&mut self) {
-        self.wave.cancel();
+        self.generation.cancel();
         self.line.clear();
     }
 
-    /// Begins no new wave before `until`.
+    /// Begins no new generation before `until`.
     pub(super) fn pause(&mut self, until: Instant) {
         self.paused_until = Some(until);
     }
 
     /// Whether something went wrong for everybody.
     pub(super) fn is_stopped(&self) -> bool {
-        self.wave.is_cancelled()
+        self.generation.is_cancelled()
     }
 
     /// A look begins.
-    pub(super) fn look_begins(&mut self) {
+    pub(super) fn reconcile_begins(&mut self) {
         self.ended.clear();
     }
 
     /// The database is back: whoever could not be claimed, or recorded, without it is held back no
     /// longer.
-    pub(super) fn forgive(&mut self) {
+    pub(super) fn clear_backoff(&mut self) {
         self.held_back.clear();
     }
 
@@ -111,7 +111,7 @@ impl Workers {
         self.paused_until = self.paused_until.filter(|until| *until > now);
         let may_begin = self.in_hand.is_empty() && self.paused_until.is_none();
         if self.is_stopped() && may_begin && !self.engine.stop.is_cancelled() {
-            self.wave = self.engine.stop.child_token();
+            self.generation = self.engine.stop.child_token();
         }
         self.held_back.retain(|_, until| *until > now);
         let mut look_again_at = self.paused_until;
@@ -135,14 +135,17 @@ impl Workers {
             // Whoever is in line would keep the service from being idle, and a look finds them again.
             self.line.clear();
         }
-        let places = self.engine.places(self.in_hand.len()).min(self.line.len());
-        for candidate in self.line.drain(..places) {
+        let slots = self
+            .engine
+            .free_slots(self.in_hand.len())
+            .min(self.line.len());
+        for candidate in self.line.drain(..slots) {
             let mut engine = Engine::clone(&self.engine);
-            engine.stop = self.wave.clone();
+            engine.stop = self.generation.clone();
             let tenant = candidate.tenant;
             let task = self
                 .tasks
-                .spawn(async move { pass::attend(&engine, candidate).await });
+                .spawn(async move { pass::run_isolated(&engine, candidate).await });
             self.in_hand.insert(task.id(), tenant);
         }
     }
@@ -160,7 +163,7 @@ impl Workers {
                 }
                 (id, entry.outcome)
             }
-            // `attend` catches panics of the run itself.
+            // `run_isolated` catches panics of the run itself.
             Err(error) => {
                 metrics::failed(PANIC);
                 self.tally.add_broken();

@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::ids::TenantId;
 use crate::store::{StoreError, Transaction, suppressions};
 
-use super::people::{Fate, PEOPLE, Person};
+use super::people::{ExpectedEnd, PEOPLE, Person};
 use super::seed::Seeded;
 
 const DOING: &str = "looking at the demo's database";
@@ -153,7 +153,7 @@ struct ScoreRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     /// `None` = something that none of the three fates explains.
-    pub(super) fate: Option<Fate>,
+    pub(super) fate: Option<ExpectedEnd>,
     pub(super) has_hash: bool,
     pub(super) invitation: Option<String>,
 }
@@ -162,8 +162,8 @@ impl Seen {
     /// What must be seen of `person` after the run.
     pub(super) fn expected(person: &Person) -> Self {
         let invitation = match (person.fate, person.invitation) {
-            (Fate::Deleted, _) => None,
-            (Fate::Anonymized, "queued") => Some("expired"),
+            (ExpectedEnd::Deleted, _) => None,
+            (ExpectedEnd::Anonymized, "queued") => Some("expired"),
             (_, state) => Some(state),
         };
         Self {
@@ -177,9 +177,9 @@ impl Seen {
     pub(super) fn in_words(&self, person: &Person) -> String {
         let mut words = match self.fate {
             None => "partly erased",
-            Some(Fate::Untouched) => "untouched",
-            Some(Fate::Anonymized) => "anonymized",
-            Some(Fate::Deleted) => "deleted",
+            Some(ExpectedEnd::Untouched) => "untouched",
+            Some(ExpectedEnd::Anonymized) => "anonymized",
+            Some(ExpectedEnd::Deleted) => "deleted",
         }
         .to_owned();
         if self.has_hash {
@@ -222,9 +222,13 @@ pub(super) async fn people(engine: &Engine, example: &Seeded) -> Result<Vec<Seen
     Ok(seen)
 }
 
-fn fate(person: &Person, row: Option<&participant::Model>, children: &Children) -> Option<Fate> {
+fn fate(
+    person: &Person,
+    row: Option<&participant::Model>,
+    children: &Children,
+) -> Option<ExpectedEnd> {
     let Some(row) = row else {
-        return (children.rows == 0).then_some(Fate::Deleted);
+        return (children.rows == 0).then_some(ExpectedEnd::Deleted);
     };
     let expected_children = 3 + i64::try_from(person.conversation.len()).unwrap_or(i64::MAX);
     if children.rows != expected_children {
@@ -242,8 +246,8 @@ fn fate(person: &Person, row: Option<&participant::Model>, children: &Children) 
         .iter()
         .all(|(stored, given)| stored.as_deref() == Some(given));
     match row.anonymized_at {
-        Some(_) if all_empty => Some(Fate::Anonymized),
-        None if all_there => Some(Fate::Untouched),
+        Some(_) if all_empty => Some(ExpectedEnd::Anonymized),
+        None if all_there => Some(ExpectedEnd::Untouched),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@
 
 /// What becomes of a participant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum ExpectedEnd {
     /// Every field is as it was.
     Untouched,
     /// The five personal fields are empty, everything else is as it was.
@@ -30,7 +30,7 @@ pub(super) struct Person {
     /// Messages in turn, the first from the person.
     pub(super) conversation: &'static [&'static str],
     pub(super) why: &'static str,
-    pub(super) fate: Fate,
+    pub(super) fate: ExpectedEnd,
     /// The run writes a suppression hash of the address.
     pub(super) leaves_hash: bool,
 }
@@ -67,7 +67,7 @@ const PLAIN: Person = Person {
     invitation: "sent",
     conversation: &[],
     why: "",
-    fate: Fate::Untouched,
+    fate: ExpectedEnd::Untouched,
     leaves_hash: false,
 };
 
@@ -86,7 +86,7 @@ pub(super) const PEOPLE: [Person; 12] = [
             "Of course.",
         ],
         why: "D1: the last microsecond of 29 February",
-        fate: Fate::Anonymized,
+        fate: ExpectedEnd::Anonymized,
         ..PLAIN
     },
     Person {
@@ -110,7 +110,7 @@ pub(super) const PEOPLE: [Person; 12] = [
         score: 2,
         conversation: &["The parcel never came.", "We are sorry."],
         why: "D3: the last microsecond of 31 March",
-        fate: Fate::Deleted,
+        fate: ExpectedEnd::Deleted,
         ..PLAIN
     },
     Person {
@@ -122,7 +122,7 @@ pub(super) const PEOPLE: [Person; 12] = [
         added_at: "2023-03-31T22:00:00Z",
         team: "Delivery",
         why: "D3: the cutoff itself, so not deleted",
-        fate: Fate::Anonymized,
+        fate: ExpectedEnd::Anonymized,
         ..PLAIN
     },
     Person {
@@ -135,7 +135,7 @@ pub(super) const PEOPLE: [Person; 12] = [
         team: "Sales",
         score: 4,
         why: "E5: answered on 2 April 2023; the answer is deleted too",
-        fate: Fate::Deleted,
+        fate: ExpectedEnd::Deleted,
         ..PLAIN
     },
     Person {
@@ -149,7 +149,7 @@ pub(super) const PEOPLE: [Person; 12] = [
         team: "Billing",
         score: 3,
         why: "U6: unsubscribed; only the hash stays",
-        fate: Fate::Deleted,
+        fate: ExpectedEnd::Deleted,
         leaves_hash: true,
         ..PLAIN
     },
@@ -163,7 +163,7 @@ pub(super) const PEOPLE: [Person; 12] = [
         unsubscribed_at: Some("2024-02-11T07:00:00Z"),
         team: "Billing",
         why: "U11: unsubscribed, so hashed first",
-        fate: Fate::Anonymized,
+        fate: ExpectedEnd::Anonymized,
         leaves_hash: true,
         ..PLAIN
     },
@@ -177,7 +177,7 @@ pub(super) const PEOPLE: [Person; 12] = [
         team: "Sales",
         invitation: "queued",
         why: "E2: an invitation was still queued",
-        fate: Fate::Anonymized,
+        fate: ExpectedEnd::Anonymized,
         ..PLAIN
     },
     Person {
@@ -203,7 +203,7 @@ pub(super) const PEOPLE: [Person; 12] = [
         unsubscribed_at: Some("2022-12-24T10:00:00Z"),
         team: "Delivery",
         why: "U10: unsubscribed; the address is none, no hash",
-        fate: Fate::Deleted,
+        fate: ExpectedEnd::Deleted,
         ..PLAIN
     },
     Person {
@@ -227,7 +227,7 @@ pub(super) const PEOPLE: [Person; 12] = [
         team: "Billing",
         score: 10,
         why: "somewhere between the two cutoffs",
-        fate: Fate::Anonymized,
+        fate: ExpectedEnd::Anonymized,
         ..PLAIN
     },
 ];

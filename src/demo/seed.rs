@@ -273,7 +273,7 @@ fn place(
 mod tests {
     use std::collections::HashSet;
 
-    use super::super::people::Fate;
+    use super::super::people::ExpectedEnd;
     use super::*;
 
     #[test]
@@ -287,16 +287,16 @@ mod tests {
         for person in &PEOPLE {
             let added_at = Some(instant(person.added_at));
             let fate = if added_at < cutoffs.purge {
-                Fate::Deleted
+                ExpectedEnd::Deleted
             } else if added_at < cutoffs.anonymize {
-                Fate::Anonymized
+                ExpectedEnd::Anonymized
             } else {
-                Fate::Untouched
+                ExpectedEnd::Untouched
             };
             assert_eq!(person.fate, fate, "{}", person.name());
             let can_be_hashed = NormalizedEmail::normalize(person.email).is_some();
             let leaves_hash =
-                fate != Fate::Untouched && person.unsubscribed_at.is_some() && can_be_hashed;
+                fate != ExpectedEnd::Untouched && person.unsubscribed_at.is_some() && can_be_hashed;
             assert_eq!(person.leaves_hash, leaves_hash, "{}", person.name());
         }
         let emails: HashSet<&str> = PEOPLE.iter().map(|person| person.email).collect();

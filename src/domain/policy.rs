@@ -27,14 +27,14 @@ pub const QUARANTINE_DAYS_MAX: u32 = 36_524;
 
 /// One of the two periods of a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum PolicyPeriod {
     /// After which the personal fields go.
     Anonymize,
     /// After which everything goes.
     Retain,
 }
 
-impl Stage {
+impl PolicyPeriod {
     /// The shortest that this period may be, in months.
     const fn months_min(self) -> u16 {
         match self {
@@ -65,7 +65,7 @@ impl Stage {
     }
 }
 
-impl Display for Stage {
+impl Display for PolicyPeriod {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Anonymize => "anonymization",
@@ -84,7 +84,7 @@ pub enum PolicyError {
     )]
     PeriodUnreadable {
         /// Which period.
-        stage: Stage,
+        stage: PolicyPeriod,
         /// What was written.
         value: String,
     },
@@ -95,7 +95,7 @@ pub enum PolicyError {
     )]
     PeriodNotInMonths {
         /// Which period.
-        stage: Stage,
+        stage: PolicyPeriod,
         /// What was written.
         value: String,
         /// The nearest allowed number of months.
@@ -110,7 +110,7 @@ pub enum PolicyError {
     )]
     PeriodOutOfRange {
         /// Which period.
-        stage: Stage,
+        stage: PolicyPeriod,
         /// What was written or stored.
         value: String,
         /// The nearest allowed number of months.
@@ -203,7 +203,7 @@ impl Terms {
         if let Some(retain) = retain
             && retain.get() < RETAIN_MONTHS_MIN
         {
-            return Err(Stage::Retain.out_of_range(retain.to_string(), retain.get().into()));
+            return Err(PolicyPeriod::Retain.out_of_range(retain.to_string(), retain.get().into()));
         }
         if let (Some(anonymize_after), Some(retain)) = (anonymize_after, retain)
             && anonymize_after >= retain
@@ -240,7 +240,7 @@ impl Terms {
         quarantine_days: Option<i32>,
         long_quarantine_accepted: bool,
     ) -> Result<Self, PolicyError> {
-        let months = |stage: Stage, number: Option<i32>| {
+        let months = |stage: PolicyPeriod, number: Option<i32>| {
             number
                 .map(|number| {
                     stage
@@ -253,8 +253,8 @@ impl Terms {
             .map(|days| quarantine_in_range(days.into(), || format!("{days}d")))
             .transpose()?;
         Self::new(
-            months(Stage::Anonymize, anonymize_after_months)?,
-            months(Stage::Retain, retain_months)?,
+            months(PolicyPeriod::Anonymize, anonymize_after_months)?,
+            months(PolicyPeriod::Retain, retain_months)?,
             quarantine_days,
             long_quarantine_accepted,
         )

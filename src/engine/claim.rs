@@ -26,7 +26,7 @@ use super::error::{EngineError, PINNED_CUTOFFS};
 use super::failure::failure_of;
 use super::gap::gap_of;
 use super::held::HeldRun;
-use super::turns::Rank;
+use super::permits::Rank;
 
 /// How a claim ended.
 #[derive(Debug)]
@@ -124,10 +124,10 @@ pub async fn claim(engine: &Engine, candidate: &Candidate) -> Result<Claim, Engi
 
 /// One attempt, from BEGIN (which on SQLite waits for the write lock) to COMMIT.
 async fn attempt(engine: &Engine, candidate: &Candidate) -> Result<Attempt, EngineError> {
-    let _turn = tokio::select! {
+    let _permit = tokio::select! {
         biased;
         () = engine.stop.cancelled() => return Err(EngineError::Stopped),
-        turn = engine.turns.take(Rank::CLAIM) => turn,
+        permit = engine.permits.take(Rank::CLAIM) => permit,
     };
     let claimed = engine
         .database

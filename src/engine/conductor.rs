@@ -16,14 +16,14 @@ use crate::telemetry::metrics;
 use super::batch::cutoffs_in_force;
 use super::context::require;
 use super::error::EngineError;
-use super::expected::expect;
+use super::estimate::estimate;
 use super::failure::failure_of;
 use super::held::HeldRun;
+use super::permits::Rank;
 use super::recount;
 use super::refused::RefusedRows;
 use super::stage::Stage;
-use super::stream::{anonymize_undeletable, run_stage};
-use super::turns::Rank;
+use super::stage_runner::{anonymize_undeletable, run_stage};
 
 /// How often the stages may have to start over because the policy, or the rows, changed under them.
 const ROUNDS_MAX: u32 = 5;
@@ -108,15 +108,15 @@ fn tell_started(run: &HeldRun, has_work: bool) {
 
 /// All stages, until nothing is left to do. Returns what the recount found that said so.
 async fn stages(run: &HeldRun, counts: &mut Counts) -> Result<Leftover, EngineError> {
-    let expected = expect(run).await?;
-    tell_started(run, expected.has_work());
-    let mut left = expected.left();
+    let estimate = estimate(run).await?;
+    tell_started(run, estimate.has_work());
+    let mut left = estimate.left();
     let mut refused = RefusedRows::default();
     let mut rows = 0;
     for round in 0..ROUNDS_MAX {
         for stage in Stage::ALL {
             // Another round is for what nobody expected.
-            let may_find = round > 0 || expected.may_find(stage, counts.purged);
+            let may_find = round > 0 || estimate.may_find(stage, counts.purged);
             let started = Instant::now();
             let mut done = Counts::default();
             let mut ended =
@@ -144,7 +144,7 @@ async fn stages(run: &HeldRun, counts: &mut Counts) -> Result<Leftover, EngineEr
         }
         let found = (|| run.while_holding(leftover(run, &refused)))
             .retry(run.engine.retry.backoff())
-            .when(EngineError::may_pass)
+            .when(EngineError::is_transient)
             .await?;
         rows = found.rows;
         if rows == 0 {
@@ -176,7 +176,7 @@ struct Leftover {
 /// make one, and to look reads every child of the tenant, 40 % of a run's time as measured
 /// (docs/performance.md). `verify` looks in any case.
 async fn leftover(run: &HeldRun, refused: &RefusedRows) -> Result<Leftover, EngineError> {
-    let _turn = run.engine.turns.take(Rank::First).await;
+    let _permit = run.engine.permits.take(Rank::First).await;
     let transaction = run.engine.database.begin_read("recounting").await?;
     let tenant = run.lease.tenant;
     // In the snapshot that decides: rows that are hidden now would not be counted either.
@@ -299,7 +299,7 @@ async fn record_end(run: &HeldRun, end: &End) -> Result<(), EngineError> {
     };
     let recorded = record
         .retry(run.engine.retry.backoff())
-        .when(|error| error.class().may_pass())
+        .when(|error| error.class().is_transient())
         .await?;
     if recorded {
         Ok(())

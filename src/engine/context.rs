@@ -23,7 +23,7 @@ use super::pace::Pace;
 use super::throttle::Throttle;
 use crate::tzdata::Tzdata;
 
-use super::turns::Turns;
+use super::permits::Permits;
 
 /// The engine's dependencies and settings; cheap to clone.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ pub struct Engine {
     /// Tenants in hand at a time.
     pub tenants_at_a_time: usize,
     /// Who of them works now.
-    pub turns: Turns,
+    pub permits: Permits,
     /// Participants a batch, at most.
     pub batch_rows: u64,
     /// How long a batch should take; `None` = each takes `batch_rows`, however long that lasts.
@@ -80,8 +80,8 @@ impl Engine {
     /// busy, and then as many as there may be: who comes while others are under way would have to catch
     /// up alone while they wait, and go through the table by itself.
     #[must_use]
-    pub fn places(&self, in_hand: usize) -> usize {
-        if in_hand < self.turns.workers() {
+    pub fn free_slots(&self, in_hand: usize) -> usize {
+        if in_hand < self.permits.workers() {
             self.tenants_at_a_time.saturating_sub(in_hand)
         } else {
             0

@@ -84,7 +84,7 @@ pub struct UnknownTenants(pub Vec<String>);
 /// # Errors
 ///
 /// The database's, or a clock skew; the inner one when a slug is unknown.
-pub async fn look(
+pub async fn find_due(
     engine: &Engine,
     scope: &Scope,
 ) -> Result<Result<Vec<Candidate>, UnknownTenants>, EngineError> {

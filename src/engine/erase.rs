@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::domain::counts::Counts;
 use crate::domain::subject::{CHILD_TABLES, PERSONAL_COLUMNS};
 use crate::ids::TenantId;
-use crate::store::{Dialect, StoreError, Transaction, deleted};
+use crate::store::{Dialect, StoreError, Transaction, delete_counters};
 
 use super::stage::Guard;
 
@@ -99,7 +99,7 @@ pub async fn delete(
     let dialect = transaction.dialect();
     let parameters = guard.values([("tenant", tenant.into()), ("ids", dialect.ids(ids))]);
     let mut children_purged = [0; CHILD_TABLES.len()];
-    let deleted_before = deleted::rows(transaction, CHILD_TABLES).await?;
+    let deleted_before = delete_counters::rows(transaction, CHILD_TABLES).await?;
     if deleted_before.is_none() {
         for (count, table) in children_purged.iter_mut().zip(CHILD_TABLES) {
             let sql = dialect.select_by_ids("COUNT(*) AS n", table, "participant_id", "1 = 1");
@@ -113,7 +113,7 @@ pub async fn delete(
         .execute("erase.delete_participants", &sql, &parameters)
         .await?;
     if let Some(before) = deleted_before {
-        children_purged = deleted::since(transaction, CHILD_TABLES, before).await?;
+        children_purged = delete_counters::since(transaction, CHILD_TABLES, before).await?;
     }
     let sql = dialect.update_by_ids(
         "upload",

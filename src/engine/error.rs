@@ -278,8 +278,8 @@ impl EngineError {
 
     /// Whether what failed may succeed when it is done again, as a whole.
     #[must_use]
-    pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Store(error) if error.class().may_pass())
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Store(error) if error.class().is_transient())
     }
 
     /// Whether fewer rows in a batch would help: it took too long, met too many locks, or a row changed

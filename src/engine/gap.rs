@@ -12,7 +12,7 @@ use crate::domain::gap::gap_before;
 use crate::domain::period::Period;
 use crate::domain::run_state::RunState;
 use crate::ids::TenantId;
-use crate::store::standing::Standing;
+use crate::store::run_status::RunStatus;
 use crate::store::{StoreError, Transaction, runs};
 
 use super::context::Engine;
@@ -62,7 +62,7 @@ pub(super) async fn withhold(
     engine: &Engine,
     transaction: &Transaction,
     owed: &mut Vec<Candidate>,
-    standings: &[Standing],
+    statuses: &[RunStatus],
     due_by: DateTime<Utc>,
 ) -> Result<Vec<Candidate>, StoreError> {
     let Some(months_max) = engine.gap_max else {
@@ -73,10 +73,10 @@ pub(super) async fn withhold(
     }
     let of_tenants: HashMap<TenantId, Period> = runs::newest_settled(transaction, due_by).await?;
     let of_database = of_tenants.values().max().copied();
-    let pinned: HashSet<(TenantId, Period)> = standings
+    let pinned: HashSet<(TenantId, Period)> = statuses
         .iter()
-        .filter(|standing| standing.is_pinned && standing.record.pinned_fault().is_none())
-        .map(|standing| (standing.tenant, standing.period))
+        .filter(|run_status| run_status.is_pinned && run_status.record.pinned_fault().is_none())
+        .map(|run_status| (run_status.tenant, run_status.period))
         .collect();
     let waits = |candidate: &mut Candidate| {
         let of_tenant = of_tenants.get(&candidate.tenant).copied();

@@ -16,7 +16,7 @@ use crate::store::{ErrorClass, Transaction};
 
 use super::context::Engine;
 use super::error::EngineError;
-use super::turns::{Rank, Turn};
+use super::permits::{Permit, Rank};
 
 /// Heartbeats in the time of a lease. Up to five waits may come one after the other before the next batch
 /// renews the lease, and each may end just before its first heartbeat.
@@ -107,8 +107,8 @@ impl HeldRun {
     /// # Errors
     ///
     /// As [`HeldRun::while_holding`].
-    pub(super) async fn turn(&self, rank: Rank) -> Result<Turn, EngineError> {
-        self.while_holding(async { Ok(self.engine.turns.take(rank).await) })
+    pub(super) async fn permit(&self, rank: Rank) -> Result<Permit, EngineError> {
+        self.while_holding(async { Ok(self.engine.permits.take(rank).await) })
             .await
     }
 
@@ -132,7 +132,8 @@ impl HeldRun {
         let fence = async |transaction: &Transaction| self.fence(transaction).await;
         match database.write("renewing a lease", fence).await {
             Err(EngineError::Store(error))
-                if error.class().may_pass() || error.class() == ErrorClass::StatementTimeout =>
+                if error.class().is_transient()
+                    || error.class() == ErrorClass::StatementTimeout =>
             {
                 Ok(())
             }

@@ -21,8 +21,8 @@ use crate::tzdata::Tzdata;
 
 use super::context::{Engine, WorkingHours};
 use super::pace::Pace;
+use super::permits::Permits;
 use super::throttle::{Limits, Throttle};
-use super::turns::Turns;
 
 /// Why the engine cannot be opened.
 #[derive(Debug, Error)]
@@ -137,7 +137,7 @@ fn engine(
         gap_max: gap_max(config),
         is_gap_confirmed: false,
         tenants_at_a_time: usize::from(tenants_at_a_time),
-        turns: Turns::new(usize::from(config.engine.workers)),
+        permits: Permits::new(usize::from(config.engine.workers)),
         batch_rows: u64::from(config.engine.batch_rows),
         batch_duration_target: Some(config.engine.batch_duration_target)
             .filter(|target| !target.is_zero()),

@@ -19,14 +19,14 @@ use crate::store::{Transaction, runs};
 use crate::telemetry::metrics;
 
 use super::claim::{Claim, claim, record_failed_claim};
+use super::completed_runs::completed_runs;
 use super::conductor::{Driven, drive, end_early};
 use super::context::Engine;
-use super::due::{Candidate, Scope, UnknownTenants, look};
+use super::due::{Candidate, Scope, UnknownTenants, find_due};
 use super::error::{EngineError, PANIC};
 use super::held::HeldRun;
 use super::orphans;
 use super::report::{Outcome, PassEntry, TenantReport};
-use super::settled::settled;
 use super::tally::Tally;
 
 /// Runs whatever is owed within `scope` and returns an entry for each tenant, by slug.
@@ -40,7 +40,7 @@ pub async fn run(
     engine: &Engine,
     scope: &Scope,
 ) -> Result<Result<Vec<PassEntry>, UnknownTenants>, EngineError> {
-    let (candidates, mut settled) = match look_at_runs(engine, scope).await {
+    let (candidates, mut completed_runs) = match find_runs(engine, scope).await {
         Ok(Ok(found)) => found,
         Ok(Err(unknown)) => return Ok(Err(unknown)),
         Err(error) => {
@@ -61,22 +61,22 @@ pub async fn run(
     let mut entries = Vec::with_capacity(candidates.len());
     let mut line = VecDeque::new();
     for candidate in candidates {
-        if let Some(run) = settled.remove(&candidate.tenant) {
-            entries.push(settled_entry(&candidate, run));
+        if let Some(run) = completed_runs.remove(&candidate.tenant) {
+            entries.push(completed_entry(&candidate, run));
             engine.progress.tenant_done();
         } else {
             line.push_back(candidate);
         }
     }
     loop {
-        let places = engine.places(tasks.len()).min(line.len());
-        for candidate in line.drain(..places) {
+        let slots = engine.free_slots(tasks.len()).min(line.len());
+        for candidate in line.drain(..slots) {
             let engine = engine.clone();
-            tasks.spawn(async move { attend(&engine, candidate).await });
+            tasks.spawn(async move { run_isolated(&engine, candidate).await });
         }
         match tasks.join_next().await {
             Some(Ok(entry)) => entries.push(entry),
-            // `attend` catches panics of the run itself.
+            // `run_isolated` catches panics of the run itself.
             Some(Err(_)) => {}
             None => break,
         }
@@ -92,7 +92,7 @@ pub async fn run(
 }
 
 /// What is due, and which of it is done.
-async fn look_at_runs(
+async fn find_runs(
     engine: &Engine,
     scope: &Scope,
 ) -> Result<
@@ -102,7 +102,7 @@ async fn look_at_runs(
     if let Some(unmet) = engine.database.unmet_of(&Requirement::TO_WRITE).await? {
         return Err(EngineError::Unmet(unmet));
     }
-    let looked = look(engine, scope).await;
+    let looked = find_due(engine, scope).await;
     if let Err(EngineError::Unmet(unmet)) = &looked {
         orphans::suspect(engine, unmet).await;
     }
@@ -110,11 +110,11 @@ async fn look_at_runs(
         Ok(candidates) => candidates,
         Err(unknown) => return Ok(Err(unknown)),
     };
-    let settled = settled(engine, &candidates).await?;
-    Ok(Ok((candidates, settled)))
+    let completed_runs = completed_runs(engine, &candidates).await?;
+    Ok(Ok((candidates, completed_runs)))
 }
 
-fn settled_entry(candidate: &Candidate, run: tenant_run::Model) -> PassEntry {
+fn completed_entry(candidate: &Candidate, run: tenant_run::Model) -> PassEntry {
     let mut report = TenantReport::new(&candidate.slug, candidate.period, RunState::Pending);
     let claim = Claim::AlreadyCompleted(Box::new(run));
     let outcome = not_claimed(candidate, claim, &mut report);
@@ -129,10 +129,10 @@ fn settled_entry(candidate: &Candidate, run: tenant_run::Model) -> PassEntry {
 /// no other. Whoever drops the future ends the task.
 ///
 /// What concerns every tenant (a full disk, a clock that is wrong) cancels `engine.stop`.
-pub async fn attend(engine: &Engine, candidate: Candidate) -> PassEntry {
+pub async fn run_isolated(engine: &Engine, candidate: Candidate) -> PassEntry {
     let task = {
         let (engine, candidate) = (engine.clone(), candidate.clone());
-        tokio::spawn(async move { one(&engine, &candidate).await })
+        tokio::spawn(async move { run_tenant(&engine, &candidate).await })
     };
     match AbortOnDropHandle::new(task).await {
         Ok(entry) => entry,
@@ -150,7 +150,7 @@ fn panicked(candidate: &Candidate) -> PassEntry {
 }
 
 /// One tenant of the pass. A full disk, or a clock that is wrong, is everybody's: it stops the pass.
-async fn one(engine: &Engine, candidate: &Candidate) -> PassEntry {
+async fn run_tenant(engine: &Engine, candidate: &Candidate) -> PassEntry {
     let started = Instant::now();
     let mut report = TenantReport::new(&candidate.slug, candidate.period, RunState::Pending);
     let outcome = if engine.stop.is_cancelled() {
@@ -167,7 +167,7 @@ async fn one(engine: &Engine, candidate: &Candidate) -> PassEntry {
                     counts,
                     undated,
                     error,
-                } = driven(&run).await;
+                } = execute(&run).await;
                 if let Some(error) = &error {
                     engine.stop_if_systemic(error);
                 }
@@ -181,7 +181,7 @@ async fn one(engine: &Engine, candidate: &Candidate) -> PassEntry {
                         report.state = RunState::Completed;
                         Outcome::Done
                     }
-                    Some(error) => driven_early(&error, &mut report),
+                    Some(error) => ended_early(&error, &mut report),
                 }
             }
             Ok(claim) => not_claimed(candidate, claim, &mut report),
@@ -196,7 +196,7 @@ async fn one(engine: &Engine, candidate: &Candidate) -> PassEntry {
 
 /// Drives a claimed run in a task of its own, so that even a panic is recorded as what ended it: it
 /// would be claimed again and again otherwise, and nobody would see why.
-async fn driven(run: &HeldRun) -> Driven {
+async fn execute(run: &HeldRun) -> Driven {
     let started = Instant::now();
     let task = {
         let run = run.clone();
@@ -227,7 +227,7 @@ async fn done_in(run: &HeldRun) -> Option<Counts> {
     (stored.attempts == run.attempts).then(|| runs::counts_of(&stored).since(run.done_before))
 }
 
-fn driven_early(error: &EngineError, report: &mut TenantReport) -> Outcome {
+fn ended_early(error: &EngineError, report: &mut TenantReport) -> Outcome {
     let (state, outcome) = match error {
         EngineError::LeaseLost => (RunState::Running, Outcome::Held),
         EngineError::Superseded => (RunState::Superseded, Outcome::Superseded),

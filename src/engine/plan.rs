@@ -10,7 +10,7 @@ use crate::store::{policies, runs};
 
 use super::claim::{Claim, newer_run, pinned_fault, ruling_version};
 use super::context::Engine;
-use super::due::{Candidate, Scope, UnknownTenants, look};
+use super::due::{Candidate, Scope, UnknownTenants, find_due};
 use super::error::EngineError;
 use super::gap::gap_of;
 use super::pass::refusal;
@@ -42,14 +42,14 @@ pub async fn plan(
     engine: &Engine,
     scope: &Scope,
 ) -> Result<Result<Vec<PlanEntry>, UnknownTenants>, EngineError> {
-    let found = match look(engine, scope).await? {
+    let found = match find_due(engine, scope).await? {
         Ok(found) => found,
         Err(unknown) => return Ok(Err(unknown)),
     };
     // As many at a time as a run would work on, and in their order; but two at least, for it only reads,
     // and somebody waits for it. Each holds a connection for as long as it counts: whoever had to wait
     // for one would wait in vain.
-    let tenants_at_a_time = engine.turns.workers().max(AT_A_TIME_MIN);
+    let tenants_at_a_time = engine.permits.workers().max(AT_A_TIME_MIN);
     let tenants_at_a_time = tenants_at_a_time.min(engine.database.connections_max());
     let is_alone = found.len() == 1 || tenants_at_a_time == 1;
     let entries = stream::iter(found)

@@ -2,7 +2,7 @@
 //! the platform's stands in the way.
 //!
 //! One such row must not keep everybody else: a batch that fails is narrowed until the row stands alone
-//! ([`super::stream`]). It is left out then, the others go, and the run ends as failed and names it.
+//! ([`super::stage_runner`]). It is left out then, the others go, and the run ends as failed and names it.
 
 use std::fmt;
 

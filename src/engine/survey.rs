@@ -16,7 +16,7 @@ use crate::domain::run_state::RunState;
 use crate::ids::TenantId;
 use crate::store::leases::WAIT_MAX;
 use crate::store::policies;
-use crate::store::standing::{self, Standing};
+use crate::store::run_status::{self, RunStatus};
 
 use super::context::Engine;
 use super::due::{Candidate, Scope, candidates};
@@ -97,33 +97,33 @@ pub async fn survey(engine: &Engine) -> Result<Survey, EngineError> {
     };
     // S12: a record of a month that has not come by either clock says nothing about this one.
     let latest = clocks.latest();
-    let standings = standing::since(&transaction, oldest, latest).await?;
+    let statuses = run_status::since(&transaction, oldest, latest).await?;
     let due = due_periods(&all);
     let policies = policies::versions_of_unruled(&transaction, oldest).await?;
     let mut findings = judge(
         all,
-        &standings,
+        &statuses,
         &policies,
         engine.schedule_hour,
         now,
         clocks.database,
     );
-    findings.faults = faults(&standings, &due, latest, engine.skew_max());
+    findings.faults = faults(&statuses, &due, latest, engine.skew_max());
     let owed = &mut findings.owed;
-    findings.blocked_by_gap = withhold(engine, &transaction, owed, &standings, latest).await?;
+    findings.blocked_by_gap = withhold(engine, &transaction, owed, &statuses, latest).await?;
     if findings.owed.len() > engine.tenants_at_a_time {
-        let sizes = standing::sizes(&transaction).await?;
+        let sizes = run_status::sizes(&transaction).await?;
         put_in_order(&mut findings.owed, &sizes);
     }
     let last_success = match findings.oldest_unfinished {
         // While something is owed, the last success lies in an older period.
-        Some(owed) => standing::last_success_before(&transaction, owed).await?,
+        Some(owed) => run_status::last_success_before(&transaction, owed).await?,
         // Where no tenant has a policy there was nothing to do, and it was done at once.
         None => findings.last_completed.or(findings.due_at),
     };
     let last_completion = match findings.last_ended {
         Some(ended) => Some(ended),
-        None => standing::last_completed_before(&transaction, oldest).await?,
+        None => run_status::last_completed_before(&transaction, oldest).await?,
     };
     transaction.rollback().await?;
     Ok(Survey {
@@ -149,26 +149,26 @@ enum Verdict {
 #[must_use]
 pub fn judge(
     all: Vec<Candidate>,
-    standings: &[Standing],
+    statuses: &[RunStatus],
     policies: &HashMap<TenantId, Vec<Version>>,
     hour: ScheduleHour,
     now: DateTime<Utc>,
     database_now: DateTime<Utc>,
 ) -> Findings {
     let due = due_periods(&all);
-    let mut newest: HashMap<TenantId, &Standing> = HashMap::with_capacity(all.len());
-    for standing in standings {
-        if is_of_the_future(standing, &due) {
+    let mut newest: HashMap<TenantId, &RunStatus> = HashMap::with_capacity(all.len());
+    for run_status in statuses {
+        if is_of_the_future(run_status, &due) {
             continue;
         }
         newest
-            .entry(standing.tenant)
+            .entry(run_status.tenant)
             .and_modify(|known| {
-                if is_newer(standing, known) {
-                    *known = standing;
+                if is_newer(run_status, known) {
+                    *known = run_status;
                 }
             })
-            .or_insert(standing);
+            .or_insert(run_status);
     }
     let mut findings = Findings::default();
     let mut unfinished_due: Option<DateTime<Utc>> = None;
@@ -238,25 +238,25 @@ fn due_periods(all: &[Candidate]) -> HashMap<TenantId, Period> {
 }
 
 /// S12: whether the run's month has not come yet. What is due by the calendar has, whatever its record says.
-fn is_of_the_future(standing: &Standing, due: &HashMap<TenantId, Period>) -> bool {
-    standing.is_of_the_future && due.get(&standing.tenant) != Some(&standing.period)
+fn is_of_the_future(run_status: &RunStatus, due: &HashMap<TenantId, Period>) -> bool {
+    run_status.is_of_the_future && due.get(&run_status.tenant) != Some(&run_status.period)
 }
 
 /// S14: what is wrong with the records, each counted once by whatever is wrong with it. Records of months to come
 /// that a claim has set aside are as they should be (S12).
 fn faults(
-    standings: &[Standing],
+    statuses: &[RunStatus],
     due: &HashMap<TenantId, Period>,
     latest: DateTime<Utc>,
     skew_max: TimeDelta,
 ) -> BTreeMap<Fault, u64> {
     let mut counted = BTreeMap::new();
-    for standing in standings {
-        let found = if !is_of_the_future(standing, due) {
-            let mut found = standing.record.time_faults(latest, skew_max);
-            found.extend(standing.record.pinned_fault());
+    for run_status in statuses {
+        let found = if !is_of_the_future(run_status, due) {
+            let mut found = run_status.record.time_faults(latest, skew_max);
+            found.extend(run_status.record.pinned_fault());
             found
-        } else if standing.state == RunState::Pending && !standing.is_pinned {
+        } else if run_status.state == RunState::Pending && !run_status.is_pinned {
             Vec::new()
         } else {
             vec![Fault::FutureMonth]
@@ -269,14 +269,15 @@ fn faults(
 }
 
 /// Of two runs of a tenant, the one that decides: the newest that was not superseded.
-fn is_newer(one: &Standing, other: &Standing) -> bool {
-    let rank = |standing: &Standing| (standing.state != RunState::Superseded, standing.period);
+fn is_newer(one: &RunStatus, other: &RunStatus) -> bool {
+    let rank =
+        |run_status: &RunStatus| (run_status.state != RunState::Superseded, run_status.period);
     rank(one) > rank(other)
 }
 
 fn verdict(
     candidate: &Candidate,
-    run: Option<&Standing>,
+    run: Option<&RunStatus>,
     policies: &HashMap<TenantId, Vec<Version>>,
     database_now: DateTime<Utc>,
 ) -> Verdict {

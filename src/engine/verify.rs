@@ -11,7 +11,7 @@ use crate::domain::subject::CHILD_TABLES;
 use crate::store::{Transaction, batches, policies, runs};
 
 use super::context::Engine;
-use super::due::{Candidate, Scope, UnknownTenants, look};
+use super::due::{Candidate, Scope, UnknownTenants, find_due};
 use super::error::EngineError;
 use super::gap::gap_of;
 use super::overdue;
@@ -102,7 +102,7 @@ pub async fn verify(
     engine: &Engine,
     scope: &Scope,
 ) -> Result<Result<Vec<Verification>, UnknownTenants>, EngineError> {
-    let found = match look(engine, scope).await? {
+    let found = match find_due(engine, scope).await? {
         Ok(found) => found,
         Err(unknown) => return Ok(Err(unknown)),
     };

@@ -19,7 +19,7 @@ use super::reader::{Content, Records, Source};
 use super::recognition::Recognition;
 use super::record::{Row, Rules};
 use super::rejects::{self, Rejects};
-use super::sieve::{Fate, next_fate};
+use super::row_filter::{RowOutcome, next_fate};
 use super::times::read_time;
 use super::window::Window;
 use super::{Intake, IntakeError, Tenant};
@@ -215,12 +215,12 @@ impl Import<'_> {
         let (mut accepted, mut read) = (0_u64, 0_u64);
         while let Some(fate) = next_fate(&mut records, &rules)? {
             match fate {
-                Fate::Accepted { row, spans_lines } => {
+                RowOutcome::Accepted { row, spans_lines } => {
                     notes.see(&row, spans_lines, &records)?;
                     accepted += 1;
                     window.push(row);
                 }
-                Fate::Rejected { raw, reason } => rejects.add(&raw, &reason)?,
+                RowOutcome::Rejected { raw, reason } => rejects.add(&raw, &reason)?,
             }
             read += 1;
             if read.is_multiple_of(ROWS_BETWEEN_PROGRESS) {

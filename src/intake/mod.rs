@@ -13,30 +13,30 @@
 //! would be recognised, and writes nothing.
 //!
 //! What is decided about a file stands in pure code: [`mapping`] (which column is which), [`record`]
-//! (may this row come in, E8), [`quotes`], [`times`], [`looks`] and [`headings`] (E11), [`no_person`]
-//! (E17). [`notes`] keeps what the importer is told of; [`sieve`] puts that and the
+//! (may this row come in, E8), [`quotes`], [`times`], [`pii_heuristic`] and [`headings`] (E11), [`no_person`]
+//! (E17). [`notes`] keeps what the importer is told of; [`row_filter`] puts that and the
 //! [`reader`] together, and needs no database: a file can be judged without storing anything. No error of this room holds a value
 //! from the file or the database; names of columns and numbers of lines are all it tells (E10).
 
 pub mod check;
 mod error;
 mod folding;
+mod hashing_reader;
 mod headings;
 pub mod import;
 mod insert;
-mod looks;
 pub mod mapping;
 mod no_person;
 pub mod notes;
+mod pii_heuristic;
 mod quotes;
 pub mod reader;
 mod recognition;
 pub mod record;
 mod rejects;
-pub mod sieve;
+pub mod row_filter;
 mod times;
 pub mod unsubscribe;
-mod watched;
 mod window;
 
 use chrono::{DateTime, Utc};

@@ -4,9 +4,9 @@
 use crate::domain::address::{NotBare, read_bare};
 
 use super::IntakeError;
-use super::looks::Looks;
 use super::mapping::{EMAIL, FIELDS, Mapping};
 use super::no_person::{Finder, NoPerson};
+use super::pii_heuristic::PiiHeuristic;
 use super::reader::Records;
 use super::record::Row;
 use super::{headings, mapping};
@@ -77,7 +77,7 @@ pub struct Notes {
 pub(super) struct NoteTaker<'a> {
     mapping: &'a Mapping,
     finder: Finder<'a>,
-    looks: Vec<Looks>,
+    looks: Vec<PiiHeuristic>,
     notes: Notes,
 }
 
@@ -86,7 +86,7 @@ impl<'a> NoteTaker<'a> {
         Self {
             mapping,
             finder: Finder::new(mapping),
-            looks: vec![Looks::default(); mapping.columns.len()],
+            looks: vec![PiiHeuristic::default(); mapping.columns.len()],
             notes: Notes {
                 left_out_columns: mapping.leaves_out(),
                 ..Notes::default()
@@ -94,7 +94,7 @@ impl<'a> NoteTaker<'a> {
         }
     }
 
-    /// Looks at an accepted row, the one that was read last.
+    /// PiiHeuristic at an accepted row, the one that was read last.
     pub(super) fn see(
         &mut self,
         row: &Row,

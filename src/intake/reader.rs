@@ -15,8 +15,8 @@ use csv::{ByteRecord, Position};
 use crate::domain::suppression::TenantHasher;
 
 use super::IntakeError;
+use super::hashing_reader::{HashingReader, RECORD_BYTES_MAX};
 use super::quotes::Quotes;
-use super::watched::{RECORD_BYTES_MAX, Watched};
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
@@ -105,7 +105,7 @@ impl Source {
             .has_headers(false)
             .flexible(true)
             .buffer_capacity(BUFFER_BYTES)
-            .from_reader(Watched::new(file, hasher.content_macs()));
+            .from_reader(HashingReader::new(file, hasher.content_macs()));
         Ok(Records {
             source: self.clone(),
             file: again,
@@ -129,7 +129,7 @@ pub struct Records {
     source: Source,
     /// For reading a record's own bytes again.
     file: File,
-    reader: csv::Reader<Watched>,
+    reader: csv::Reader<HashingReader>,
     record: ByteRecord,
     /// Before this byte, everything is read for the second time or more.
     read_again_until: u64,

@@ -8,8 +8,8 @@ use csv::ByteRecord;
 use crate::domain::address::read_bare;
 use crate::domain::period::Zone;
 
-use super::looks::Looks;
 use super::mapping::{EMAIL, FIELDS, Mapping, Target};
+use super::pii_heuristic::PiiHeuristic;
 use super::times::{TimeError, read_time};
 
 /// Longest values, in characters, in the order of [`FIELDS`]; those of the table's columns.
@@ -135,7 +135,7 @@ impl Row {
     }
 
     /// Notes what the metadata looks like; `looks` has a place for every column.
-    pub(super) fn look(&self, looks: &mut [Looks]) {
+    pub(super) fn look(&self, looks: &mut [PiiHeuristic]) {
         for (position, value) in &self.metadata {
             looks[*position].see(value);
         }

@@ -18,7 +18,7 @@ use crate::config::{DatabaseConfig, Reclaim, ReplicationSource};
 use super::dialect::Dialect;
 use super::error::{ErrorClass, StoreError};
 use super::mariadb_session;
-use super::misses::Misses;
+use super::poison::Poison;
 use super::sqlite_files::{self, SqliteFile};
 use super::tls_files;
 use super::transaction::{Transaction, watched, within};
@@ -31,7 +31,7 @@ pub struct Database {
     timeouts: Timeouts,
     reclaim: Reclaim,
     connections_max: u32,
-    misses: Misses,
+    poison: Poison,
     /// The server that answered when the pool was opened, as it names itself.
     server: Arc<str>,
     replication_source: ReplicationSource,
@@ -74,8 +74,8 @@ pub async fn connect(
     if let Some(file) = &file {
         file.keep_temporary_files_beside().await;
     }
-    let misses = Misses::default();
-    let (postgres_misses, mariadb_misses) = (misses.clone(), misses.clone());
+    let poison = Poison::default();
+    let (postgres_poison, mariadb_poison) = (poison.clone(), poison.clone());
     let mut options = ConnectOptions::new(config.url.to_connect().as_str());
     options
         .max_connections(config.max_connections)
@@ -85,16 +85,16 @@ pub async fn connect(
         .record_stmt_in_spans(false)
         .map_sqlx_postgres_opts(|options| options.application_name("retentiond"))
         .map_sqlx_postgres_pool_opts(move |options| {
-            let misses = postgres_misses.clone();
+            let poison = postgres_poison.clone();
             options.after_release(move |_, connection| {
-                let keep = !misses.suspects(connection.age);
+                let keep = !poison.suspects(connection.age);
                 Box::pin(async move { Ok(keep) })
             })
         })
         .map_sqlx_mysql_pool_opts(move |options| {
-            let misses = mariadb_misses.clone();
+            let poison = mariadb_poison.clone();
             let options = options.after_release(move |_, connection| {
-                let keep = !misses.suspects(connection.age);
+                let keep = !poison.suspects(connection.age);
                 Box::pin(async move { Ok(keep) })
             });
             options.after_connect(|connection, _| {
@@ -154,7 +154,7 @@ pub async fn connect(
         },
         reclaim: config.reclaim,
         connections_max: config.max_connections,
-        misses,
+        poison,
         server: Arc::default(),
         replication_source: config.replication_source,
         file,
@@ -242,8 +242,8 @@ impl Database {
         self.timeouts
     }
 
-    pub(super) fn misses(&self) -> &Misses {
-        &self.misses
+    pub(super) fn poison(&self) -> &Poison {
+        &self.poison
     }
 
     /// The pool, for the migrator and for tests.
@@ -362,19 +362,19 @@ impl Database {
     ) -> Result<Transaction, StoreError> {
         let deadline = statement_timeout + REPLY_MARGIN;
         let begin = self.pool.begin_with_options(options);
-        let inner = watched(&self.misses, deadline, doing, begin)
+        let inner = watched(&self.poison, deadline, doing, begin)
             .await
             .map_err(|error| match &self.file {
                 Some(file) => file.explain_opening(error),
                 None => error,
             })?;
-        let misses = self.misses.clone();
+        let poison = self.poison.clone();
         let transaction = Transaction::new(
             inner,
             self.dialect,
             deadline,
             doing,
-            misses,
+            poison,
             self.file.clone(),
             self.replication_source,
         );

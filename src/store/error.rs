@@ -113,7 +113,7 @@ impl ErrorClass {
 
     /// Whether the whole transaction may succeed when it is tried again as it is.
     #[must_use]
-    pub fn may_pass(self) -> bool {
+    pub fn is_transient(self) -> bool {
         matches!(
             self.disposition(),
             Disposition::Retry | Disposition::Reconnect

@@ -223,7 +223,7 @@ impl Database {
                 Statement::from_string(self.dialect().backend(), sql),
             );
             let rows = watched(
-                self.misses(),
+                self.poison(),
                 timeouts.reclaim + REPLY_MARGIN,
                 DOING,
                 self.pool().query_all_raw(statement),
@@ -244,7 +244,7 @@ impl Database {
         let statement = named(name, Statement::from_string(self.dialect().backend(), sql));
         let deadline = self.timeouts().reclaim + REPLY_MARGIN;
         watched(
-            self.misses(),
+            self.poison(),
             deadline,
             DOING,
             self.pool().execute_unprepared(&statement.sql),

@@ -372,7 +372,7 @@ impl Database {
         transaction.rollback().await?;
         if matches!(&unmet, Some(unmet) if unmet.requirement == Requirement::Writable) {
             // The primary may be another server by now, of the same name.
-            self.misses().record();
+            self.poison().record();
         }
         Ok(unmet)
     }

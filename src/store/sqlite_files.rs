@@ -144,12 +144,12 @@ pub fn believe(url: &DatabaseUrl) -> Result<(), StoreError> {
         Ok(located) => located.path,
         Err(refusal) => return not_believed(&file, refusal, true),
     };
-    if let Err(refusal) = trusted_file::look(&whole) {
+    if let Err(refusal) = trusted_file::inspect(&whole) {
         not_believed(&file, refusal, true)?;
     }
     for suffix in ["-wal", "-shm", "-journal"] {
         let path = beside(&whole, suffix);
-        if let Err(refusal) = trusted_file::look(&path) {
+        if let Err(refusal) = trusted_file::inspect(&path) {
             not_believed(&path, refusal, false)?;
         }
     }

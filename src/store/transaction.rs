@@ -17,7 +17,7 @@ use crate::config::ReplicationSource;
 
 use super::dialect::Dialect;
 use super::error::{ErrorClass, StoreError};
-use super::misses::{Misses, Unanswered};
+use super::poison::{Poison, Unanswered};
 use super::sqlite_files::SqliteFile;
 use super::statement::{bind, named};
 
@@ -30,7 +30,7 @@ pub struct Transaction {
     dialect: Dialect,
     deadline: Duration,
     doing: &'static str,
-    misses: Misses,
+    poison: Poison,
     /// A call missed its deadline: the connection is not to be used again.
     missed: AtomicBool,
     /// SQLite's, for what to say when it cannot be written.
@@ -44,17 +44,17 @@ impl Transaction {
         dialect: Dialect,
         deadline: Duration,
         doing: &'static str,
-        misses: Misses,
+        poison: Poison,
         file: Option<Arc<SqliteFile>>,
         replication_source: ReplicationSource,
     ) -> Self {
         Self {
-            open: Unanswered::new(&misses),
+            open: Unanswered::new(&poison),
             inner,
             dialect,
             deadline,
             doing,
-            misses,
+            poison,
             missed: AtomicBool::new(false),
             file,
             replication_source,
@@ -94,7 +94,7 @@ impl Transaction {
         call: impl Future<Output = Result<T, DbErr>>,
     ) -> Result<T, StoreError> {
         self.require_in_time()?;
-        let result = watched(&self.misses, self.deadline, self.doing, call).await;
+        let result = watched(&self.poison, self.deadline, self.doing, call).await;
         if is_miss(&result) {
             self.missed.store(true, Ordering::Relaxed);
         }
@@ -248,7 +248,7 @@ impl Transaction {
     pub async fn commit(self) -> Result<(), StoreError> {
         self.require_in_time()?;
         let commit = self.inner.commit();
-        let result = watched(&self.misses, self.deadline, self.doing, commit).await;
+        let result = watched(&self.poison, self.deadline, self.doing, commit).await;
         self.open.answered();
         result
     }
@@ -262,7 +262,7 @@ impl Transaction {
     pub async fn rollback(self) -> Result<(), StoreError> {
         self.require_in_time()?;
         let rollback = self.inner.rollback();
-        let result = watched(&self.misses, self.deadline, self.doing, rollback).await;
+        let result = watched(&self.poison, self.deadline, self.doing, rollback).await;
         self.open.answered();
         result
     }
@@ -293,14 +293,14 @@ pub(super) async fn within<T>(
 /// As [`within`], and remembers a missed deadline, or that nobody waited for the answer, before the
 /// call, and with it its connection, is dropped: the pool decides about the connection at that moment.
 pub(super) async fn watched<T>(
-    misses: &Misses,
+    poison: &Poison,
     deadline: Duration,
     doing: &'static str,
     call: impl Future<Output = Result<T, DbErr>>,
 ) -> Result<T, StoreError> {
     let mut call = pin!(call);
     // Declared after the call, and so dropped before it.
-    let unanswered = Unanswered::new(misses);
+    let unanswered = Unanswered::new(poison);
     let result = within(deadline, doing, call.as_mut()).await;
     if !is_miss(&result) {
         unanswered.answered();
@@ -310,7 +310,7 @@ pub(super) async fn watched<T>(
     // of the server is wrong: once it is set right, that holds for new sessions.
     let of_the_server = [ErrorClass::ReadOnly, ErrorClass::Settings];
     if matches!(&result, Err(error) if of_the_server.contains(&error.class())) {
-        misses.record();
+        poison.record();
     }
     result
 }

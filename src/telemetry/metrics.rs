@@ -454,7 +454,7 @@ pub fn ready(ready: bool) {
 
 /// How all tenant-runs stand, as the database has it.
 #[derive(Clone, Debug, Default)]
-pub struct Standing {
+pub struct DueGauges {
     /// See the series.
     pub due_at: Option<DateTime<Utc>>,
     /// See the series.
@@ -466,7 +466,7 @@ pub struct Standing {
 }
 
 /// Shows how all tenant-runs stand.
-pub fn standing(standing: &Standing) {
+pub fn due_gauges(standing: &DueGauges) {
     gauge!(ORPHAN_ROWS).set(exact(standing.orphans));
     for (name, instant) in [
         (RUN_DUE, standing.due_at),

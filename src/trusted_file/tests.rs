@@ -93,7 +93,11 @@ fn a_folder_that_others_may_write_is_refused_wherever_it_stands_on_the_way() {
                 Err(error) => panic!("{error:?}"),
             }
             // A file that is to be made there is refused as it is.
-            assert_eq!(look(&deep.join("new")).is_ok(), good, "{folder:?} {mode:o}");
+            assert_eq!(
+                inspect(&deep.join("new")).is_ok(),
+                good,
+                "{folder:?} {mode:o}"
+            );
         }
         set_mode(folder, 0o700);
     }
@@ -112,7 +116,7 @@ fn what_another_user_has_is_refused_file_folder_or_link() {
         caller,
     };
     assert_eq!(untrusted(orders(&path)), owner);
-    assert!(matches!(look(&path), Err(Refusal::Untrusted(reason)) if reason == owner));
+    assert!(matches!(inspect(&path), Err(Refusal::Untrusted(reason)) if reason == owner));
     chown(&path, Some(0), None).unwrap();
 
     let link = directory.path().join("link");
@@ -228,7 +232,7 @@ fn what_is_no_file_is_told_from_what_is_not_there() {
     symlink("circle", &circle).unwrap();
     assert!(matches!(orders(&circle), Err(Refusal::Io(_))));
     assert!(matches!(locate(&circle), Err(Refusal::Io(_))));
-    assert!(look(&directory.path().join("none")).unwrap().is_none());
+    assert!(inspect(&directory.path().join("none")).unwrap().is_none());
     // Up and down again, and a link to a path from the root.
     let around = directory
         .path()

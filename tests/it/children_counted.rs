@@ -2,7 +2,7 @@
 //! are counted before they go. Both come to the same.
 
 use retentiond::domain::subject::CHILD_TABLES;
-use retentiond::store::deleted;
+use retentiond::store::delete_counters;
 use sea_orm::ConnectionTrait;
 
 use crate::support::{Backend, CHILDREN, Person, World, scratch};
@@ -35,7 +35,7 @@ async fn to_purge(before: &str, after: &str) -> (World, bool) {
     }
     let transaction = world.engine.database.begin_read("test").await;
     let transaction = transaction.expect("a transaction");
-    let counted = deleted::rows(&transaction, CHILD_TABLES).await;
+    let counted = delete_counters::rows(&transaction, CHILD_TABLES).await;
     transaction.rollback().await.expect("rolled back");
     let counts = counted.expect("an answer").is_some();
     (world, counts)

@@ -3,7 +3,7 @@
 
 use retentiond::engine::claim::{Claim, claim};
 use retentiond::engine::conductor::drive;
-use retentiond::engine::due::{Scope, look};
+use retentiond::engine::due::{Scope, find_due};
 use retentiond::engine::report::Outcome;
 use retentiond::engine::{EngineError, pass};
 use retentiond::ids::TenantId;
@@ -105,7 +105,7 @@ on_every_database! {
         let world = example(scratch).await;
         // Between the claim and the batch: the claim has seen it in force.
         let scope = Scope::default();
-        let candidates = look(&world.engine, &scope).await.expect("a look").expect("a tenant");
+        let candidates = find_due(&world.engine, &scope).await.expect("a look").expect("a tenant");
         let Claim::Claimed(run) = claim(&world.engine, &candidates[0]).await.expect("a claim") else {
             panic!("not claimed");
         };
@@ -189,7 +189,7 @@ on_every_database! {
         let mut engine = world.engine.clone();
         engine.stop = engine.stop.child_token();
         let scope = Scope::default();
-        let candidates = look(&engine, &scope).await.expect("a look").expect("a tenant");
+        let candidates = find_due(&engine, &scope).await.expect("a look").expect("a tenant");
         let Claim::Claimed(run) = claim(&engine, &candidates[0]).await.expect("a claim") else {
             panic!("not claimed");
         };

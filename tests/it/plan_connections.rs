@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use retentiond::config::DatabaseConfig;
 use retentiond::engine::due::Scope;
-use retentiond::engine::turns::Turns;
+use retentiond::engine::permits::Permits;
 use retentiond::engine::{Engine, plan};
 use retentiond::store;
 
@@ -33,7 +33,7 @@ async fn slow(world: &World, faults: &[(Trigger, Fault)]) -> (Engine, Proxy) {
     let database = store::connect(&config, Duration::from_secs(60)).await;
     let engine = Engine {
         database: database.expect("the database opens"),
-        turns: Turns::new(TENANTS),
+        permits: Permits::new(TENANTS),
         ..world.engine.clone()
     };
     (engine, proxy)

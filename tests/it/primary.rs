@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use retentiond::engine::claim::{Claim, claim};
 use retentiond::engine::conductor::drive;
-use retentiond::engine::due::{Scope, look};
+use retentiond::engine::due::{Scope, find_due};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::Value;
 
@@ -153,7 +153,7 @@ async fn a_server_that_becomes_a_replica_during_a_run_completes_none() {
     let mut world = platform(scratch_on(Backend::MariaDb, server.url()).await).await;
     somebody_due(&world, "second").await;
     world.set_clock("2024-04-02T00:00:00Z");
-    let candidates = look(&world.engine, &Scope::default())
+    let candidates = find_due(&world.engine, &Scope::default())
         .await
         .expect("a look")
         .expect("tenants");

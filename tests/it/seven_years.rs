@@ -42,7 +42,7 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// How a period came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+enum RowOutcome {
     Completed,
     Superseded,
     /// S12: superseded, and done after all when both clocks went back to before the month that
@@ -54,7 +54,7 @@ struct Tenant {
     id: TenantId,
     zone: Zone,
     /// What must be on record.
-    fates: BTreeMap<Period, Fate>,
+    fates: BTreeMap<Period, RowOutcome>,
 }
 
 impl Tenant {
@@ -69,10 +69,10 @@ impl Tenant {
         if last.is_none_or(|last| last < newest) {
             let mut missed = last.map_or(newest, Period::next);
             while missed < newest {
-                self.fates.insert(missed, Fate::Superseded);
+                self.fates.insert(missed, RowOutcome::Superseded);
                 missed = missed.next();
             }
-            self.fates.insert(newest, Fate::Completed);
+            self.fates.insert(newest, RowOutcome::Completed);
         }
         newest
     }
@@ -270,7 +270,7 @@ impl Drive {
         for (tenant, period) in &reopened {
             self.wait_completed(*tenant, *period).await;
             let fates = &mut self.tenants[*tenant].fates;
-            fates.insert(*period, Fate::Reopened);
+            fates.insert(*period, RowOutcome::Reopened);
         }
         let looks = self.looks();
         self.machines.set(now);
@@ -306,7 +306,7 @@ impl Drive {
         tenants
             .map(|(number, tenant)| (number, newest(tenant)))
             .filter(|(number, period)| {
-                self.tenants[*number].fates.get(period) == Some(&Fate::Superseded)
+                self.tenants[*number].fates.get(period) == Some(&RowOutcome::Superseded)
             })
             .collect()
     }
@@ -447,12 +447,12 @@ async fn check(drive: &Drive) {
             let run = &recorded[&(tenant.id.0, period.to_string())];
             let context = format!("seed {}, {} {period}: {run:?}", drive.seed, tenant.zone);
             match fate {
-                Fate::Superseded => assert_eq!(run.state, "superseded", "{context}"),
-                Fate::Reopened => {
+                RowOutcome::Superseded => assert_eq!(run.state, "superseded", "{context}"),
+                RowOutcome::Reopened => {
                     assert_eq!(run.state, "completed", "{context}");
                     assert_eq!((run.anonymized, run.purged), (0, 0), "{context}");
                 }
-                Fate::Completed => {
+                RowOutcome::Completed => {
                     assert_eq!(run.state, "completed", "{context}");
                     assert!(
                         run.started_at >= Some(tenant.due(*period)),

@@ -8,8 +8,8 @@ use entity::tenant_run;
 use retentiond::engine::due::Scope;
 use retentiond::engine::pace::Pace;
 use retentiond::engine::pass;
+use retentiond::engine::permits::Permits;
 use retentiond::engine::report::Outcome;
-use retentiond::engine::turns::Turns;
 use retentiond::ids::TenantId;
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement, TransactionTrait};
 use serde_json::Value;
@@ -160,7 +160,7 @@ on_every_database! {
     async fn a_stop_reaches_those_who_wait_to_be_claimed(scratch: Scratch) {
         const TENANTS: usize = 6;
         let mut world = crowd(scratch, TENANTS).await;
-        world.engine.turns = Turns::new(1);
+        world.engine.permits = Permits::new(1);
         world.engine.tenants_at_a_time = TENANTS;
         world.engine.batch_rows = 1;
         // The next one is claimed when the pause after the first batch is over.
@@ -186,7 +186,7 @@ on_every_database! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_waits_for_a_turn_keeps_the_lease() {
     let mut world = World::new(scratch(Backend::Postgres).await, "2024-04-02T00:00:00Z").await;
-    world.engine.turns = Turns::new(1);
+    world.engine.permits = Permits::new(1);
     world.engine.tenants_at_a_time = 2;
     world.engine.batch_rows = 1;
     world.engine.lease_duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@ use std::path::Path;
 use entity::participant;
 use retentiond::clock::{Clock, SystemClock};
 use retentiond::engine::claim::{Claim, claim};
-use retentiond::engine::due::{Scope, look};
+use retentiond::engine::due::{Scope, find_due};
 use retentiond::engine::report::Outcome;
 use retentiond::ids::TenantId;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
@@ -45,7 +45,7 @@ async fn is_anonymous(world: &World, tenant: TenantId, id: uuid::Uuid) -> bool {
 
 /// Whoever claimed the run is gone.
 async fn claim_and_vanish(world: &World) {
-    let mut found = look(&world.engine, &Scope::default())
+    let mut found = find_due(&world.engine, &Scope::default())
         .await
         .expect("a look")
         .expect("all tenants");

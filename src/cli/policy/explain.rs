@@ -7,9 +7,9 @@ use crate::domain::cutoff::{Cutoffs, longest_age_days, shortest_span_days};
 use crate::domain::period::{Months, Period, ScheduleHour, due_instant, newest_due_period};
 use crate::domain::policy::{Terms, parse_anonymize, parse_retain};
 
+use super::super::command_context::CommandContext;
 use super::super::exit::{Exit, Failure};
 use super::super::output::{self, Format};
-use super::super::session::Session;
 use super::{Dates, until_text};
 
 /// Arguments of `policy explain`.
@@ -61,8 +61,11 @@ struct Explanation {
 }
 
 /// `policy explain`.
-pub(super) fn explain(session: &Session, arguments: &ExplainArguments) -> Result<Exit, Failure> {
-    let rules = session.tzdata.newest();
+pub(super) fn explain(
+    context: &CommandContext,
+    arguments: &ExplainArguments,
+) -> Result<Exit, Failure> {
+    let rules = context.tzdata.newest();
     let zone = &rules.zone(&arguments.time_zone).map_err(Failure::usage)?;
     let hour = ScheduleHour::try_from(arguments.hour).map_err(Failure::usage)?;
     let read = |text: &Option<String>, parse: fn(&str) -> _| match text {
@@ -74,7 +77,7 @@ pub(super) fn explain(session: &Session, arguments: &ExplainArguments) -> Result
     let terms = Terms::new(anonymize, retain, None, false).map_err(Failure::usage)?;
     let period = match arguments.period {
         Some(period) => period,
-        None => newest_due_period(session.now()?, zone, hour).min(Period::LAST),
+        None => newest_due_period(context.now()?, zone, hour).min(Period::LAST),
     };
     let due = due_instant(period, zone, hour);
     let explanation = Explanation {
@@ -89,7 +92,7 @@ pub(super) fn explain(session: &Session, arguments: &ExplainArguments) -> Result
         purge_guaranteed_days: retain.map(shortest_span_days),
         purge_longest_days: retain.map(longest_age_days),
     };
-    match session.format {
+    match context.format {
         Format::Json => output::print_json(&explanation)?,
         Format::Table => print(&explanation, &terms)?,
     }

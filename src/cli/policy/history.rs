@@ -7,29 +7,32 @@ use crate::domain::policy::{Force, Version, force_of, version_at};
 use crate::ids::TenantId;
 use crate::store::policies;
 
+use super::super::command_context::{CommandContext, require_tenant};
 use super::super::exit::{Exit, Failure};
 use super::super::output::{self, Format};
-use super::super::session::{Session, require_tenant};
 use super::{VersionDocument, terms_texts, version_facts};
 
 /// The versions of one tenant, as of one instant.
-async fn read(session: &Session, slug: &str) -> Result<(Vec<Version>, DateTime<Utc>), Failure> {
-    let config = session.config()?;
-    let database = session.database(&config).await?;
+async fn read(
+    context: &CommandContext,
+    slug: &str,
+) -> Result<(Vec<Version>, DateTime<Utc>), Failure> {
+    let config = context.config()?;
+    let database = context.database(&config).await?;
     let transaction = database.begin_read("reading policies").await?;
     let row = require_tenant(&transaction, slug).await?;
     let versions = policies::versions(&transaction, TenantId(row.id))
         .await?
         .map_err(Failure::failed)?;
-    let now = session.now_by_both(&transaction).await?;
+    let now = context.now_by_both(&transaction).await?;
     transaction.rollback().await?;
     database.close().await;
     Ok((versions, now))
 }
 
 /// `policy show`.
-pub(super) async fn show(session: &Session, slug: &str) -> Result<Exit, Failure> {
-    let (versions, now) = read(session, slug).await?;
+pub(super) async fn show(context: &CommandContext, slug: &str) -> Result<Exit, Failure> {
+    let (versions, now) = read(context, slug).await?;
     let current = version_at(&versions, now);
     // A version that a higher one is effective before never counts.
     let later: Vec<&Version> = versions
@@ -37,7 +40,7 @@ pub(super) async fn show(session: &Session, slug: &str) -> Result<Exit, Failure>
         .filter(|version| force_of(version, &versions, now) == Force::Planned)
         .collect();
     let document = |version| VersionDocument::of(version, &versions, now);
-    if session.format == Format::Json {
+    if context.format == Format::Json {
         #[derive(Serialize)]
         struct Shown<'a> {
             tenant: &'a str,
@@ -65,9 +68,9 @@ pub(super) async fn show(session: &Session, slug: &str) -> Result<Exit, Failure>
 }
 
 /// `policy history`.
-pub(super) async fn history(session: &Session, slug: &str) -> Result<Exit, Failure> {
-    let (versions, now) = read(session, slug).await?;
-    if session.format == Format::Json {
+pub(super) async fn history(context: &CommandContext, slug: &str) -> Result<Exit, Failure> {
+    let (versions, now) = read(context, slug).await?;
+    if context.format == Format::Json {
         #[derive(Serialize)]
         struct History<'a> {
             tenant: &'a str,

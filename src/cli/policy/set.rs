@@ -16,11 +16,11 @@ use crate::engine::stage::Stage;
 use crate::ids::TenantId;
 use crate::store::{Database, policies, tenants};
 
-use super::super::calendar::Standing;
+use super::super::calendar::NewestDueRun;
 use super::super::changed;
+use super::super::command_context::{CommandContext, require_tenant};
 use super::super::exit::{Exit, Failure};
 use super::super::output::{self, Format};
-use super::super::session::{Session, require_tenant};
 use super::{Dates, terms_texts};
 
 use done::Done;
@@ -145,7 +145,10 @@ impl Changes {
 }
 
 /// `policy set`.
-pub(super) async fn set(session: &Session, arguments: SetArguments) -> Result<Exit, Failure> {
+pub(super) async fn set(
+    context: &CommandContext,
+    arguments: SetArguments,
+) -> Result<Exit, Failure> {
     let changes = Changes::read(&arguments)?;
     // P8: the history shows who, when and why; nobody can add it afterwards.
     let reason = arguments.reason.as_deref().unwrap_or_default().trim();
@@ -158,19 +161,19 @@ pub(super) async fn set(session: &Session, arguments: SetArguments) -> Result<Ex
     let created_by = arguments.by.clone().unwrap_or_else(user);
     within("--reason", &reason, REASON_CHARACTERS_MAX)?;
     within("--by", &created_by, BY_CHARACTERS_MAX)?;
-    let config = session.config()?;
+    let config = context.config()?;
     let hour = ScheduleHour::try_from(config.schedule.hour).map_err(Failure::usage)?;
-    let database = session.database(&config).await?;
+    let database = context.database(&config).await?;
 
     let transaction = database.begin("setting a policy").await?;
     let row = require_tenant(&transaction, &arguments.slug).await?;
-    let zone = &session.zone_of(&row)?;
+    let zone = &context.zone_of(&row)?;
     let tenant = TenantId(row.id);
     tenants::lock(&transaction, tenant).await?;
     let mut versions = policies::versions(&transaction, tenant)
         .await?
         .map_err(Failure::failed)?;
-    let now = session.now_by_both(&transaction).await?;
+    let now = context.now_by_both(&transaction).await?;
     let effective_from = match &arguments.effective_from {
         Some(text) => effective_from(text, zone)?,
         None => now,
@@ -194,7 +197,7 @@ pub(super) async fn set(session: &Session, arguments: SetArguments) -> Result<Ex
     transaction.commit().await?;
 
     versions.push(version.clone());
-    let outlook = outlook(session, &database, tenant, zone, hour, &versions, now)
+    let outlook = outlook(context, &database, tenant, zone, hour, &versions, now)
         .await
         .map_err(|failure| {
             Failure::new(
@@ -217,7 +220,7 @@ pub(super) async fn set(session: &Session, arguments: SetArguments) -> Result<Ex
         outlook,
     };
     changed::tell(&config);
-    match session.format {
+    match context.format {
         Format::Json => changed::print_json(&config, &done.document())?,
         Format::Table => output::print(&output::facts(&done.facts()))?,
     }
@@ -312,7 +315,7 @@ struct Outlook {
 /// The first period that the newest version rules, and whom it would take if that were now. `None` when
 /// it will rule none.
 async fn outlook(
-    session: &Session,
+    context: &CommandContext,
     database: &Database,
     tenant: TenantId,
     zone: &Zone,
@@ -326,7 +329,7 @@ async fn outlook(
     let transaction = database
         .begin_read("counting what a policy would take")
         .await?;
-    let calendar = Standing::read(session, &transaction, tenant, zone, hour, now)
+    let calendar = NewestDueRun::read(context, &transaction, tenant, zone, hour, now)
         .await?
         .unpinned();
     let outlook = match calendar.first_ruled_by(versions, version.number) {

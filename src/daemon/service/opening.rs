@@ -17,7 +17,7 @@ use super::super::supervisor::supervise_and_tell;
 use super::super::wakeup::Source;
 use super::super::workers::Workers;
 use super::super::{notify, probe};
-use super::chores::{Chore, Opening, OpeningUnderWay};
+use super::tasks::{BackgroundTask, Opening, OpeningUnderWay};
 use super::{Daemon, ServeError};
 
 impl Daemon {
@@ -26,9 +26,9 @@ impl Daemon {
     pub(super) fn open(&mut self, why: Opening, config: Config) {
         let (clock, ids) = (Arc::clone(&self.clock), Arc::clone(&self.ids));
         let tzdata = self.tzdata.clone();
-        let task = self.chores.spawn(async move {
+        let task = self.tasks.spawn(async move {
             let outcome = open::open(&config, clock, ids, tzdata).await;
-            Chore::Opened(Box::new(config), Box::new(outcome))
+            BackgroundTask::Opened(Box::new(config), Box::new(outcome))
         });
         if let Some(older) = self.opening.replace(OpeningUnderWay { why, task }) {
             older.task.abort();
@@ -106,7 +106,7 @@ impl Daemon {
         }
         // A look by the engine of before may be at another database: what it finds is not this one's
         // to do, and one that hangs must not hold up this one.
-        if let Some(looking) = self.looking.take() {
+        if let Some(looking) = self.reconciling.take() {
             looking.task.abort();
         }
         // The same of a clean-up; and the log of this database may hold what others erased.
@@ -125,7 +125,7 @@ impl Daemon {
             );
             notify::ready(&self.describe());
         }
-        self.begin_look(Some(match why {
+        self.begin_reconcile(Some(match why {
             Opening::Start => Source::Start,
             Opening::Reload => Source::Reload,
             Opening::Password => Source::Password,
@@ -133,7 +133,7 @@ impl Daemon {
     }
 
     fn supervised_probe(&self, engine: Arc<Engine>) -> AbortOnDropHandle<()> {
-        let (health, bell) = (Arc::clone(&self.health), self.bell.clone());
+        let (health, wakeups) = (Arc::clone(&self.health), self.wakeups.clone());
         let broken = {
             let health = Arc::clone(&health);
             move || {
@@ -141,7 +141,7 @@ impl Daemon {
                 health.set(Check::Database, Some(problem.to_owned()));
             }
         };
-        let start = move || probe::run(Arc::clone(&engine), Arc::clone(&health), bell.clone());
+        let start = move || probe::run(Arc::clone(&engine), Arc::clone(&health), wakeups.clone());
         supervise_and_tell("probe", start, broken)
     }
 

@@ -30,7 +30,7 @@ impl Daemon {
         notify::stopping(&format!("stopping; {in_hand} held runs"));
         let deadline = Instant::now() + self.config.shutdown.grace_period;
         // A clean-up that is under way is done again below, within the grace period.
-        self.chores.abort_all();
+        self.tasks.abort_all();
         self.probe = None;
         let is_dirty = self.is_dirty();
         if let Some(workers) = &mut self.workers {

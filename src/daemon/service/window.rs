@@ -32,7 +32,7 @@ impl Daemon {
             self.closed = Some(Closed::default());
         } else if !is_closed && let Some(closed) = self.closed.take() {
             say_ended(&closed);
-            self.begin_look(Some(Source::Timer));
+            self.begin_reconcile(Some(Source::Timer));
         }
     }
 

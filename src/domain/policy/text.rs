@@ -1,6 +1,6 @@
 //! Periods and quarantines as people write them: `1m`, `1y`, `28d`, `none`.
 
-use super::{PolicyError, Stage, nearest_quarantine, quarantine_in_range};
+use super::{PolicyError, PolicyPeriod, nearest_quarantine, quarantine_in_range};
 use crate::domain::period::Months;
 use crate::domain::shown;
 
@@ -77,7 +77,7 @@ impl Quantity {
 ///
 /// See [`PolicyError`]; the sentence names the value, the rule and the nearest allowed value (P5).
 pub fn parse_anonymize(text: &str) -> Result<Option<Months>, PolicyError> {
-    parse_months(Stage::Anonymize, text)
+    parse_months(PolicyPeriod::Anonymize, text)
 }
 
 /// Reads a retention period: `12m`, `1y` or `none`.
@@ -86,7 +86,7 @@ pub fn parse_anonymize(text: &str) -> Result<Option<Months>, PolicyError> {
 ///
 /// See [`PolicyError`]; the sentence names the value, the rule and the nearest allowed value (P5).
 pub fn parse_retain(text: &str) -> Result<Option<Months>, PolicyError> {
-    parse_months(Stage::Retain, text)
+    parse_months(PolicyPeriod::Retain, text)
 }
 
 /// Reads a quarantine: `28d` or `none`.
@@ -112,7 +112,7 @@ pub fn parse_quarantine(text: &str) -> Result<Option<u32>, PolicyError> {
     quarantine_in_range(days, || shown(text)).map(Some)
 }
 
-fn parse_months(stage: Stage, text: &str) -> Result<Option<Months>, PolicyError> {
+fn parse_months(stage: PolicyPeriod, text: &str) -> Result<Option<Months>, PolicyError> {
     let text = text.trim();
     if text == "none" {
         return Ok(None);

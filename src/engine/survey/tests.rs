@@ -52,9 +52,9 @@ fn record(period: Period, state: RunState) -> Record {
     }
 }
 
-fn standing(number: i64, period: &str, state: RunState) -> Standing {
+fn run_status(number: i64, period: &str, state: RunState) -> RunStatus {
     let period: Period = period.parse().expect("a period");
-    Standing {
+    RunStatus {
         tenant: TenantId(number),
         run_id: Uuid::nil(),
         period,
@@ -69,10 +69,10 @@ fn standing(number: i64, period: &str, state: RunState) -> Standing {
     }
 }
 
-fn judged(all: Vec<Candidate>, standings: &[Standing]) -> Findings {
+fn judged(all: Vec<Candidate>, statuses: &[RunStatus]) -> Findings {
     let policies = HashMap::new();
     let hour = ScheduleHour::default();
-    judge(all, standings, &policies, hour, at(NOW), at(NOW))
+    judge(all, statuses, &policies, hour, at(NOW), at(NOW))
 }
 
 fn owed(findings: &Findings) -> Vec<i64> {
@@ -86,11 +86,11 @@ fn a_new_tenant_and_an_older_period_are_owed_and_a_done_one_is_not() {
         candidate(2, "UTC"),
         candidate(3, "UTC"),
     ];
-    let standings = [
-        standing(2, "2024-03", RunState::Completed),
-        standing(3, "2024-04", RunState::Completed),
+    let statuses = [
+        run_status(2, "2024-03", RunState::Completed),
+        run_status(3, "2024-04", RunState::Completed),
     ];
-    let findings = judged(all, &standings);
+    let findings = judged(all, &statuses);
     assert_eq!(owed(&findings), [1, 2]);
     assert_eq!(findings.states["pending"], 2);
     assert_eq!(findings.states["completed"], 1);
@@ -100,7 +100,7 @@ fn a_new_tenant_and_an_older_period_are_owed_and_a_done_one_is_not() {
 
 #[test]
 fn s04_a_failed_run_waits_for_its_retry() {
-    let mut failed = standing(1, "2024-04", RunState::Failed);
+    let mut failed = run_status(1, "2024-04", RunState::Failed);
     failed.retry_at = Some(at("2024-04-01T12:00:30Z"));
     let findings = judged(vec![candidate(1, "UTC")], &[failed.clone()]);
     assert!(findings.owed.is_empty());
@@ -115,7 +115,7 @@ fn s04_a_failed_run_waits_for_its_retry() {
 
 #[test]
 fn s05_a_running_run_is_left_alone_until_its_lease_expires() {
-    let mut running = standing(1, "2024-04", RunState::Running);
+    let mut running = run_status(1, "2024-04", RunState::Running);
     running.lease_expires_at = Some(at("2024-04-01T12:00:10Z"));
     let findings = judged(vec![candidate(1, "UTC")], &[running.clone()]);
     assert!(findings.owed.is_empty());
@@ -129,7 +129,7 @@ fn retries_and_leases_are_waited_for_by_the_databases_clock() {
     let host = at("2024-04-01T11:58:00Z");
     let hour = ScheduleHour::default();
     let policies = HashMap::new();
-    let mut failed = standing(1, "2024-04", RunState::Failed);
+    let mut failed = run_status(1, "2024-04", RunState::Failed);
     // The host is two minutes behind. That very moment is still held, and must not be forgotten.
     for seconds in [0, 30] {
         failed.retry_at = Some(at(NOW) + TimeDelta::seconds(seconds));
@@ -142,7 +142,7 @@ fn retries_and_leases_are_waited_for_by_the_databases_clock() {
 
 #[test]
 fn a_clock_that_went_back_owes_nothing() {
-    let newer = standing(1, "2024-05", RunState::Completed);
+    let newer = run_status(1, "2024-05", RunState::Completed);
     let findings = judged(vec![candidate(1, "UTC")], &[newer]);
     assert!(findings.owed.is_empty());
     assert_eq!(findings.states["completed"], 1);
@@ -150,30 +150,30 @@ fn a_clock_that_went_back_owes_nothing() {
 
 #[test]
 fn s12_what_a_month_superseded_that_has_not_come_yet_is_owed() {
-    let superseded = [standing(1, "2024-04", RunState::Superseded)];
+    let superseded = [run_status(1, "2024-04", RunState::Superseded)];
     let findings = judged(vec![candidate(1, "UTC")], &superseded);
     assert_eq!(owed(&findings), [1]);
     assert_eq!(findings.states["pending"], 1);
     let both = [
-        standing(1, "2024-04", RunState::Superseded),
-        standing(1, "2024-05", RunState::Completed),
+        run_status(1, "2024-04", RunState::Superseded),
+        run_status(1, "2024-05", RunState::Completed),
     ];
     assert!(judged(vec![candidate(1, "UTC")], &both).owed.is_empty());
 }
 
 #[test]
 fn s12_a_retry_or_a_lease_of_a_wrong_clock_is_not_waited_for() {
-    let mut failed = standing(1, "2024-04", RunState::Failed);
+    let mut failed = run_status(1, "2024-04", RunState::Failed);
     failed.retry_at = Some(at("2038-02-01T00:01:00Z"));
     assert_eq!(owed(&judged(vec![candidate(1, "UTC")], &[failed])), [1]);
-    let mut running = standing(1, "2024-04", RunState::Running);
+    let mut running = run_status(1, "2024-04", RunState::Running);
     running.lease_expires_at = Some(at("2038-02-01T00:01:00Z"));
     assert_eq!(owed(&judged(vec![candidate(1, "UTC")], &[running])), [1]);
 }
 
 #[test]
 fn p03_no_policy_is_owed_again_once_one_was_dated_back() {
-    let unruled = [standing(1, "2024-04", RunState::NoPolicy)];
+    let unruled = [run_status(1, "2024-04", RunState::NoPolicy)];
     assert!(judged(vec![candidate(1, "UTC")], &unruled).owed.is_empty());
     let version = Version {
         number: 1,
@@ -209,8 +209,8 @@ fn the_longest_overdue_and_then_the_smallest_come_first() {
 #[test]
 fn without_anything_to_do_it_looks_again_at_the_next_due_instant() {
     let done = [
-        standing(1, "2024-04", RunState::Completed),
-        standing(2, "2024-04", RunState::Completed),
+        run_status(1, "2024-04", RunState::Completed),
+        run_status(2, "2024-04", RunState::Completed),
     ];
     let all = vec![candidate(1, "UTC"), candidate(2, "Pacific/Kiritimati")];
     let findings = judged(all, &done);
@@ -223,7 +223,7 @@ fn without_anything_to_do_it_looks_again_at_the_next_due_instant() {
 
 #[test]
 fn s14_a_completed_record_that_cannot_be_true_is_owed() {
-    let genuine = standing(1, "2024-04", RunState::Completed);
+    let genuine = run_status(1, "2024-04", RunState::Completed);
     assert!(
         judged(vec![candidate(1, "UTC")], std::slice::from_ref(&genuine))
             .owed
@@ -244,15 +244,15 @@ fn s14_a_completed_record_that_cannot_be_true_is_owed() {
 
 #[test]
 fn s14_a_record_of_a_month_to_come_hides_nothing() {
-    let mut future = standing(1, "2099-12", RunState::Completed);
+    let mut future = run_status(1, "2099-12", RunState::Completed);
     future.is_of_the_future = true;
-    let older = standing(1, "2024-03", RunState::Completed);
+    let older = run_status(1, "2024-03", RunState::Completed);
     assert_eq!(
         owed(&judged(vec![candidate(1, "UTC")], &[future.clone(), older])),
         [1]
     );
     // The month that is due is due, although its record says that it is not.
-    let mut now = standing(1, "2024-04", RunState::Completed);
+    let mut now = run_status(1, "2024-04", RunState::Completed);
     now.is_of_the_future = true;
     assert!(
         judged(vec![candidate(1, "UTC")], &[future, now])
@@ -263,15 +263,15 @@ fn s14_a_record_of_a_month_to_come_hides_nothing() {
 
 #[test]
 fn s14_faults_are_counted_by_what_is_wrong() {
-    let mut future = standing(1, "2099-12", RunState::Completed);
+    let mut future = run_status(1, "2099-12", RunState::Completed);
     future.is_of_the_future = true;
-    let mut set_aside = standing(2, "2038-02", RunState::Pending);
+    let mut set_aside = run_status(2, "2038-02", RunState::Pending);
     set_aside.is_of_the_future = true;
-    let mut early = standing(3, "2024-04", RunState::Completed);
+    let mut early = run_status(3, "2024-04", RunState::Completed);
     early.record.started_at = Some(at("1970-01-01T00:00:00Z"));
-    let mut bare = standing(4, "2024-04", RunState::Completed);
+    let mut bare = run_status(4, "2024-04", RunState::Completed);
     bare.record.pinned = Cutoffs::default();
-    let right = standing(5, "2024-04", RunState::Completed);
+    let right = run_status(5, "2024-04", RunState::Completed);
     let found = faults(
         &[future, set_aside, early, bare, right],
         &HashMap::new(),

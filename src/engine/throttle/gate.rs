@@ -15,26 +15,26 @@ const CALM_MIN: Duration = Duration::from_secs(10);
 
 /// The gate of one stage of a run. Says when the run begins to pause, and when it does no more.
 #[derive(Debug)]
-pub(in super::super) struct Gate<'a> {
+pub(in super::super) struct PauseGate<'a> {
     run: &'a HeldRun,
     stage: Stage,
-    spells: Vec<Spell>,
+    pauses: Vec<ReasonPause>,
 }
 
 /// Pauses for one reason.
 #[derive(Debug)]
-struct Spell {
+struct ReasonPause {
     reason: Reason,
     paused: Duration,
     ended_at: Instant,
 }
 
-impl<'a> Gate<'a> {
+impl<'a> PauseGate<'a> {
     pub(in super::super) fn new(run: &'a HeldRun, stage: Stage) -> Self {
         Self {
             run,
             stage,
-            spells: Vec::new(),
+            pauses: Vec::new(),
         }
     }
 
@@ -74,22 +74,22 @@ impl<'a> Gate<'a> {
             self.begin(pressure);
             tokio::time::sleep(MEASURED_AGE_MAX).await;
             let (reason, now) = (pressure.reason, Instant::now());
-            if let Some(spell) = self.spells.iter_mut().find(|spell| spell.reason == reason) {
-                spell.paused += now - started;
-                spell.ended_at = now;
+            if let Some(past) = self.pauses.iter_mut().find(|past| past.reason == reason) {
+                past.paused += now - started;
+                past.ended_at = now;
             }
         }
-        let is_over = |spell: &mut Spell| spell.ended_at.elapsed() >= CALM_MIN;
-        let over: Vec<Spell> = self.spells.extract_if(.., is_over).collect();
-        over.iter().for_each(|spell| self.say_ended(spell));
+        let is_over = |past: &mut ReasonPause| past.ended_at.elapsed() >= CALM_MIN;
+        let over: Vec<ReasonPause> = self.pauses.extract_if(.., is_over).collect();
+        over.iter().for_each(|past| self.say_ended(past));
     }
 
     /// Says that the run pauses, if that is news.
     fn begin(&mut self, pressure: Pressure) {
-        if self.spells.iter().any(|one| one.reason == pressure.reason) {
+        if self.pauses.iter().any(|one| one.reason == pressure.reason) {
             return;
         }
-        self.spells.push(Spell {
+        self.pauses.push(ReasonPause {
             reason: pressure.reason,
             paused: Duration::ZERO,
             ended_at: Instant::now(),
@@ -107,23 +107,23 @@ impl<'a> Gate<'a> {
         );
     }
 
-    fn say_ended(&self, spell: &Spell) {
+    fn say_ended(&self, past: &ReasonPause) {
         tracing::info!(
             event = "throttle_ended",
             tenant = self.run.slug,
             period = %self.run.period,
             run_id = %self.run.lease.run_id,
             stage = self.stage.name(),
-            reason = spell.reason.name(),
-            paused_seconds = spell.paused.as_secs_f64(),
+            reason = past.reason.name(),
+            paused_seconds = past.paused.as_secs_f64(),
             "the run pauses no more"
         );
     }
 }
 
 /// The stage ends, whatever its end is.
-impl Drop for Gate<'_> {
+impl Drop for PauseGate<'_> {
     fn drop(&mut self) {
-        self.spells.iter().for_each(|spell| self.say_ended(spell));
+        self.pauses.iter().for_each(|past| self.say_ended(past));
     }
 }

@@ -19,7 +19,7 @@ use crate::telemetry::metrics;
 mod gate;
 mod limits;
 
-pub(super) use gate::Gate;
+pub(super) use gate::PauseGate;
 pub use limits::{Limits, Pressure};
 
 use limits::Judge;

@@ -17,7 +17,7 @@ use retentiond::ids::TenantId;
 use retentiond::intake::mapping::{Mapping, MappingOptions, Target};
 use retentiond::intake::reader::{Records, Source};
 use retentiond::intake::record::Rules;
-use retentiond::intake::sieve::{Fate, next_fate};
+use retentiond::intake::row_filter::{RowOutcome, next_fate};
 use retentiond::tzdata::Snapshot;
 use tempfile::NamedTempFile;
 
@@ -92,7 +92,7 @@ fn sift(records: &mut Records, mapping: &Mapping) -> Vec<u8> {
     let mut line = header.line;
     while let Some(fate) = next_fate(records, &rules).expect("no record of these is too long") {
         let raw = match fate {
-            Fate::Accepted { row, spans_lines } => {
+            RowOutcome::Accepted { row, spans_lines } => {
                 assert!(
                     row.fields.iter().any(Option::is_some),
                     "accepted without a field"
@@ -105,7 +105,7 @@ fn sift(records: &mut Records, mapping: &Mapping) -> Vec<u8> {
                 assert_eq!(spans_lines, raw.bytes.contains(&b'\n'), "on how many lines");
                 raw
             }
-            Fate::Rejected { raw, reason } => {
+            RowOutcome::Rejected { raw, reason } => {
                 assert!(!reason.is_empty(), "rejected without a reason");
                 raw
             }

@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use retentiond::clock::Clock;
 use retentiond::engine::claim::{Claim, claim};
 use retentiond::engine::conductor::drive;
-use retentiond::engine::due::look;
+use retentiond::engine::due::find_due;
 use retentiond::engine::{Engine, pass};
 use tokio_util::sync::CancellationToken;
 
@@ -92,7 +92,7 @@ pub async fn disturbed_pass(service: &mut Service, now: DateTime<Utc>, fault: Fa
 
 /// What a pass does for one tenant after the other, in one future that can be dropped whole.
 async fn work(engine: &Engine) {
-    let owed = look(engine, &Default::default()).await;
+    let owed = find_due(engine, &Default::default()).await;
     for candidate in owed.expect("a look").expect("known tenants") {
         if let Ok(Claim::Claimed(run)) = claim(engine, &candidate).await {
             let error = drive(&run).await.error;

@@ -176,15 +176,15 @@ impl Residents {
 async fn again<T>(call: impl AsyncFn() -> Result<T, IntakeError>) -> Result<T, IntakeError> {
     for _ in 1..ATTEMPTS_MAX {
         match call().await {
-            Err(IntakeError::Store(error)) if may_pass(&error) => {}
+            Err(IntakeError::Store(error)) if is_transient(&error) => {}
             other => return other,
         }
     }
     call().await
 }
 
-fn may_pass(error: &StoreError) -> bool {
-    error.class().may_pass()
+fn is_transient(error: &StoreError) -> bool {
+    error.class().is_transient()
 }
 
 async fn nap(random: &mut StdRng, milliseconds: std::ops::Range<u64>) {

@@ -17,8 +17,8 @@ use retentiond::domain::suppression::{Keyring, MasterKey};
 use retentiond::domain::zone::Zone;
 use retentiond::engine::Engine;
 use retentiond::engine::pace::Pace;
+use retentiond::engine::permits::Permits;
 use retentiond::engine::throttle::Throttle;
-use retentiond::engine::turns::Turns;
 use retentiond::ids::{RandomIds, TenantId};
 use retentiond::store::{self, RetryPolicy, keys, schema};
 use retentiond::tzdata::Tzdata;
@@ -97,7 +97,7 @@ impl World {
             gap_max: Months::try_from(3).ok(),
             is_gap_confirmed: false,
             tenants_at_a_time: 4,
-            turns: Turns::new(2),
+            permits: Permits::new(2),
             batch_rows: 3,
             batch_duration_target: None,
             lease_duration: Duration::from_secs(60),

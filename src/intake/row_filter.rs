@@ -7,7 +7,7 @@ use super::record::{Row, Rules};
 
 /// What becomes of a record.
 #[derive(Debug)]
-pub enum Fate {
+pub enum RowOutcome {
     /// It comes in.
     Accepted {
         /// What is stored.
@@ -33,7 +33,10 @@ pub enum Fate {
 /// # Errors
 ///
 /// When the file cannot be read, or a record is longer than any can be.
-pub fn next_fate(records: &mut Records, rules: &Rules<'_>) -> Result<Option<Fate>, IntakeError> {
+pub fn next_fate(
+    records: &mut Records,
+    rules: &Rules<'_>,
+) -> Result<Option<RowOutcome>, IntakeError> {
     let Some(record) = records.next()? else {
         return Ok(None);
     };
@@ -48,12 +51,12 @@ pub fn next_fate(records: &mut Records, rules: &Rules<'_>) -> Result<Option<Fate
             reason = format!("{reason}; {spans}; from line {next} on they were read again");
         }
         let raw = records.read_again_after_first_line(raw)?;
-        return Ok(Some(Fate::Rejected { raw, reason }));
+        return Ok(Some(RowOutcome::Rejected { raw, reason }));
     }
     let doubtful = |row: &Row| records.is_read_again() && (quotes.bare || !row.has_address());
     let mut reason = match verdict {
         Ok(row) if !doubtful(&row) => {
-            return Ok(Some(Fate::Accepted {
+            return Ok(Some(RowOutcome::Accepted {
                 row,
                 spans_lines: quotes.line_ends > 0,
             }));
@@ -66,5 +69,5 @@ pub fn next_fate(records: &mut Records, rules: &Rules<'_>) -> Result<Option<Fate
         let spans = quotes::spans(raw.line, quotes.line_ends);
         reason = format!("{reason}; {spans}");
     }
-    Ok(Some(Fate::Rejected { raw, reason }))
+    Ok(Some(RowOutcome::Rejected { raw, reason }))
 }

@@ -12,7 +12,7 @@ use entity::tenant_run;
 
 use crate::domain::record::Named;
 use crate::ids::TenantId;
-use crate::store::{runs, standing};
+use crate::store::{run_status, runs};
 
 use super::context::Engine;
 use super::due::Candidate;
@@ -23,7 +23,7 @@ use super::error::EngineError;
 /// # Errors
 ///
 /// The database's, or a clock skew.
-pub(super) async fn settled(
+pub(super) async fn completed_runs(
     engine: &Engine,
     candidates: &[Candidate],
 ) -> Result<HashMap<TenantId, tenant_run::Model>, EngineError> {
@@ -37,14 +37,14 @@ pub(super) async fn settled(
         .await?;
     let clocks = engine.clocks(&transaction).await?;
     let now = engine.now(clocks)?;
-    let completed = standing::completed(&transaction, oldest, newest, clocks.latest()).await?;
-    let terms = standing::terms_of_completed(&transaction, oldest, newest).await?;
+    let completed = run_status::completed(&transaction, oldest, newest, clocks.latest()).await?;
+    let terms = run_status::terms_of_completed(&transaction, oldest, newest).await?;
     transaction.rollback().await?;
     let mut completed: HashMap<i64, _> = completed
         .into_iter()
         .map(|run| (run.tenant_id, run))
         .collect();
-    let settled = candidates.iter().filter_map(|candidate| {
+    let completed_runs = candidates.iter().filter_map(|candidate| {
         // A tenant that moved to another zone may be in another period than its run. What is not due,
         // or has no zone that can be had, is refused with its reason.
         let run = completed.remove(&candidate.tenant.0).filter(|run| {
@@ -55,7 +55,7 @@ pub(super) async fn settled(
         })?;
         Some((candidate.tenant, run))
     });
-    Ok(settled.collect())
+    Ok(completed_runs.collect())
 }
 
 /// Whether what the record has pinned can be its month's.

@@ -15,10 +15,10 @@ use super::batch_size::BatchSize;
 use super::error::EngineError;
 use super::held::HeldRun;
 use super::page::{Page, Rows};
+use super::permits::Rank;
 use super::refused::{self, RefusedRow, RefusedRows};
 use super::stage::Stage;
-use super::throttle::{Gate, Reason};
-use super::turns::Rank;
+use super::throttle::{PauseGate, Reason};
 
 /// Runs `stage` of a claimed run to its end. `total` counts what its batches did, also if it ends
 /// early, `left` what is still to be done, and `refused` gets the rows that the database refuses.
@@ -40,21 +40,21 @@ pub(super) async fn run_stage(
 ) -> Result<(), EngineError> {
     let mut size = BatchSize::new(run.engine.batch_rows, run.engine.batch_duration_target);
     // Held through the pauses, too: they are for all that this process does.
-    let mut turn = run.turn(Rank::First).await?;
+    let mut permit = run.permit(Rank::First).await?;
     let mut after = if may_find {
         run.while_holding(resume_after(run, stage)).await?
     } else {
         None
     };
     let mut skip_locked = may_find;
-    let mut gate = Gate::new(run, stage);
+    let mut gate = PauseGate::new(run, stage);
     loop {
         if run.engine.stop.is_cancelled() {
             return Err(EngineError::Stopped);
         }
         let rank = Rank::of(stage, after.map(|cursor| cursor.added_at));
-        let again = async { Ok(turn.again(rank).await) };
-        turn = run.while_holding(again).await?;
+        let yielded = async { Ok(permit.yield_to(rank).await) };
+        permit = run.while_holding(yielded).await?;
         gate.pass().await?;
         share_the_rate(run).await?;
         let started = Instant::now();
@@ -109,7 +109,7 @@ pub(super) async fn anonymize_undeletable(
     total: &mut Counts,
 ) -> Result<(), EngineError> {
     let stage = Stage::Anonymize;
-    let _turn = run.turn(Rank::First).await?;
+    let _permit = run.permit(Rank::First).await?;
     for id in refused.of(Stage::Purge) {
         if run.engine.stop.is_cancelled() {
             return Err(EngineError::Stopped);
@@ -205,7 +205,7 @@ async fn resume_after(run: &HeldRun, stage: Stage) -> Result<Option<Cursor>, Eng
     let read = async || database.read("reading the run's cursor", work).await;
     let cursor = read
         .retry(run.engine.retry.backoff())
-        .when(|error| error.class().may_pass())
+        .when(|error| error.class().is_transient())
         .await?;
     Ok(cursor)
 }
@@ -250,7 +250,7 @@ async fn batch_with_retry(
         page.rows_max = size.rows().min(
             run.engine
                 .pace
-                .batch_rows_max(run.engine.lease_duration, run.engine.turns.workers()),
+                .batch_rows_max(run.engine.lease_duration, run.engine.permits.workers()),
         );
         let started = Instant::now();
         let BatchFailure {
@@ -343,7 +343,7 @@ async fn find_committed(
     let look_up = || database.write("looking up a batch", work);
     let (held, found, cursor) = look_up
         .retry(run.engine.retry.backoff())
-        .when(|error| error.class().may_pass())
+        .when(|error| error.class().is_transient())
         .await?;
     if !held {
         return Err(EngineError::LeaseLost);

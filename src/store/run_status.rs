@@ -21,7 +21,7 @@ use super::transaction::Transaction;
 
 /// A tenant-run, as far as it says who may take it up, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct RunStatus {
     /// The tenant.
     pub tenant: TenantId,
     /// The run.
@@ -77,11 +77,11 @@ pub async fn since(
     transaction: &Transaction,
     oldest: Period,
     latest: DateTime<Utc>,
-) -> Result<Vec<Standing>, StoreError> {
+) -> Result<Vec<RunStatus>, StoreError> {
     let readable = readable(transaction.dialect());
     let rows = transaction
-        .rows::<StandingRow>(
-            "standing.runs_since", &format!(
+        .rows::<RunStatusRow>(
+            "run_status.runs_since", &format!(
                 "SELECT tenant_run.tenant_id, tenant_run.id, tenant_run.period, tenant_run.state, \
              tenant_run.policy_version, tenant_run.retry_at, tenant_run.finished_at, tenant_run.orphans, \
              tenant_run.due_at, tenant_run.anonymize_cutoff, tenant_run.purge_cutoff, \
@@ -103,7 +103,7 @@ pub async fn since(
         .into_iter()
         .filter_map(|row| {
             let (period, state) = (row.period.parse().ok()?, row.state.parse().ok()?);
-            Some(Standing {
+            Some(RunStatus {
                 tenant: TenantId(row.tenant_id),
                 run_id: row.id,
                 period,
@@ -156,7 +156,7 @@ pub async fn completed(
     };
     transaction
         .models(
-            "standing.newest_runs",
+            "run_status.newest_runs",
             tenant_run::Entity::find()
                 .filter(tenant_run::Column::Period.between(oldest.to_string(), newest.to_string()))
                 .filter(tenant_run::Column::State.eq(RunState::Completed.name()))
@@ -184,7 +184,7 @@ pub async fn terms_of_completed(
 ) -> Result<HashMap<(TenantId, i32), Named>, StoreError> {
     let rows = transaction
         .rows::<TermsRow>(
-            "standing.terms_of_completed", "SELECT DISTINCT policy.tenant_id, policy.version, policy.anonymize_after_months, \
+            "run_status.terms_of_completed", "SELECT DISTINCT policy.tenant_id, policy.version, policy.anonymize_after_months, \
              policy.retain_months FROM tenant_run JOIN policy \
              ON policy.tenant_id = tenant_run.tenant_id AND policy.version = tenant_run.policy_version \
              WHERE tenant_run.state = 'completed' AND tenant_run.period >= :oldest \
@@ -242,7 +242,11 @@ async fn last_finished(
     before: Period,
 ) -> Result<Option<DateTime<Utc>>, StoreError> {
     let row = transaction
-        .row::<Finished>("standing.last_finished", sql, &[("period", before.into())])
+        .row::<Finished>(
+            "run_status.last_finished",
+            sql,
+            &[("period", before.into())],
+        )
         .await?;
     Ok(row.and_then(|row| row.finished_at))
 }
@@ -255,7 +259,7 @@ pub async fn sizes(transaction: &Transaction) -> Result<HashMap<TenantId, i64>, 
         "SELECT tenant_id, CAST(SUM(row_count) AS {integer}) AS n FROM upload GROUP BY tenant_id"
     );
     let rows = transaction
-        .rows::<Size>("standing.sizes", &sql, &[])
+        .rows::<Size>("run_status.sizes", &sql, &[])
         .await?;
     Ok(rows
         .into_iter()
@@ -264,7 +268,7 @@ pub async fn sizes(transaction: &Transaction) -> Result<HashMap<TenantId, i64>, 
 }
 
 #[derive(FromQueryResult)]
-struct StandingRow {
+struct RunStatusRow {
     tenant_id: i64,
     id: Uuid,
     period: String,
@@ -284,7 +288,7 @@ struct StandingRow {
     expires_at: Option<DateTime<Utc>>,
 }
 
-impl StandingRow {
+impl RunStatusRow {
     /// The version that it names, with its terms.
     fn version(&self) -> Named {
         match (self.policy_version, self.known_version) {

@@ -10,7 +10,7 @@ use crate::domain::suppression::ContentMacs;
 pub(super) const RECORD_BYTES_MAX: u64 = 1 << 20;
 
 /// The file's bytes, watched on their way.
-pub(super) struct Watched {
+pub(super) struct HashingReader {
     file: File,
     /// Of what was read.
     pub macs: ContentMacs,
@@ -22,7 +22,7 @@ pub(super) struct Watched {
     pub record_start: u64,
 }
 
-impl Watched {
+impl HashingReader {
     pub(super) fn new(file: File, macs: ContentMacs) -> Self {
         Self {
             file,
@@ -34,7 +34,7 @@ impl Watched {
     }
 }
 
-impl Read for Watched {
+impl Read for HashingReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.read_bytes - self.record_start > RECORD_BYTES_MAX {
             return Err(io::ErrorKind::FileTooLarge.into());
@@ -49,7 +49,7 @@ impl Read for Watched {
     }
 }
 
-impl Seek for Watched {
+impl Seek for HashingReader {
     /// Only ever backwards.
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.read_bytes = self.file.seek(to)?;

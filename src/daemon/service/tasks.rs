@@ -1,6 +1,6 @@
 //! What the loop has others do: tasks that ask the database, and what becomes of them.
 //!
-//! A chore is known by its task's id. Only the one that the loop waits for counts: what was begun
+//! A task is known by its id. Only the one that the loop waits for counts: what was begun
 //! before a reload, or before a newer one, may still end and says nothing any more.
 
 use thiserror::Error;
@@ -14,7 +14,7 @@ use crate::engine::survey::Survey;
 use crate::engine::{Engine, EngineError};
 use crate::telemetry::metrics;
 
-use super::super::look::LookError;
+use super::super::reconcile::ReconcileError;
 use super::super::wakeup::Source;
 use super::{Daemon, ServeError};
 
@@ -38,15 +38,15 @@ pub(super) struct OpeningUnderWay {
 
 /// The look that the loop waits for.
 #[derive(Debug)]
-pub(super) struct Looking {
+pub(super) struct Reconciling {
     pub(super) since: Instant,
     pub(super) task: AbortHandle,
 }
 
 /// What a task of the loop found out.
-pub(super) enum Chore {
+pub(super) enum BackgroundTask {
     Opened(Box<Config>, Box<Result<Engine, OpenError>>),
-    Looked(Option<Source>, Box<Result<Survey, LookError>>),
+    Reconciled(Option<Source>, Box<Result<Survey, ReconcileError>>),
     CleanedUp(u64, Result<(), EngineError>),
 }
 
@@ -56,22 +56,22 @@ pub(super) enum Chore {
 struct Broken;
 
 impl Daemon {
-    pub(super) fn on_chore(
+    pub(super) fn on_task(
         &mut self,
-        done: Result<(Id, Chore), JoinError>,
+        done: Result<(Id, BackgroundTask), JoinError>,
     ) -> Result<(), ServeError> {
         match done {
-            Ok((id, Chore::Opened(config, outcome))) => {
+            Ok((id, BackgroundTask::Opened(config, outcome))) => {
                 if let Some(why) = self.take_opening(id) {
                     self.on_opened(why, *config, *outcome)?;
                 }
             }
-            Ok((id, Chore::Looked(source, outcome))) => {
-                if self.take_looking(id) {
-                    self.on_looked(source, *outcome);
+            Ok((id, BackgroundTask::Reconciled(source, outcome))) => {
+                if self.take_reconciling(id) {
+                    self.on_reconciled(source, *outcome);
                 }
             }
-            Ok((id, Chore::CleanedUp(erasures, outcome))) => {
+            Ok((id, BackgroundTask::CleanedUp(erasures, outcome))) => {
                 if self.take_cleaning(id) {
                     self.on_cleaned_up(erasures, outcome.is_ok());
                 }
@@ -79,15 +79,15 @@ impl Daemon {
             // We ended it ourselves.
             Err(error) if error.is_cancelled() => {}
             // The panic has been logged where it happened.
-            Err(error) => self.on_broken_chore(error.id()),
+            Err(error) => self.on_broken_task(error.id()),
         }
         Ok(())
     }
 
-    /// A defect ended a chore. Each of them can be repeated.
-    fn on_broken_chore(&mut self, id: Id) {
-        if self.take_looking(id) {
-            return self.on_looked(None, Err(LookError::Broken));
+    /// A defect ended a task. Each of them can be repeated.
+    fn on_broken_task(&mut self, id: Id) {
+        if self.take_reconciling(id) {
+            return self.on_reconciled(None, Err(ReconcileError::Broken));
         }
         metrics::failed(PANIC);
         if self.take_cleaning(id) {
@@ -105,9 +105,11 @@ impl Daemon {
         opening.map(|opening| opening.why)
     }
 
-    fn take_looking(&mut self, id: Id) -> bool {
-        let looking = self.looking.take_if(|looking| looking.task.id() == id);
-        looking.is_some()
+    fn take_reconciling(&mut self, id: Id) -> bool {
+        let reconciling = self
+            .reconciling
+            .take_if(|reconciling| reconciling.task.id() == id);
+        reconciling.is_some()
     }
 
     fn take_cleaning(&mut self, id: Id) -> bool {

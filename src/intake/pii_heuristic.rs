@@ -13,7 +13,7 @@ const TELEPHONE_DIGITS_MIN: usize = 6;
 
 /// What the values of one metadata column looked like.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Looks {
+pub(super) struct PiiHeuristic {
     values: u64,
     /// Addresses, international numbers, and numbers that a spreadsheet shortened.
     certain: u64,
@@ -21,7 +21,7 @@ pub(super) struct Looks {
     likely: u64,
 }
 
-impl Looks {
+impl PiiHeuristic {
     /// Takes the next value; not empty.
     pub(super) fn see(&mut self, value: &str) {
         self.values += 1;
@@ -257,7 +257,7 @@ mod tests {
     use super::*;
 
     fn personal(values: &[&str]) -> bool {
-        let mut looks = Looks::default();
+        let mut looks = PiiHeuristic::default();
         values.iter().for_each(|value| looks.see(value));
         looks.personal()
     }
@@ -366,7 +366,7 @@ mod tests {
 
     #[test]
     fn e11_hits_are_counted() {
-        let mut looks = Looks::default();
+        let mut looks = PiiHeuristic::default();
         for value in ["ann@example.be", "Sales", "082 490 1693", "tel:0475551212"] {
             looks.see(value);
         }

@@ -23,7 +23,7 @@ use super::output::Format;
 
 /// What every command is given: the global options, time and ids.
 #[derive(Clone, Debug)]
-pub struct Session {
+pub struct CommandContext {
     /// `--config`.
     pub config_file: Option<PathBuf>,
     /// `--output`.
@@ -36,7 +36,7 @@ pub struct Session {
     pub tzdata: Tzdata,
 }
 
-impl Session {
+impl CommandContext {
     /// A session with the real clock and random ids.
     #[must_use]
     pub fn new(config_file: Option<PathBuf>, format: Format) -> Self {
@@ -58,7 +58,7 @@ impl Session {
         Ok(self.load_config()?)
     }
 
-    /// As [`Session::config`], for commands whose log is the only thing on stderr. What is wrong with
+    /// As [`CommandContext::config`], for commands whose log is the only thing on stderr. What is wrong with
     /// the configuration is an event too, so the log is then started without one.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl Session {
         Ok(config)
     }
 
-    /// As [`Session::config`], for whoever goes on without.
+    /// As [`CommandContext::config`], for whoever goes on without.
     ///
     /// # Errors
     ///
@@ -108,7 +108,7 @@ impl Session {
         Ok(self.open(config).await?)
     }
 
-    /// As [`Session::connect`], for commands that can do without the database.
+    /// As [`CommandContext::connect`], for commands that can do without the database.
     ///
     /// # Errors
     ///
@@ -142,7 +142,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As [`Session::database`] and [`Session::keyring`].
+    /// As [`CommandContext::database`] and [`CommandContext::keyring`].
     pub async fn engine(&self, config: &Config) -> Result<Engine, Failure> {
         Ok(open::open(
             config,
@@ -157,7 +157,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As [`Session::engine`].
+    /// As [`CommandContext::engine`].
     pub async fn reading_engine(&self, config: &Config) -> Result<Engine, Failure> {
         config.require_named_database()?;
         Ok(open::open_to_look(

@@ -1,4 +1,4 @@
-//! Looking at what is owed, and what follows from it.
+//! What a reconciliation begins, and what follows from it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use crate::engine::due::Candidate;
 use crate::engine::reclaim;
 use crate::engine::report::Outcome;
 use crate::engine::survey::Survey;
-use crate::telemetry::metrics::{self, Standing};
+use crate::telemetry::metrics::{self, DueGauges};
 
 use super::super::audit::Audited;
 use super::super::health::Check;
-use super::super::look::{self, LookError, look};
 use super::super::probe;
+use super::super::reconcile::{self, ReconcileError};
 use super::super::ticks::Timetable;
 use super::super::wakeup::Source;
 use super::super::workers::Workers;
 use super::Daemon;
-use super::chores::{Chore, Looking};
+use super::tasks::{BackgroundTask, Reconciling};
 
 /// How long after an instant the loop looks whether it has passed: "expires at" is still held at
 /// that very moment, and the two clocks are never quite the same.
@@ -39,37 +39,41 @@ const RECLAIM_AGAIN: Duration = Duration::from_secs(15 * 60);
 
 impl Daemon {
     /// Looks at what is owed; without a cause, only because the last look is out of date.
-    pub(super) fn begin_look(&mut self, source: Option<Source>) {
+    pub(super) fn begin_reconcile(&mut self, source: Option<Source>) {
         let Some(workers) = &mut self.workers else {
             // The start has not been yet, and looks itself.
             return;
         };
-        if self.looking.is_some() {
+        if self.reconciling.is_some() {
             // It may have read before what woke us up was written. A named cause is not forgotten.
-            self.look_again = Some(source.or(self.look_again.flatten()));
+            self.reconcile_again = Some(source.or(self.reconcile_again.flatten()));
             return;
         }
         if let Some(source) = source {
             metrics::woke_up(source.name());
         }
         self.refresh_at = None;
-        workers.look_begins();
+        workers.reconcile_begins();
         let engine = Arc::clone(workers.engine());
         let since = Instant::now();
-        let task = self
-            .chores
-            .spawn(async move { Chore::Looked(source, Box::new(look(&engine).await)) });
-        self.looking = Some(Looking { since, task });
+        let task = self.tasks.spawn(async move {
+            BackgroundTask::Reconciled(source, Box::new(reconcile::reconcile(&engine).await))
+        });
+        self.reconciling = Some(Reconciling { since, task });
     }
 
-    pub(super) fn on_looked(&mut self, source: Option<Source>, outcome: Result<Survey, LookError>) {
-        self.looked_at = Some(Instant::now());
+    pub(super) fn on_reconciled(
+        &mut self,
+        source: Option<Source>,
+        outcome: Result<Survey, ReconcileError>,
+    ) {
+        self.reconciled_at = Some(Instant::now());
         let is_back = outcome.is_ok()
             && (source == Some(Source::Recovery) || self.health.is_failing(Check::Database));
         if is_back && let Some(workers) = &mut self.workers {
-            workers.forgive();
+            workers.clear_backoff();
         }
-        look::report(&self.health, outcome.as_ref().err());
+        reconcile::report(&self.health, outcome.as_ref().err());
         match outcome {
             Ok(survey) => {
                 metrics::looked(survey.now);
@@ -91,8 +95,8 @@ impl Daemon {
                 }
             }
         }
-        if let Some(source) = self.look_again.take() {
-            self.begin_look(source);
+        if let Some(source) = self.reconcile_again.take() {
+            self.begin_reconcile(source);
         }
     }
 
@@ -109,7 +113,7 @@ impl Daemon {
         };
         metrics::tenants_looked_at(findings.tenants);
         metrics::clock_skew(survey.clock_skew);
-        metrics::standing(&Standing {
+        metrics::due_gauges(&DueGauges {
             due_at: findings.due_at,
             last_success: survey.last_success,
             last_completion: survey.last_completion,
@@ -211,10 +215,12 @@ impl Daemon {
                 self.timer_at = Some(until);
             }
         } else if is_idle {
-            self.begin_look(None);
+            self.begin_reconcile(None);
         } else {
             // The pause of a run that failed is known only to a look.
-            let at = self.looked_at.map_or_else(Instant::now, |at| at + REFRESH);
+            let at = self
+                .reconciled_at
+                .map_or_else(Instant::now, |at| at + REFRESH);
             self.refresh_at = Some(self.refresh_at.map_or(at, |known| known.min(at)));
         }
         // The clean-up is for the look that follows: it may find more to do, and that comes first.
@@ -237,9 +243,9 @@ impl Daemon {
         let is_early = waits && self.config.database.reclaim != Reclaim::None;
         if self.is_dirty() && self.cleaning.is_none() && !is_early {
             let (erasures, engine) = (self.erasures, Arc::clone(workers.engine()));
-            let task = self
-                .chores
-                .spawn(async move { Chore::CleanedUp(erasures, reclaim::clean_up(&engine).await) });
+            let task = self.tasks.spawn(async move {
+                BackgroundTask::CleanedUp(erasures, reclaim::clean_up(&engine).await)
+            });
             self.cleaning = Some(task);
         }
     }

@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 
 /// When a call on one pool last missed its deadline; clones share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Misses(Arc<Mutex<Option<Instant>>>);
+pub(super) struct Poison(Arc<Mutex<Option<Instant>>>);
 
-impl Misses {
+impl Poison {
     /// A call has just missed its deadline.
     pub(super) fn record(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
@@ -34,15 +34,15 @@ impl Misses {
 /// A call on its way, or a transaction that is open: dropped before its end it is a miss.
 #[derive(Debug)]
 pub(super) struct Unanswered {
-    misses: Misses,
+    poison: Poison,
     answered: bool,
 }
 
 impl Unanswered {
     /// A call on that pool that begins now.
-    pub(super) fn new(misses: &Misses) -> Self {
+    pub(super) fn new(poison: &Poison) -> Self {
         Self {
-            misses: misses.clone(),
+            poison: poison.clone(),
             answered: false,
         }
     }
@@ -56,7 +56,7 @@ impl Unanswered {
 impl Drop for Unanswered {
     fn drop(&mut self) {
         if !self.answered {
-            self.misses.record();
+            self.poison.record();
         }
     }
 }
@@ -67,20 +67,20 @@ mod tests {
 
     #[test]
     fn a_call_that_was_dropped_on_its_way_is_a_miss() {
-        let misses = Misses::default();
-        Unanswered::new(&misses).answered();
-        assert!(!misses.suspects(Duration::from_secs(1)));
-        drop(Unanswered::new(&misses));
-        assert!(misses.suspects(Duration::from_secs(1)));
+        let poison = Poison::default();
+        Unanswered::new(&poison).answered();
+        assert!(!poison.suspects(Duration::from_secs(1)));
+        drop(Unanswered::new(&poison));
+        assert!(poison.suspects(Duration::from_secs(1)));
     }
 
     #[test]
     fn only_connections_that_were_open_at_the_time_are_given_up() {
-        let misses = Misses::default();
+        let poison = Poison::default();
         let hour = Duration::from_secs(3600);
-        assert!(!misses.suspects(hour));
-        misses.clone().record();
-        assert!(misses.suspects(hour));
-        assert!(!misses.suspects(Duration::ZERO));
+        assert!(!poison.suspects(hour));
+        poison.clone().record();
+        assert!(poison.suspects(hour));
+        assert!(!poison.suspects(Duration::ZERO));
     }
 }

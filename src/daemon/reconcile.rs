@@ -15,7 +15,7 @@ use super::probe;
 
 /// Why a look found nothing out.
 #[derive(Debug)]
-pub(super) enum LookError {
+pub(super) enum ReconcileError {
     /// The schema is not this version's.
     Schema(String),
     /// The keyring is not this database's.
@@ -28,7 +28,7 @@ pub(super) enum LookError {
     Engine(EngineError),
 }
 
-impl LookError {
+impl ReconcileError {
     /// Whether runs in hand must end, too: what they rely on is not there any more.
     pub(super) fn stops_work(&self) -> bool {
         matches!(
@@ -55,70 +55,79 @@ impl LookError {
 }
 
 /// Looks.
-pub(super) async fn look(engine: &Engine) -> Result<Survey, LookError> {
+pub(super) async fn reconcile(engine: &Engine) -> Result<Survey, ReconcileError> {
     schema::ensure_current(&engine.database)
         .await
         .map_err(|error| match error {
-            SchemaError::Store(error) => LookError::Engine(error.into()),
-            error => LookError::Schema(error.to_string()),
+            SchemaError::Store(error) => ReconcileError::Engine(error.into()),
+            error => ReconcileError::Schema(error.to_string()),
         })?;
     let unmet = engine.database.unmet_of(&Requirement::ALL).await;
-    if let Some(unmet) = unmet.map_err(|error| LookError::Engine(error.into()))? {
+    if let Some(unmet) = unmet.map_err(|error| ReconcileError::Engine(error.into()))? {
         orphans::suspect(engine, &unmet).await;
-        return Err(LookError::Engine(EngineError::Unmet(unmet)));
+        return Err(ReconcileError::Engine(EngineError::Unmet(unmet)));
     }
     keys::check(&engine.database, &engine.keyring)
         .await
         .map_err(|error| match error {
-            KeyCheckError::Store(error) => LookError::Engine(error.into()),
-            error => LookError::Keys(error.to_string()),
+            KeyCheckError::Store(error) => ReconcileError::Engine(error.into()),
+            error => ReconcileError::Keys(error.to_string()),
         })?;
-    let survey = survey(engine).await.map_err(LookError::Engine)?;
-    engine.closed_until(survey.now).map_err(LookError::Window)?;
+    let survey = survey(engine).await.map_err(ReconcileError::Engine)?;
+    engine
+        .closed_until(survey.now)
+        .map_err(ReconcileError::Window)?;
     Ok(survey)
 }
 
 /// Shows in health and log how a look went.
-pub(super) fn report(health: &Health, problem: Option<&LookError>) {
+pub(super) fn report(health: &Health, problem: Option<&ReconcileError>) {
     let Some(error) = problem else {
-        for check in [Check::Database, Check::Schema, Check::Keys, Check::Look] {
+        for check in [
+            Check::Database,
+            Check::Schema,
+            Check::Keys,
+            Check::Reconcile,
+        ] {
             health.set(check, None);
         }
         probe::report_clock(health, None);
         return;
     };
     let (check, problem) = match error {
-        LookError::Schema(problem) => (Check::Schema, problem.clone()),
-        LookError::Keys(problem) => (Check::Keys, problem.clone()),
-        LookError::Engine(error) if error.is_of_the_clock() => {
+        ReconcileError::Schema(problem) => (Check::Schema, problem.clone()),
+        ReconcileError::Keys(problem) => (Check::Keys, problem.clone()),
+        ReconcileError::Engine(error) if error.is_of_the_clock() => {
             return probe::report_clock(health, Some(error));
         }
-        LookError::Engine(EngineError::Store(error)) if error.class() == ErrorClass::Schema => {
+        ReconcileError::Engine(EngineError::Store(error))
+            if error.class() == ErrorClass::Schema =>
+        {
             (Check::Schema, error.to_string())
         }
-        LookError::Engine(error @ EngineError::Store(of_store))
+        ReconcileError::Engine(error @ EngineError::Store(of_store))
             if is_of_the_server(of_store.class()) =>
         {
             // The probe may soon say that the database answers. A look that failed stays failed until one
             // succeeds: to read what is owed is more than to answer.
-            health.set(Check::Look, Some(error.to_string()));
+            health.set(Check::Reconcile, Some(error.to_string()));
             return probe::report_database(health, error);
         }
-        LookError::Engine(EngineError::Unmet(unmet))
+        ReconcileError::Engine(EngineError::Unmet(unmet))
             if Requirement::OF_PROBE.contains(&unmet.requirement) =>
         {
-            health.set(Check::Look, Some(unmet.to_string()));
+            health.set(Check::Reconcile, Some(unmet.to_string()));
             return probe::report_database(health, &EngineError::Unmet(unmet.clone()));
         }
         // The database answers, so the probe will not say that anything is wrong with it.
-        LookError::Engine(error) => (Check::Look, error.to_string()),
-        LookError::Window(fault) => {
+        ReconcileError::Engine(error) => (Check::Reconcile, error.to_string()),
+        ReconcileError::Window(fault) => {
             let problem = format!("the zone of [engine] window_time_zone cannot be used: {fault}");
-            (Check::Look, problem)
+            (Check::Reconcile, problem)
         }
-        LookError::Broken => {
+        ReconcileError::Broken => {
             let problem = "a defect in retentiond ended the reconciliation; please report it";
-            (Check::Look, problem.to_owned())
+            (Check::Reconcile, problem.to_owned())
         }
     };
     if !health.is_failing(check) {

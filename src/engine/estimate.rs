@@ -9,18 +9,18 @@ use crate::telemetry::metrics;
 use super::batch::cutoffs_in_force;
 use super::error::EngineError;
 use super::held::HeldRun;
+use super::permits::Rank;
 use super::recount;
 use super::stage::Stage;
-use super::turns::Rank;
 
 /// What a run has to do, as counted before its first batch.
 #[derive(Debug)]
-pub(super) struct Expected {
+pub(super) struct Estimate {
     /// Rows of each of [`Stage::ALL`]; `None` = they could not be counted.
     rows: Option<[u64; 3]>,
 }
 
-impl Expected {
+impl Estimate {
     /// Whether `stage` may find rows, after this run has deleted `purged` participants: uploads may be left
     /// empty by that.
     pub(super) fn may_find(&self, stage: Stage, purged: u64) -> bool {
@@ -54,11 +54,11 @@ impl Expected {
 /// # Errors
 ///
 /// What ends the run in any case: a lease that was lost, a request to stop, a wrong clock.
-pub(super) async fn expect(run: &HeldRun) -> Result<Expected, EngineError> {
+pub(super) async fn estimate(run: &HeldRun) -> Result<Estimate, EngineError> {
     // A claim of another process may have been in the way of the record.
     let count = (|| count_and_record(run))
         .retry(run.engine.retry.backoff())
-        .when(EngineError::may_pass);
+        .when(EngineError::is_transient);
     let rows = match run.while_holding(count).await {
         Ok(rows) => Some(rows),
         Err(EngineError::Store(error)) => {
@@ -78,11 +78,11 @@ pub(super) async fn expect(run: &HeldRun) -> Result<Expected, EngineError> {
     if let Some([anonymize, purge, _]) = rows {
         run.engine.progress.expect_participants(anonymize + purge);
     }
-    Ok(Expected { rows })
+    Ok(Estimate { rows })
 }
 
 async fn count_and_record(run: &HeldRun) -> Result<[u64; 3], EngineError> {
-    let _turn = run.engine.turns.take(Rank::First).await;
+    let _permit = run.engine.permits.take(Rank::First).await;
     let lease = &run.lease;
     let tenant = lease.tenant;
     let database = &run.engine.database;

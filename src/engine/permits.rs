@@ -1,4 +1,4 @@
-//! Turns: who of the tenants in hand may work on the database now.
+//! Permits: who of the tenants in hand may work on the database now.
 //!
 //! Rows of many tenants share a page wherever a table is kept in the order in which its rows came, as
 //! PostgreSQL keeps it. Whoever goes through one tenant after the other reads and writes each page once
@@ -29,7 +29,7 @@ pub(super) enum Rank {
     },
 }
 
-const HANDED: &str = "whoever leaves the line is handed a turn";
+const HANDED: &str = "whoever leaves the line is handed a permit";
 
 impl Rank {
     /// A claim: when whoever was claimed before has done a batch, and then before all that they have
@@ -51,7 +51,7 @@ impl Rank {
 
 /// As many turns at a time as there are workers; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Turns {
+pub struct Permits {
     workers: usize,
     state: Arc<Mutex<State>>,
 }
@@ -59,19 +59,19 @@ pub struct Turns {
 #[derive(Debug)]
 struct State {
     free: usize,
-    waiting: BTreeMap<(Rank, u64), oneshot::Sender<Turn>>,
+    waiting: BTreeMap<(Rank, u64), oneshot::Sender<Permit>>,
     /// Numbers those who wait: of the same rank, whoever came first is first.
     arrivals: u64,
 }
 
 /// The right to work until it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct Permit {
     /// `None` = was not taken, and is somebody else's.
-    turns: Option<Turns>,
+    permits: Option<Permits>,
 }
 
-impl Turns {
+impl Permits {
     /// So many at a time.
     #[must_use]
     pub fn new(workers: usize) -> Self {
@@ -93,7 +93,7 @@ impl Turns {
     }
 
     /// Waits for a turn. Whoever drops the future gives up the place in line.
-    pub(super) async fn take(&self, rank: Rank) -> Turn {
+    pub(super) async fn take(&self, rank: Rank) -> Permit {
         let granted = {
             let mut state = self.locked();
             if state.free > 0 {
@@ -106,15 +106,15 @@ impl Turns {
     }
 
     /// Joins the line, unless that would be at its head.
-    fn join_line_behind(&self, rank: Rank) -> Option<oneshot::Receiver<Turn>> {
+    fn join_line_behind(&self, rank: Rank) -> Option<oneshot::Receiver<Permit>> {
         let mut state = self.locked();
         let ((first, _), _) = state.waiting.first_key_value()?;
         (*first <= rank).then(|| state.join_line(rank))
     }
 
-    fn granted(&self) -> Turn {
-        Turn {
-            turns: Some(self.clone()),
+    fn granted(&self) -> Permit {
+        Permit {
+            permits: Some(self.clone()),
         }
     }
 
@@ -125,7 +125,7 @@ impl Turns {
 }
 
 impl State {
-    fn join_line(&mut self, rank: Rank) -> oneshot::Receiver<Turn> {
+    fn join_line(&mut self, rank: Rank) -> oneshot::Receiver<Permit> {
         let (sender, receiver) = oneshot::channel();
         self.waiting.insert((rank, self.arrivals), sender);
         self.arrivals += 1;
@@ -133,14 +133,14 @@ impl State {
     }
 }
 
-impl Turn {
+impl Permit {
     /// Goes back in line, without letting anybody pass who comes later than `rank`: as whoever gives
     /// up a turn first and then waits for another one would.
-    pub(super) async fn again(self, rank: Rank) -> Self {
+    pub(super) async fn yield_to(self, rank: Rank) -> Self {
         let behind = self
-            .turns
+            .permits
             .as_ref()
-            .and_then(|turns| turns.join_line_behind(rank));
+            .and_then(|permits| permits.join_line_behind(rank));
         let Some(granted) = behind else {
             return self;
         };
@@ -149,18 +149,18 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for Permit {
     /// Hands the turn on to whoever is first in line.
     fn drop(&mut self) {
-        let Some(turns) = self.turns.take() else {
+        let Some(permits) = self.permits.take() else {
             return;
         };
-        let mut state = turns.locked();
+        let mut state = permits.locked();
         while let Some((_, first)) = state.waiting.pop_first() {
-            match first.send(turns.granted()) {
+            match first.send(permits.granted()) {
                 Ok(()) => return,
                 // Gave up waiting; the next one gets it.
-                Err(mut refused) => refused.turns = None,
+                Err(mut refused) => refused.permits = None,
             }
         }
         state.free += 1;
@@ -183,30 +183,38 @@ mod tests {
     }
 
     /// Whether the turn has come; asked twice, the line is joined once.
-    fn poll(turn: Pin<&mut impl Future<Output = Turn>>) -> Option<Turn> {
-        turn.now_or_never()
+    fn poll(permit: Pin<&mut impl Future<Output = Permit>>) -> Option<Permit> {
+        permit.now_or_never()
     }
 
     #[test]
     fn no_more_at_a_time_than_there_are_workers() {
-        let turns = Turns::new(2);
-        let (mut one, mut two) = (pin!(turns.take(Rank::First)), pin!(turns.take(Rank::First)));
-        let mut three = pin!(turns.take(Rank::First));
+        let permits = Permits::new(2);
+        let (mut one, mut two) = (
+            pin!(permits.take(Rank::First)),
+            pin!(permits.take(Rank::First)),
+        );
+        let mut three = pin!(permits.take(Rank::First));
         let first = poll(one.as_mut()).expect("free");
         let second = poll(two.as_mut()).expect("free");
         assert!(poll(three.as_mut()).is_none());
         drop(first);
         let third = poll(three.as_mut()).expect("handed on");
         drop((second, third));
-        let all = [(); 2].map(|()| turns.take(Rank::First).now_or_never().expect("free again"));
-        assert!(turns.take(Rank::First).now_or_never().is_none());
+        let all = [(); 2].map(|()| {
+            permits
+                .take(Rank::First)
+                .now_or_never()
+                .expect("free again")
+        });
+        assert!(permits.take(Rank::First).now_or_never().is_none());
         drop(all);
     }
 
     #[test]
     fn whoever_is_furthest_behind_comes_first_and_the_first_to_come_of_equals() {
-        let turns = Turns::new(1);
-        let mut turn = turns.take(Rank::First).now_or_never();
+        let permits = Permits::new(1);
+        let mut permit = permits.take(Rank::First).now_or_never();
         let in_line = [
             batch(Stage::Purge, None),
             batch(Stage::Anonymize, Some("2024-02-01T00:00:00Z")),
@@ -219,17 +227,17 @@ mod tests {
         ];
         let mut waiting: Vec<_> = in_line
             .into_iter()
-            .map(|rank| Some(Box::pin(turns.take(rank))))
+            .map(|rank| Some(Box::pin(permits.take(rank))))
             .collect();
         for waits in waiting.iter_mut().flatten() {
             assert!(poll(waits.as_mut()).is_none());
         }
         let mut order = Vec::new();
-        while turn.take().is_some() {
+        while permit.take().is_some() {
             for (number, place) in waiting.iter_mut().enumerate() {
                 if let Some(came) = place.as_mut().and_then(|waits| poll(waits.as_mut())) {
-                    assert!(turn.is_none(), "one at a time");
-                    turn = Some(came);
+                    assert!(permit.is_none(), "one at a time");
+                    permit = Some(came);
                     order.push(number);
                     *place = None;
                 }
@@ -240,38 +248,41 @@ mod tests {
 
     #[test]
     fn whoever_goes_back_in_line_lets_only_those_pass_who_are_further_behind() {
-        let turns = Turns::new(1);
+        let permits = Permits::new(1);
         let [early, late] = ["2024-01-01T00:00:00Z", "2024-02-01T00:00:00Z"]
             .map(|after| batch(Stage::Anonymize, Some(after)));
-        let turn = turns.take(Rank::First).now_or_never().expect("free");
-        let turn = turn.again(late).now_or_never().expect("nobody waits");
-        let mut other = pin!(turns.take(late));
+        let permit = permits.take(Rank::First).now_or_never().expect("free");
+        let permit = permit.yield_to(late).now_or_never().expect("nobody waits");
+        let mut other = pin!(permits.take(late));
         assert!(poll(other.as_mut()).is_none());
-        let turn = turn.again(early).now_or_never().expect("further behind");
-        let mut back = pin!(turn.again(late));
+        let permit = permit
+            .yield_to(early)
+            .now_or_never()
+            .expect("further behind");
+        let mut back = pin!(permit.yield_to(late));
         assert!(poll(back.as_mut()).is_none(), "the other one came first");
-        let turn = poll(other.as_mut()).expect("handed on");
-        drop(turn);
+        let permit = poll(other.as_mut()).expect("handed on");
+        drop(permit);
         assert!(poll(back.as_mut()).is_some());
     }
 
     #[test]
     fn whoever_gives_up_holds_up_nobody() {
-        let turns = Turns::new(1);
-        let turn = turns.take(Rank::First).now_or_never().expect("free");
-        let mut patient = pin!(turns.take(batch(Stage::Anonymize, None)));
+        let permits = Permits::new(1);
+        let permit = permits.take(Rank::First).now_or_never().expect("free");
+        let mut patient = pin!(permits.take(batch(Stage::Anonymize, None)));
         {
-            let mut waits = pin!(turns.take(Rank::First));
+            let mut waits = pin!(permits.take(Rank::First));
             assert!(poll(waits.as_mut()).is_none());
             assert!(poll(patient.as_mut()).is_none());
         }
-        let mut first = Box::pin(turns.take(Rank::First));
+        let mut first = Box::pin(permits.take(Rank::First));
         assert!(poll(first.as_mut()).is_none());
         // Granted to the second one, who goes before it is seen.
-        drop(turn);
+        drop(permit);
         drop(first);
-        let turn = poll(patient.as_mut()).expect("handed on");
-        drop(turn);
-        assert!(turns.take(Rank::First).now_or_never().is_some());
+        let permit = poll(patient.as_mut()).expect("handed on");
+        drop(permit);
+        assert!(permits.take(Rank::First).now_or_never().is_some());
     }
 }
