@@ -7,7 +7,7 @@ use crate::config::{Config, DatabasePlace};
 
 use super::exit::Failure;
 use super::output;
-use super::run::say;
+use super::output::say;
 
 /// A document of a command that changes a database, with that database.
 #[derive(Serialize)]

@@ -10,8 +10,8 @@ use crate::tzdata::bundled_release;
 use super::changed;
 use super::command_context::CommandContext;
 use super::exit::{Exit, Failure};
+use super::output::say;
 use super::output::{self, Format};
-use super::run::say;
 
 /// Verbs of `config`.
 #[derive(Debug, Subcommand)]

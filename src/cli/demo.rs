@@ -17,9 +17,9 @@ use crate::telemetry::stderr;
 
 use super::command_context::CommandContext;
 use super::exit::{Exit, Failure};
+use super::output::say;
 use super::output::{self, Format};
 use super::progress;
-use super::run::say;
 
 mod text;
 

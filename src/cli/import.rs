@@ -17,9 +17,9 @@ use crate::store::server_logs;
 use super::changed;
 use super::command_context::CommandContext;
 use super::exit::{Exit, Failure};
+use super::output::say;
 use super::output::{self, Format};
 use super::progress::FileProgress;
-use super::run::say;
 
 mod warnings;
 

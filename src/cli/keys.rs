@@ -11,8 +11,8 @@ use crate::store::{Database, ErrorClass, StoreError, schema, suppressions};
 use super::changed;
 use super::command_context::CommandContext;
 use super::exit::{Exit, Failure};
+use super::output::say;
 use super::output::{self, Format};
-use super::run::say;
 
 /// Verbs of `keys`.
 #[derive(Debug, Subcommand)]

@@ -131,7 +131,7 @@ pub fn main() -> ExitCode {
     let forbidden = core_dump::forbid();
     crate::telemetry::logs::install_panic_hook();
     if let Err(error) = forbidden {
-        run::say(&format!(
+        output::say(&format!(
             "warning: the operating system still allows a core dump of this process, which would hold the keys \
              ({error}); set the limit to 0 (LimitCORE= in the unit, `ulimit -c 0` in a shell)"
         ));

@@ -116,3 +116,9 @@ pub fn instant(time: DateTime<Utc>) -> String {
 pub fn instant_or_dash(time: Option<DateTime<Utc>>) -> String {
     time.map_or_else(|| "-".to_owned(), instant)
 }
+
+/// A line for people on stderr, whatever it holds.
+pub(super) fn say(line: &str) {
+    // Nothing more can be done if stderr is gone.
+    let _ = writeln!(crate::telemetry::stderr::Stderr, "{}", printable(line));
+}

@@ -1,7 +1,6 @@
 //! `run` and `plan`: what is owed, done or only counted.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use clap::Args;
 use serde::Serialize;
@@ -18,8 +17,7 @@ use crate::telemetry::{logs, stderr};
 use super::changed;
 use super::command_context::CommandContext;
 use super::exit::{Exit, Failure};
-use super::output::{self, Format};
-use super::printable::printable;
+use super::output::{self, Format, say};
 use super::progress;
 
 /// Tenants and month.
@@ -307,10 +305,4 @@ fn stop_on_signal(engine: &Engine) {
             }
         }
     });
-}
-
-/// A line for people on stderr, whatever it holds.
-pub(super) fn say(line: &str) {
-    // Nothing more can be done if stderr is gone.
-    let _ = writeln!(stderr::Stderr, "{}", printable(line));
 }

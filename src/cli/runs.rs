@@ -17,8 +17,8 @@ use crate::store::{batches, clocks, runs, tenants};
 
 use super::command_context::{CommandContext, require_tenant};
 use super::exit::{Exit, Failure};
+use super::output::say;
 use super::output::{self, Format, instant_or_dash};
-use super::run::say;
 
 /// The rate of a running run is that of its last so many seconds.
 const RATE_SECONDS_MAX: f64 = 60.0;

@@ -14,8 +14,8 @@ use crate::intake::unsubscribe::{self, Unsubscribed};
 use super::changed;
 use super::command_context::CommandContext;
 use super::exit::{Exit, Failure};
+use super::output::say;
 use super::output::{self, Format};
-use super::run::say;
 
 /// More is no address.
 const INPUT_BYTES_MAX: u64 = 64 * 1024;

@@ -25,10 +25,12 @@ mod population;
 mod recognise;
 mod rows;
 mod seed;
+mod seeded;
 mod story;
 
 pub use observe::{Conversation, Message};
-pub use seed::{Seeded, seed};
+pub use seed::seed;
+pub use seeded::Seeded;
 pub use story::{
     PersonFacts, PolicyFacts, ScoreFacts, Story, TableFacts, TenantFacts, UploadedAgain,
 };

@@ -15,7 +15,7 @@ use crate::ids::TenantId;
 use crate::store::{StoreError, Transaction, suppressions};
 
 use super::people::{ExpectedEnd, PEOPLE, Person};
-use super::seed::Seeded;
+use super::seeded::Seeded;
 
 const DOING: &str = "looking at the demo's database";
 

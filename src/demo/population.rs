@@ -11,7 +11,7 @@ use crate::store::Transaction;
 
 use super::names::{COMMENTS, COUNTRIES, REPLIES, TEAMS};
 use super::rows::{Fared, NewParticipant, Parent, Rows, UploadOf, id_at};
-use super::seed::{Seeded, content_hmac};
+use super::seeded::{Seeded, content_hmac};
 use super::{DemoError, period};
 
 /// Months over which the participants are spread, and uploads in each.

@@ -13,7 +13,7 @@ use crate::intake::mapping::MappingOptions;
 use crate::intake::{Intake, IntakeError, Tenant};
 
 use super::DemoError;
-use super::seed::Seeded;
+use super::seeded::Seeded;
 
 /// Name of the upload, which is left for whoever wants to look.
 const FILE_NAME: &str = "uploaded-again.csv";

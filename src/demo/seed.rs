@@ -9,8 +9,7 @@ use rand::RngCore;
 use uuid::Uuid;
 
 use crate::domain::cutoff::Cutoffs;
-use crate::domain::email::NormalizedEmail;
-use crate::domain::period::{Months, Zone};
+use crate::domain::period::Months;
 use crate::domain::policy::{Terms, Version};
 use crate::domain::suppression::TenantHasher;
 use crate::engine::Engine;
@@ -21,6 +20,7 @@ use crate::tzdata::Snapshot;
 use super::people::{PEOPLE, Person};
 use super::population::{month, populate};
 use super::rows::{Fared, NewParticipant, Parent, Rows, UploadOf, id_at};
+use super::seeded::{Seeded, content_hmac};
 use super::{DemoError, period};
 
 /// Slug of the specification's example.
@@ -77,44 +77,6 @@ const FURTHER_TENANTS: [TenantPlan; 5] = [
     ),
     tenant("east-clinic", "East Clinic", "Asia/Tokyo", None, Some(12)),
 ];
-
-/// A tenant as it was made, with what the specification says must become of its participants.
-pub struct Seeded {
-    pub(super) tenant: TenantId,
-    pub(super) slug: &'static str,
-    pub(super) zone: Zone,
-    pub(super) terms: Terms,
-    pub(super) effective_from: DateTime<Utc>,
-    pub(super) cutoffs: Cutoffs,
-    pub(super) participants: u64,
-    /// Counted from what was made, not from the database: the check on the engine.
-    pub(super) to_anonymize: u64,
-    pub(super) to_delete: u64,
-    pub(super) to_hash: u64,
-    pub(super) unhashable: u64,
-    /// Of the hand-placed people, in their order.
-    pub(super) people: Vec<Uuid>,
-}
-
-impl Seeded {
-    /// No two participants of a tenant have one address, so each makes a hash of its own.
-    pub(super) fn count(&mut self, added_at: DateTime<Utc>, unsubscribed_email: Option<&str>) {
-        let before = |cutoff: Option<DateTime<Utc>>| cutoff.is_some_and(|cutoff| added_at < cutoff);
-        self.participants += 1;
-        if before(self.cutoffs.purge) {
-            self.to_delete += 1;
-        } else if before(self.cutoffs.anonymize) {
-            self.to_anonymize += 1;
-        } else {
-            return;
-        }
-        match unsubscribed_email.map(NormalizedEmail::normalize) {
-            None => {}
-            Some(Some(_)) => self.to_hash += 1,
-            Some(None) => self.unhashable += 1,
-        }
-    }
-}
 
 /// Makes the example tenant, and further ones with `participants` between them.
 ///
@@ -201,12 +163,6 @@ pub(super) fn instant(text: &str) -> DateTime<Utc> {
     text.parse().expect("an instant of the list of people")
 }
 
-pub(super) fn content_hmac(hasher: &TenantHasher, file_name: &str) -> [u8; 32] {
-    let mut macs = hasher.content_macs();
-    macs.update(file_name.as_bytes());
-    macs.finalize().first().copied().unwrap_or_default()
-}
-
 /// One of the hand-placed people, alone in an upload.
 fn place(
     rows: &mut Rows,
@@ -275,6 +231,7 @@ mod tests {
 
     use super::super::people::ExpectedEnd;
     use super::*;
+    use crate::domain::email::NormalizedEmail;
 
     #[test]
     fn the_hand_placed_people_stand_where_the_cutoffs_put_them() {

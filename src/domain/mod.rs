@@ -4,7 +4,7 @@
 //! - [`zone`]: time zones, and where a local day begins.
 //! - [`period`]: months, and the instant at which a month's run is due.
 //! - [`dated`]: which `added_at` can be a real date at all.
-//! - [`cutoff`]: which `added_at` a run may touch, and the ages that this guarantees.
+//! - [`cutoff`]: which `added_at` a run may touch; [`span`]: the ages that this guarantees.
 //! - [`policy`]: a tenant's terms, how they are written, and which version rules.
 //! - [`gap`]: which run comes so long after the last one that somebody has to confirm it.
 //! - [`forecast`]: in which period something first happens.
@@ -28,6 +28,7 @@ pub mod period;
 pub mod policy;
 pub mod record;
 pub mod run_state;
+pub mod span;
 pub mod subject;
 pub mod suppression;
 pub mod window;

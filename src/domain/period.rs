@@ -7,6 +7,7 @@ use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::shown;
+use super::zone::HOUR_MAX;
 pub use super::zone::{Zone, ZoneError};
 
 #[cfg(test)]
@@ -238,9 +239,6 @@ pub struct ScheduleHour(u8);
 pub struct ScheduleHourError(i64);
 
 impl ScheduleHour {
-    /// The last hour of a day.
-    pub(super) const MAX: u8 = 23;
-
     /// The hour.
     #[must_use]
     pub const fn get(self) -> u8 {
@@ -261,7 +259,7 @@ impl TryFrom<i64> for ScheduleHour {
 
     fn try_from(hour: i64) -> Result<Self, ScheduleHourError> {
         match u8::try_from(hour) {
-            Ok(hour @ 0..=Self::MAX) => Ok(Self(hour)),
+            Ok(hour @ 0..=HOUR_MAX) => Ok(Self(hour)),
             _ => Err(ScheduleHourError(hour)),
         }
     }

@@ -10,8 +10,8 @@ use std::fmt::{self, Display};
 
 use chrono::{DateTime, Utc};
 
-use super::cutoff::shortest_span_days;
 use super::period::Months;
+use super::span::shortest_span_days;
 
 pub use force::{Force, force_of, shadowed};
 pub use text::{parse_anonymize, parse_quarantine, parse_retain};

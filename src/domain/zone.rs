@@ -16,8 +16,6 @@ use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDel
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::period::ScheduleHour;
-
 mod fault;
 mod name;
 mod release;
@@ -32,6 +30,9 @@ pub use tzif::Flaw;
 mod tests;
 
 const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
+
+/// The last hour of a day.
+pub(super) const HOUR_MAX: u8 = 23;
 
 /// A tenant's time zone: its IANA name, and its rules as they were when it was read. Cheap to clone.
 #[derive(Clone)]
@@ -115,7 +116,7 @@ impl Zone {
     /// later.
     #[must_use]
     pub fn first_instant_at_or_after(&self, date: NaiveDate, hour: u8) -> DateTime<Utc> {
-        let time = NaiveTime::from_hms_opt(u32::from(hour.min(ScheduleHour::MAX)), 0, 0)
+        let time = NaiveTime::from_hms_opt(u32::from(hour.min(HOUR_MAX)), 0, 0)
             .expect("hours up to 23 exist");
         self.first_instant_showing(date.and_time(time))
     }

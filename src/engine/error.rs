@@ -11,7 +11,7 @@ use crate::domain::zone::ZoneFault;
 use crate::store::requirements::Unmet;
 use crate::store::{Disposition, ErrorClass, StoreError};
 
-use super::refused::RefusedRow;
+use super::refused::{RefusedRow, RefusedRows};
 use super::stage::Stage;
 
 /// An error of the engine. Its text holds no value of any row.
@@ -238,6 +238,15 @@ impl EngineError {
             Self::Mismatch { .. } | Self::NotEligible { .. } => true,
             _ => false,
         }
+    }
+
+    /// What a run fails with because of the rows that were refused; `None` = there are none.
+    pub(super) fn of_refused(rows: &RefusedRows) -> Option<Self> {
+        let first = rows.first()?.clone();
+        Some(Self::Refused {
+            first: Box::new(first),
+            rows: rows.len() as u64,
+        })
     }
 
     /// The row `id` of `stage`, which stood alone when this error came.

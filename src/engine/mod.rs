@@ -15,38 +15,28 @@
 //! got and who holds it are written in the transaction that erased the rows.
 
 pub mod batch;
-mod batch_size;
-pub mod claim;
-mod completed_runs;
-pub mod conductor;
 pub mod context;
-pub mod due;
+mod count;
 pub mod erase;
 pub mod error;
-mod estimate;
-mod failure;
-mod gap;
 pub mod held;
 pub mod open;
-pub mod orphans;
-pub mod overdue;
-pub mod pace;
-mod page;
-pub mod partition;
+mod pacing;
 pub mod pass;
-pub mod permits;
-pub mod plan;
+mod proof;
 pub mod reclaim;
-pub mod records;
-pub mod recount;
 pub mod refused;
 pub mod report;
+mod run;
+mod schedule;
 pub mod stage;
-mod stage_runner;
-pub mod survey;
 pub mod tally;
-pub mod throttle;
-pub mod verify;
+
+pub use count::{orphans, partition, recount};
+pub use pacing::{pace, permits, throttle};
+pub use proof::{overdue, plan, records, verify};
+pub use run::{claim, conductor};
+pub use schedule::{due, survey};
 
 pub use context::Engine;
 pub use error::EngineError;

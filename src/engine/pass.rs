@@ -19,7 +19,6 @@ use crate::store::{Transaction, runs};
 use crate::telemetry::metrics;
 
 use super::claim::{Claim, claim, record_failed_claim};
-use super::completed_runs::completed_runs;
 use super::conductor::{Driven, drive, end_early};
 use super::context::Engine;
 use super::due::{Candidate, Scope, UnknownTenants, find_due};
@@ -27,6 +26,7 @@ use super::error::{EngineError, PANIC};
 use super::held::HeldRun;
 use super::orphans;
 use super::report::{Outcome, PassEntry, TenantReport};
+use super::schedule::completed_runs::completed_runs;
 use super::tally::Tally;
 
 /// Runs whatever is owed within `scope` and returns an entry for each tenant, by slug.

@@ -2,13 +2,12 @@
 //! the platform's stands in the way.
 //!
 //! One such row must not keep everybody else: a batch that fails is narrowed until the row stands alone
-//! ([`super::stage_runner`]). It is left out then, the others go, and the run ends as failed and names it.
+//! ([`stage_runner`](super::batch::stage_runner)). It is left out then, the others go, and the run ends as failed and names it.
 
 use std::fmt;
 
 use uuid::Uuid;
 
-use super::error::EngineError;
 use super::stage::Stage;
 
 /// How many rows a run leaves out before it gives up: each costs a transaction or more, and this many
@@ -75,13 +74,9 @@ impl RefusedRows {
         &self.ids[stage as usize]
     }
 
-    /// What the run fails with because of them; `None` = there are none.
-    pub(super) fn error(&self) -> Option<EngineError> {
-        let first = self.first.clone()?;
-        Some(EngineError::Refused {
-            first: Box::new(first),
-            rows: self.len() as u64,
-        })
+    /// The first one; `None` = there are none.
+    pub(super) fn first(&self) -> Option<&RefusedRow> {
+        self.first.as_ref()
     }
 
     /// How many there are in all.

@@ -4,7 +4,14 @@ use std::collections::HashMap;
 
 use super::IntakeError;
 use super::folding::fold;
-use super::record::{METADATA_KEY_CHARS_MAX, contains_nul};
+
+/// Longest name of a metadata column, in characters.
+pub(super) const METADATA_KEY_CHARS_MAX: usize = 255;
+
+/// PostgreSQL stores no NUL in text, so no database gets one.
+pub(super) fn contains_nul(text: &str) -> bool {
+    text.contains('\0')
+}
 
 /// The five personal fields, in the order of the table's columns.
 pub const FIELDS: [&str; 5] = ["first_name", "last_name", "email", "phone", "customer_id"];

@@ -8,15 +8,12 @@ use csv::ByteRecord;
 use crate::domain::address::read_bare;
 use crate::domain::period::Zone;
 
-use super::mapping::{EMAIL, FIELDS, Mapping, Target};
+use super::mapping::{EMAIL, FIELDS, Mapping, Target, contains_nul};
 use super::pii_heuristic::PiiHeuristic;
 use super::times::{TimeError, read_time};
 
 /// Longest values, in characters, in the order of [`FIELDS`]; those of the table's columns.
 pub(super) const FIELD_CHARS_MAX: [usize; 5] = [255, 255, 320, 64, 255];
-
-/// Longest name of a metadata column, in characters.
-pub(super) const METADATA_KEY_CHARS_MAX: usize = 255;
 
 /// Longest metadata value, in characters.
 pub(super) const METADATA_VALUE_CHARS_MAX: usize = 4096;
@@ -140,11 +137,6 @@ impl Row {
             looks[*position].see(value);
         }
     }
-}
-
-/// PostgreSQL stores no NUL in text, so no database gets one.
-pub(super) fn contains_nul(text: &str) -> bool {
-    text.contains('\0')
 }
 
 fn check_length(text: &str, column: &str, chars_max: usize) -> Result<(), String> {

@@ -6,41 +6,20 @@
 //! whose data is erased: the statements that erase a participant's stand in `engine::erase`, and what
 //! `suppressions` deletes is a hash that another one replaces.
 
-pub mod arrivals;
-pub mod batches;
-pub mod clocks;
-mod connect;
-pub mod delete_counters;
-mod dialect;
-mod error;
-mod instants;
-pub mod keys;
-pub mod leases;
-mod mariadb_session;
-pub mod participants;
-mod poison;
-pub mod policies;
-pub mod pressure;
-pub mod reclaim;
-pub mod requirements;
-mod retry;
-pub mod run_status;
-pub mod runs;
-pub mod schema;
-mod server;
-pub mod server_logs;
-mod sqlite_files;
-mod statement;
-pub mod suppressions;
-pub mod tenants;
-mod tls_files;
-mod transaction;
-pub mod uploads;
+mod catalog;
+mod db;
+mod tables;
 
-pub use connect::{Database, connect};
-pub use dialect::Dialect;
-pub use error::{Disposition, ErrorClass, StoreError};
-pub use retry::{RetryPolicy, with_retry};
-pub use sqlite_files::believe as believe_files;
-pub use statement::{Parameters, parameters};
-pub use transaction::Transaction;
+pub use catalog::{delete_counters, pressure, reclaim, schema};
+pub use db::connect::{Database, connect};
+pub use db::dialect::Dialect;
+pub use db::error::{Disposition, ErrorClass, StoreError};
+pub use db::retry::{RetryPolicy, with_retry};
+pub use db::sqlite_files::believe as believe_files;
+pub use db::statement::{Parameters, parameters};
+pub use db::transaction::Transaction;
+pub use db::{clocks, requirements, server_logs};
+pub use tables::{
+    arrivals, batches, keys, leases, participants, policies, run_status, runs, suppressions,
+    tenants, uploads,
+};

@@ -1,6 +1,9 @@
 //! D1–D7 against the databases: the example of the specification, to the microsecond. (D4, D5 and
 //! D8–D11 are pure and stand beside the code and in `d11_time_zones`.)
 
+use retentiond::domain::cutoff::cutoff;
+use retentiond::domain::period::Months;
+
 use crate::support::{CHILDREN, Person, Scratch, World};
 
 /// The example: Brussels, A = 1 month, R = 1 year, on the morning of 1 April 2024.
@@ -119,11 +122,17 @@ on_every_database! {
             let anonymous = world.person(tenant, added(before)).await;
             let known = world.person(tenant, added(exactly)).await;
             let period = &now[..7];
+            let rules = world.engine.tzdata.newest().find(zone).expect("a zone");
+            let month = period.parse().expect("a month");
+            let cutoff = cutoff(month, &rules, Months::try_from(1).expect("a month"));
+            assert_eq!(cutoff, crate::support::at(exactly), "{zone}");
             let planned = world.plan_period(period).await.remove(0);
-            assert_eq!(planned.anonymize_cutoff, Some(crate::support::at(exactly)), "{zone}");
-            assert_eq!(planned.anonymized, 1, "{zone}");
             // December 2026 may not be due yet by the database's clock, which is the real one.
-            if zone == "America/Asuncion" {
+            if zone == "America/Havana" && planned.blocked_by == Some("not_due") {
+                assert_eq!(planned.anonymized, 0, "{zone}");
+            } else {
+                assert_eq!(planned.anonymize_cutoff, Some(crate::support::at(exactly)), "{zone}");
+                assert_eq!(planned.anonymized, 1, "{zone}");
                 world.run_and_prove().await;
                 assert!(world.find(tenant, anonymous).await.expect("kept").anonymized_at.is_some());
                 assert!(world.find(tenant, known).await.expect("kept").anonymized_at.is_none());

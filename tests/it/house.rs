@@ -4,17 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::support;
-
-fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(directory).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
+use crate::support::statements::sources;
 
 /// Whoever looks for everything that can erase a person's data opens `engine/erase.rs`. A key
 /// rotation replaces a hash by another.
@@ -49,7 +39,7 @@ fn statements_that_erase_stand_in_one_room() {
         }
     }
     erasing.sort();
-    assert_eq!(erasing, ["engine/erase.rs", "store/suppressions.rs"]);
+    assert_eq!(erasing, ["engine/erase.rs", "store/tables/suppressions.rs"]);
 }
 
 /// The command line shows what the rooms below it find out.

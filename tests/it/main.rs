@@ -6,6 +6,7 @@
 #[macro_use]
 mod support;
 
+mod arrows;
 mod batch_protocol;
 mod broken_off;
 mod children_counted;

@@ -23,7 +23,7 @@ use sea_orm::Statement;
 use uuid::Uuid;
 
 use crate::support::crowd::Rows;
-use crate::support::statements::names_in;
+use crate::support::statements::{names_in, sources};
 use crate::support::{Backend, Person, Scratch, World, at};
 
 use plans::{in_lines, plan_of, version};
@@ -359,13 +359,16 @@ async fn fill(world: &World) {
 /// Each statement of those rooms is among them: one that is added is not forgotten here.
 fn require_all(backend: Backend, sent: &Sent) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let texts = files
+        .iter()
+        .map(|file| std::fs::read_to_string(file).expect("a source file"));
+    let all: Vec<String> = texts.flat_map(|text| names_in(&text)).collect();
     let mut missing = Vec::new();
     for room in ROOMS {
-        let files = ["engine", "store"].map(|folder| root.join(folder).join(format!("{room}.rs")));
-        let sources = files
-            .iter()
-            .filter_map(|file| std::fs::read_to_string(file).ok());
-        let names: Vec<String> = sources.flat_map(|source| names_in(&source)).collect();
+        let of_room = |name: &&String| name.split('.').next() == Some(room);
+        let names: Vec<String> = all.iter().filter(of_room).cloned().collect();
         assert!(!names.is_empty(), "{room} sends no statement any more");
         missing.extend(names.into_iter().filter(|name| {
             let is_elsewhere = name == NO_QUERY || ELSEWHERE.iter().any(|(other, _)| other == name);

@@ -3,9 +3,10 @@
 use clap::Args;
 use serde::Serialize;
 
-use crate::domain::cutoff::{Cutoffs, longest_age_days, shortest_span_days};
+use crate::domain::cutoff::Cutoffs;
 use crate::domain::period::{Months, Period, ScheduleHour, due_instant, newest_due_period};
 use crate::domain::policy::{Terms, parse_anonymize, parse_retain};
+use crate::domain::span::{longest_age_days, shortest_span_days};
 
 use super::super::command_context::CommandContext;
 use super::super::exit::{Exit, Failure};

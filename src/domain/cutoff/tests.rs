@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::span::{longest_age_days, longest_span_days, shortest_span_days};
 use super::*;
 use crate::domain::period::{ScheduleHour, due_instant};
 

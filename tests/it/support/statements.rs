@@ -1,4 +1,18 @@
-//! The statements that the service sends, by their names.
+//! The sources, and the statements that the service sends, by their names.
+
+use std::path::{Path, PathBuf};
+
+/// All source files below a directory.
+pub fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
 
 /// The functions that send a statement, each with its name as the first argument.
 const SENDING: [&str; 11] = [
