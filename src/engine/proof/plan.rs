@@ -124,6 +124,12 @@ async fn plan_one(
         transaction.rollback().await?;
         let refusal = refusal(candidate, &claim);
         report.blocked_by = Some(refusal.reason);
+        // Not counted, but a person may want to know by which cutoffs a month to come will be done.
+        let ruling = ruling_version(&versions, run.as_ref(), candidate.due_at);
+        if let Some(ruling) = ruling.filter(|_| matches!(claim, Claim::NotDue)) {
+            let cutoffs = Cutoffs::of(candidate.period, zone, &ruling.terms);
+            report.set_policy(Some(ruling.number), cutoffs);
+        }
         return Ok(Planned {
             refused: Some(refusal.message),
             ..Planned::of(report)

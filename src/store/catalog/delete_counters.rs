@@ -23,7 +23,7 @@ pub async fn rows<const N: usize>(
     let names = tables.map(str::to_owned);
     let found = transaction
         .rows::<Deleted>(
-            "deleted.rows",
+            "delete_counters.rows",
             "SELECT pg_stat_get_xact_tuples_deleted(pg_class.oid) AS n \
              FROM unnest(:tables) WITH ORDINALITY AS list(name, place) \
              JOIN pg_class ON pg_class.oid = to_regclass(list.name) \

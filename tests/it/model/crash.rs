@@ -164,7 +164,7 @@ pub fn resolve(reference: &mut Reference, fault: Fault, look: &Look) -> Result<u
             return Err(format!("{}: the run of {period} is gone", tenant.slug));
         };
         match (run.state, fault) {
-            ("completed", _) if is_done => tenant.end(period, "completed", None),
+            ("completed", _) if is_done => tenant.complete(period, now),
             // Whoever held it has vanished.
             ("running", Fault::Killed(_) | Fault::Dropped(_)) => {}
             ("failed", Fault::Panics(_)) => tenant.end(period, "failed", Some("panic")),

@@ -185,6 +185,7 @@ impl Look {
                     anonymize: row.anonymize_cutoff,
                     purge: row.purge_cutoff,
                 },
+                recount_version: row.recount_version,
                 counts,
                 attempts: row.attempts,
                 failure: row.failure_class.filter(|_| state == RunState::Failed),

@@ -75,7 +75,7 @@ impl Reference {
             return (end, Counts::default());
         }
         let counts = tenant.erase(period, now, None);
-        tenant.end(period, "completed", None);
+        tenant.complete(period, now);
         (end, counts)
     }
 }
@@ -197,6 +197,7 @@ impl Tenant {
                 due_at,
                 version: None,
                 cutoffs: Cutoffs::default(),
+                recount_version: None,
                 counts: Counts::default(),
                 attempts: 0,
                 failure: None,
@@ -223,20 +224,32 @@ impl Tenant {
         run.seen.held = false;
     }
 
-    /// P10, P11: of what is pinned and what is current, for each stage the older; unset is never.
+    /// Nothing is left to do by the version in force now.
+    pub fn complete(&mut self, period: Month, now: DateTime<Utc>) {
+        let version = self.version_at(now);
+        self.end(period, "completed", None);
+        let run = self.runs.get_mut(&period).expect("a claimed run");
+        run.seen.recount_version = version.and_then(|version| i32::try_from(version + 1).ok());
+    }
+
+    /// P10, P11: of what is pinned and what is current, for each stage the older; unset is never. Once completed,
+    /// what was current then counts as well.
     fn cutoffs(&self, period: Month, now: DateTime<Utc>) -> Cutoffs {
-        let pinned = self.runs[&period].seen.cutoffs;
-        let current = self.version_at(now).map_or(Cutoffs::default(), |version| {
-            self.policies[version].cutoffs(period, self.reckoning())
-        });
+        let run = &self.runs[&period].seen;
+        let of = |version: usize| self.policies[version].cutoffs(period, self.reckoning());
+        let current = self.version_at(now).map_or(Cutoffs::default(), of);
+        let recounted = run.recount_version.filter(|_| run.state == "completed");
+        let recounted = recounted.and_then(|version| usize::try_from(version - 1).ok());
         let older = |one: Option<DateTime<Utc>>, other: Option<DateTime<Utc>>| match (one, other) {
             (Some(one), Some(other)) => Some(one.min(other)),
             _ => None,
         };
-        Cutoffs {
-            anonymize: older(pinned.anonymize, current.anonymize),
-            purge: older(pinned.purge, current.purge),
-        }
+        let older_of = |one: Cutoffs, other: Cutoffs| Cutoffs {
+            anonymize: older(one.anonymize, other.anonymize),
+            purge: older(one.purge, other.purge),
+        };
+        let pinned = recounted.map_or(run.cutoffs, |version| older_of(run.cutoffs, of(version)));
+        older_of(pinned, current)
     }
 
     /// Whom the run of a period is to take now. P4: who is to be deleted is not anonymized first.

@@ -53,6 +53,8 @@ pub struct Run {
     pub due_at: DateTime<Utc>,
     pub version: Option<i32>,
     pub cutoffs: Cutoffs,
+    /// The version in force when it was completed.
+    pub recount_version: Option<i32>,
     pub counts: Counts,
     pub attempts: i32,
     pub failure: Option<String>,
