@@ -1,9 +1,9 @@
 //! The daemon: wakes up, looks at what is owed, and lets the engine do it, for months.
 //!
 //! ```text
-//!  ticks (cron) ─┐                       ┌─> look ──> owed ──> workers ──> engine
+//!  ticks (cron) ─┐                       ┌─> reconcile ──> owed ──> workers ──> engine
 //!  sweep, timer ─┼─ wake-up ──> loop ────┤
-//!  probe ────────┤              │        ├─> standing ──> metrics, audit (overdue)
+//!  probe ────────┤              │        ├─> run status ──> metrics, audit (overdue)
 //!  clock jump ───┤              │        └─> zones ──> ticks
 //!  SIGHUP, start ┘              └─> health ──> /livez /readyz, sd_notify
 //! ```

@@ -1,4 +1,4 @@
-//! The loop: one turn for each wake-up, signal, finished chore and second.
+//! The loop: one round for each wake-up, signal, finished task and second.
 //!
 //! The loop never waits for the database: what does is a task of its own, or a worker.
 

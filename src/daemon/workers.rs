@@ -1,5 +1,5 @@
 //! Who works on what: at most `engine.tenants_at_a_time` tenants, each in a task of its own, and none
-//! twice; of them `engine.workers` have a turn at a time. Which process may work on a run is decided by its lease; this only keeps one process from
+//! twice; of them `engine.workers` have a permit at a time. Which process may work on a run is decided by its lease; this only keeps one process from
 //! getting in its own way.
 //!
 //! Stopping has two levels. `engine.stop` ends everything that an engine drives, for good. Runs do not
@@ -155,8 +155,10 @@ impl Workers {
         let (id, outcome) = match self.tasks.join_next_with_id().await? {
             Ok((id, entry)) => {
                 self.tally.add(&entry);
-                // What is completed shows at the look that follows, together with its timestamps.
+                // What is completed shows at the reconciliation that follows, together with its timestamps;
+                // what has no record did not change.
                 if let Some(tenant) = self.in_hand.get(&id)
+                    && entry.report.run_id.is_some()
                     && entry.report.state != RunState::Completed
                 {
                     metrics::tenant_ended(*tenant, entry.report.state);

@@ -1,4 +1,4 @@
-//! A run that this process holds, and how it keeps the lease while it waits: for its turn, for a count, for a
+//! A run that this process holds, and how it keeps the lease while it waits: for a permit, for a count, for a
 //! pause, for its share of the rate.
 //!
 //! A batch renews the lease by its fence. A process that does something else for longer than the lease lasts
@@ -102,7 +102,7 @@ impl HeldRun {
         }
     }
 
-    /// Waits for a turn, and keeps the lease meanwhile.
+    /// Waits for a permit, and keeps the lease meanwhile.
     ///
     /// # Errors
     ///

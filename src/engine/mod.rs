@@ -1,14 +1,14 @@
 //! The engine: finds what is owed, and erases it.
 //!
 //! ```text
-//! pass ── due ──> conductor ── claim ──> batch loop: anonymize ──> purge ──> uploads ──> recount ──> report
+//! pass ── due ──> claim ──> conductor ──> batch loop: anonymize ──> purge ──> uploads ──> recount ──> report
 //!                                             │            │          │
-//!                                             └── ledger <─┴──────────┘   (same transaction)
+//!                                             └── record <─┴──────────┘   (same transaction)
 //! ```
 //!
 //! A [`pass`] asks [`due`] which tenants are owed a run, claims each by lease ([`claim`]) and gives it to
 //! the [`conductor`], which drives its stages. Several tenants are in hand at a time and take [`permits`]. The loop over batches exists once, in
-//! [`stage_runner`], and so does the transaction that a [`batch`] is; a [`stage`] says only which rows it selects and what it writes. Every statement that erases
+//! [`stage_runner`](batch::stage_runner), and so does the transaction that a [`batch`] is; a [`stage`] says only which rows it selects and what it writes. Every statement that erases
 //! something stands in [`erase`], and nowhere else.
 //!
 //! Whatever happens to the process, the database holds the truth: what a batch did, how far the run

@@ -4,14 +4,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
-use chrono::SecondsFormat;
 use entity::tenant_run;
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::domain::counts::Counts;
 use crate::domain::cutoff::Cutoffs;
-use crate::domain::gap::GAP;
 use crate::domain::run_state::RunState;
 use crate::ids::TenantId;
 use crate::store::requirements::Requirement;
@@ -26,6 +24,7 @@ use super::error::{EngineError, PANIC};
 use super::held::HeldRun;
 use super::orphans;
 use super::report::{Outcome, PassEntry, TenantReport};
+use super::run::refusal::Refusal;
 use super::schedule::completed_runs::completed_runs;
 use super::tally::Tally;
 
@@ -322,14 +321,14 @@ fn not_claimed(candidate: &Candidate, claim: Claim, report: &mut TenantReport) -
             report.run_id = Some(run_id);
             ("held", Outcome::Held)
         }
-        Claim::Superseded { .. } | Claim::NotDue | Claim::Gap { .. } => {
-            let Refusal { reason, message } = refusal(candidate, &claim);
-            match claim {
-                Claim::Superseded { .. } => report.state = RunState::Superseded,
-                Claim::Gap { .. } => report.blocked_by = Some(reason),
-                _ => {}
+        Claim::Refused(refusal) => {
+            match refusal {
+                Refusal::Superseded { .. } => report.state = RunState::Superseded,
+                Refusal::Gap { .. } => report.blocked_by = Some(refusal.reason()),
+                Refusal::NotDue => {}
             }
-            (reason, Outcome::Refused { message })
+            let message = refusal.sentence(candidate);
+            (refusal.reason(), Outcome::Refused { message })
         }
     };
     let said = match &outcome {
@@ -345,46 +344,6 @@ fn not_claimed(candidate: &Candidate, claim: Claim, report: &mut TenantReport) -
         "{said}"
     );
     outcome
-}
-
-/// Why a run may not be begun.
-pub(super) struct Refusal {
-    /// Its name in the log and in a plan.
-    pub(super) reason: &'static str,
-    /// One sentence.
-    pub(super) message: String,
-}
-
-/// Why a claim was refused that ended so. A plan says the same.
-pub(super) fn refusal(candidate: &Candidate, claim: &Claim) -> Refusal {
-    let (slug, period) = (&candidate.slug, candidate.period);
-    let (reason, message) = match claim {
-        Claim::Superseded { newer } => (
-            "superseded",
-            format!(
-                "tenant {slug}: month {period} is over: the run of {newer} has been done or begun, and \
-                 covers it"
-            ),
-        ),
-        Claim::Gap { newest } => (
-            GAP,
-            format!(
-                "tenant {slug}: month {period} comes more than [safety] gap_max after {newest}, the newest \
-                 finished month; if the date is right and nothing ran meanwhile, confirm it with \
-                 `retentiond run --after-gap`"
-            ),
-        ),
-        _ => (
-            "not_due",
-            format!(
-                "tenant {slug}: month {period} is not due before {}; nothing may be erased early",
-                candidate
-                    .due_at
-                    .to_rfc3339_opts(SecondsFormat::AutoSi, true)
-            ),
-        ),
-    };
-    Refusal { reason, message }
 }
 
 /// The report of a recorded run.

@@ -94,7 +94,7 @@ impl<'a> NoteTaker<'a> {
         }
     }
 
-    /// PiiHeuristic at an accepted row, the one that was read last.
+    /// Looks at an accepted row, the one that was read last.
     pub(super) fn see(
         &mut self,
         row: &Row,

@@ -34,7 +34,7 @@ pub struct Known {
     pub participants: u64,
 }
 
-/// PiiHeuristic for an address at a tenant, and changes nothing.
+/// Looks for an address at a tenant, and changes nothing.
 ///
 /// # Errors
 ///

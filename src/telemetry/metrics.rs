@@ -452,7 +452,7 @@ pub fn ready(ready: bool) {
     gauge!(READY).set(f64::from(u8::from(ready)));
 }
 
-/// How all tenant-runs stand, as the database has it.
+/// When runs were due and ended, as the database has it.
 #[derive(Clone, Debug, Default)]
 pub struct DueGauges {
     /// See the series.
@@ -465,13 +465,13 @@ pub struct DueGauges {
     pub orphans: u64,
 }
 
-/// Shows how all tenant-runs stand.
-pub fn due_gauges(standing: &DueGauges) {
-    gauge!(ORPHAN_ROWS).set(exact(standing.orphans));
+/// Shows when runs were due and ended.
+pub fn due_gauges(gauges: &DueGauges) {
+    gauge!(ORPHAN_ROWS).set(exact(gauges.orphans));
     for (name, instant) in [
-        (RUN_DUE, standing.due_at),
-        (RUN_LAST_SUCCESS, standing.last_success),
-        (RUN_LAST_COMPLETION, standing.last_completion),
+        (RUN_DUE, gauges.due_at),
+        (RUN_LAST_SUCCESS, gauges.last_success),
+        (RUN_LAST_COMPLETION, gauges.last_completion),
     ] {
         gauge!(name).set(instant.map_or(0.0, unix_seconds));
     }

@@ -101,9 +101,12 @@ impl Drop for ProgressLine {
     }
 }
 
-/// Takes the line of progress away, if there is one.
+/// Takes the line of progress away, if there is one. Waits for nothing: a write to a terminal that stands still keeps the
+/// line, and a process that is to end at once must not wait for it.
 pub fn clear_progress() {
-    let mut progress = progress();
+    let Ok(mut progress) = PROGRESS.try_lock() else {
+        return;
+    };
     if !progress.is_empty() {
         progress.clear();
         let _ = write!(io::stderr(), "{ERASE}");

@@ -11,8 +11,8 @@ use crate::store::{Disposition, StoreError, Transaction, batches};
 use crate::telemetry::metrics;
 
 use super::page::{Page, Rows};
-use super::pause_gate::PauseGate;
 use super::size::BatchSize;
+use super::throttle_gate::ThrottleGate;
 use super::transaction::{self, Batch, BatchFailure};
 use crate::engine::error::EngineError;
 use crate::engine::held::HeldRun;
@@ -48,7 +48,7 @@ pub(in crate::engine) async fn run_stage(
         None
     };
     let mut skip_locked = may_find;
-    let mut gate = PauseGate::new(run, stage);
+    let mut gate = ThrottleGate::new(run, stage);
     loop {
         if run.engine.stop.is_cancelled() {
             return Err(EngineError::Stopped);
@@ -223,7 +223,7 @@ enum Step {
     },
 }
 
-/// As [`batch_with_retry`]. What is wrong for everybody stops the pass before the turn goes to the next
+/// As [`batch_with_retry`]. What is wrong for everybody stops the pass before the permit goes to the next
 /// one, who would meet it too.
 async fn batch_or_stop(
     run: &HeldRun,

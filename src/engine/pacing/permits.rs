@@ -4,7 +4,7 @@
 //! PostgreSQL keeps it. Whoever goes through one tenant after the other reads and writes each page once
 //! for every tenant on it, which costs nothing while all pages fit into the cache, and up to a fifth of
 //! the time when they do not (`docs/performance.md`). So more tenants are in hand than there are workers, and
-//! after each batch it is the turn of whoever is furthest behind: they walk through the table side by
+//! after each batch the run that is furthest behind gets the permit: they walk through the table side by
 //! side.
 
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ impl Rank {
     }
 }
 
-/// As many turns at a time as there are workers; cheap to clone.
+/// As many permits at a time as there are workers; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Permits {
     workers: usize,
@@ -92,7 +92,7 @@ impl Permits {
         self.workers
     }
 
-    /// Waits for a turn. Whoever drops the future gives up the place in line.
+    /// Waits for a permit. A future that is dropped gives up its place in line.
     pub(in crate::engine) async fn take(&self, rank: Rank) -> Permit {
         let granted = {
             let mut state = self.locked();
@@ -135,7 +135,7 @@ impl State {
 
 impl Permit {
     /// Goes back in line, without letting anybody pass who comes later than `rank`: as whoever gives
-    /// up a turn first and then waits for another one would.
+    /// up a permit first and then waits for another one would.
     pub(in crate::engine) async fn yield_to(self, rank: Rank) -> Self {
         let behind = self
             .permits
@@ -150,7 +150,7 @@ impl Permit {
 }
 
 impl Drop for Permit {
-    /// Hands the turn on to whoever is first in line.
+    /// Hands the permit on to the first in line.
     fn drop(&mut self) {
         let Some(permits) = self.permits.take() else {
             return;
@@ -182,7 +182,7 @@ mod tests {
         )
     }
 
-    /// Whether the turn has come; asked twice, the line is joined once.
+    /// Whether the permit has come; asked twice, the line is joined once.
     fn poll(permit: Pin<&mut impl Future<Output = Permit>>) -> Option<Permit> {
         permit.now_or_never()
     }

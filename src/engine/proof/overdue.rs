@@ -73,7 +73,7 @@ pub async fn of_run(
     Ok(found)
 }
 
-/// The cutoffs by which the completed `run` is judged at `now` (P10); see [`Cutoffs::kept_by`].
+/// The cutoffs by which the completed `run` is judged at `now` (P10); see [`Cutoffs::judging`].
 ///
 /// # Errors
 ///

@@ -8,13 +8,13 @@ use crate::domain::policy::version_at;
 use crate::domain::run_state::RunState;
 use crate::store::{policies, runs};
 
-use crate::engine::claim::{Claim, newer_run, pinned_fault, ruling_version};
+use crate::engine::claim::{newer_run, pinned_fault, ruling_version};
 use crate::engine::context::Engine;
 use crate::engine::due::{Candidate, Scope, UnknownTenants, find_due};
 use crate::engine::error::EngineError;
-use crate::engine::pass::refusal;
 use crate::engine::recount;
 use crate::engine::report::TenantReport;
+use crate::engine::run::refusal::Refusal;
 use crate::engine::schedule::gap::gap_of;
 
 /// Tenants that are counted at a time, whatever a run is held to.
@@ -113,39 +113,38 @@ async fn plan_one(
     let fault = run.as_ref().and_then(|run| pinned_fault(run, &versions));
     let is_done = report.state == RunState::Completed && fault.is_none();
     let refused = if candidate.due_at > now {
-        Some(Claim::NotDue)
+        Some(Refusal::NotDue)
     } else if is_done {
         None
     } else {
         let newer = newer_run(&transaction, candidate, latest).await?;
-        newer.map(|newer| Claim::Superseded { newer })
+        newer.map(|newer| Refusal::Superseded { newer })
     };
-    if let Some(claim) = refused {
+    if let Some(refusal) = refused {
         transaction.rollback().await?;
-        let refusal = refusal(candidate, &claim);
-        report.blocked_by = Some(refusal.reason);
+        report.blocked_by = Some(refusal.reason());
         // Not counted, but a person may want to know by which cutoffs a month to come will be done.
         let ruling = ruling_version(&versions, run.as_ref(), candidate.due_at);
-        if let Some(ruling) = ruling.filter(|_| matches!(claim, Claim::NotDue)) {
+        if let Some(ruling) = ruling.filter(|_| refusal == Refusal::NotDue) {
             let cutoffs = Cutoffs::of(candidate.period, zone, &ruling.terms);
             report.set_policy(Some(ruling.number), cutoffs);
         }
         return Ok(Planned {
-            refused: Some(refusal.message),
+            refused: Some(refusal.sentence(candidate)),
             ..Planned::of(report)
         });
-    }
-    if let Some(fault) = fault {
-        if report.state != RunState::Completed {
-            return Err(EngineError::PinnedCutoffs { fault });
-        }
-        // The run will be begun anew (S14).
-        report.state = RunState::Pending;
     }
     if !is_done {
         let believed = run.as_ref().filter(|_| fault.is_none());
         let gap = gap_of(engine, &transaction, candidate, believed, latest).await?;
         report.blocked_by = gap.map(|_| GAP);
+    }
+    if let Some(fault) = fault {
+        if report.state != RunState::Completed && report.blocked_by.is_none() {
+            return Err(EngineError::PinnedCutoffs { fault });
+        }
+        // The run will be begun anew (S14), or waits for a confirmation first.
+        report.state = RunState::Pending;
     }
     let Some(ruling) = ruling_version(&versions, run.as_ref(), candidate.due_at) else {
         report.state = RunState::NoPolicy;

@@ -21,6 +21,7 @@ use crate::store::{Disposition, StoreError, Transaction, policies, runs, tenants
 use crate::telemetry::metrics;
 
 use super::failure::failure_of;
+use super::refusal::Refusal;
 use crate::engine::context::{Engine, require};
 use crate::engine::due::Candidate;
 use crate::engine::error::{EngineError, PINNED_CUTOFFS};
@@ -45,18 +46,8 @@ pub enum Claim {
         /// The run's record.
         run_id: Uuid,
     },
-    /// A newer period has completed (`--period`), or is in hand.
-    Superseded {
-        /// That period.
-        newer: Period,
-    },
-    /// S8: the period is not due yet.
-    NotDue,
-    /// S13: it comes so long after the newest settled period that somebody has to confirm it.
-    Gap {
-        /// That period.
-        newest: Period,
-    },
+    /// It may not be begun.
+    Refused(Refusal),
 }
 
 /// What one attempt to claim came to, and what it did to other records.
@@ -135,7 +126,7 @@ async fn attempt(engine: &Engine, candidate: &Candidate) -> Result<Attempt, Engi
             claim_in(engine, candidate, transaction).await
         })
         .await;
-    // Before the turn goes to the next one, who would meet it too.
+    // Before the permit goes to the next one, who would meet it too.
     claimed.inspect_err(|error| engine.stop_if_systemic(error))
 }
 
@@ -151,15 +142,15 @@ async fn claim_in(
     // Whoever looked may have done so a while ago, and the cutoffs that follow from the zone are
     // pinned for good.
     let Some(tenant) = tenants::find(transaction, candidate.tenant).await? else {
-        return Ok(Attempt::of(Claim::NotDue));
+        return Ok(Attempt::of(Claim::Refused(Refusal::NotDue)));
     };
     let candidate = &Candidate::of(engine, &tenant, candidate);
     let zone = candidate.zone()?;
     if candidate.due_at > now {
-        return Ok(Attempt::of(Claim::NotDue));
+        return Ok(Attempt::of(Claim::Refused(Refusal::NotDue)));
     }
     if let Some(newer) = newer_run(transaction, candidate, latest).await? {
-        return Ok(Attempt::of(Claim::Superseded { newer }));
+        return Ok(Attempt::of(Claim::Refused(Refusal::Superseded { newer })));
     }
     let existing = runs::find(transaction, candidate.tenant, candidate.period).await?;
     let versions = policies::versions(transaction, candidate.tenant).await?;
@@ -177,7 +168,7 @@ async fn claim_in(
     }
     let believed = existing.as_ref().filter(|_| fault.is_none());
     if let Some(newest) = gap_of(engine, transaction, candidate, believed, latest).await? {
-        return Ok(Attempt::of(Claim::Gap { newest }));
+        return Ok(Attempt::of(Claim::Refused(Refusal::Gap { newest })));
     }
     let versions = versions?;
     if let Some(fault) = fault

@@ -5,3 +5,4 @@ pub mod claim;
 pub mod conductor;
 pub(in crate::engine) mod estimate;
 pub(in crate::engine) mod failure;
+pub mod refusal;

@@ -242,7 +242,8 @@ pub async fn replace(
 pub async fn keys_in_use(transaction: &Transaction) -> Result<Vec<String>, StoreError> {
     let rows = transaction
         .rows::<KeyInUse>(
-            "suppressions.keys_in_use", // By way of the tenants, because every key starts with one.
+            "suppressions.keys_in_use",
+            // By way of the tenants, because every key of the table starts with one.
             "SELECT key_id FROM suppression_key WHERE EXISTS (SELECT 1 FROM tenant WHERE EXISTS \
              (SELECT 1 FROM suppression WHERE suppression.tenant_id = tenant.id \
              AND suppression.key_id = suppression_key.key_id))",

@@ -1,6 +1,6 @@
 //! Runs make way: they pause between two batches while the database is hard at work, by whatever
 //! limit was set. What is measured stands in [`store::pressure`](crate::store::pressure), what follows
-//! from it in [`limits`], and who waits in `batch/pause_gate`.
+//! from it in [`limits`], and who waits in `batch/throttle_gate`.
 //!
 //! All workers of a process share one measurement, which is made once a second at most, and only by
 //! who is about to begin a batch: an idle process measures nothing, and one without a limit never.

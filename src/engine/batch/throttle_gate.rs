@@ -15,7 +15,7 @@ const CALM_MIN: Duration = Duration::from_secs(10);
 
 /// The gate of one stage of a run. Says when the run begins to pause, and when it does no more.
 #[derive(Debug)]
-pub(in crate::engine) struct PauseGate<'a> {
+pub(in crate::engine) struct ThrottleGate<'a> {
     run: &'a HeldRun,
     stage: Stage,
     pauses: Vec<ReasonPause>,
@@ -29,7 +29,7 @@ struct ReasonPause {
     ended_at: Instant,
 }
 
-impl<'a> PauseGate<'a> {
+impl<'a> ThrottleGate<'a> {
     pub(in crate::engine) fn new(run: &'a HeldRun, stage: Stage) -> Self {
         Self {
             run,
@@ -122,7 +122,7 @@ impl<'a> PauseGate<'a> {
 }
 
 /// The stage ends, whatever its end is.
-impl Drop for PauseGate<'_> {
+impl Drop for ThrottleGate<'_> {
     fn drop(&mut self) {
         self.pauses.iter().for_each(|past| self.say_ended(past));
     }
