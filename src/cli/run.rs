@@ -300,7 +300,7 @@ fn stop_on_signal(engine: &Engine) {
             if times == 0 {
                 stop.cancel();
             } else {
-                stderr::clear_progress();
+                stderr::clear_progress_unless_busy();
                 std::process::exit(i32::from(Exit::Failed as u8));
             }
         }

@@ -67,10 +67,13 @@ impl Cutoffs {
         at_recount: Option<&Version>,
         current: Option<&Version>,
     ) -> Self {
-        let pinned = at_recount.map_or(self, |version| {
-            self.in_force(Some(&version.terms), period, zone)
-        });
-        pinned.in_force(current.map(|version| &version.terms), period, zone)
+        // A version that is not there keeps nobody: without one `verify` must not find less than with it.
+        [at_recount, current]
+            .into_iter()
+            .flatten()
+            .fold(self, |kept, version| {
+                kept.in_force(Some(&version.terms), period, zone)
+            })
     }
 
     /// Whether neither stage has anything to do.

@@ -96,17 +96,21 @@ impl ProgressLine {
 }
 
 impl Drop for ProgressLine {
+    /// Waits for a line of text that is being written: it would draw this line again.
     fn drop(&mut self) {
-        clear_progress();
+        take_away(progress());
     }
 }
 
-/// Takes the line of progress away, if there is one. Waits for nothing: a write to a terminal that stands still keeps the
-/// line, and a process that is to end at once must not wait for it.
-pub fn clear_progress() {
-    let Ok(mut progress) = PROGRESS.try_lock() else {
-        return;
-    };
+/// Takes the line of progress away, for a process that ends at once. It does not wait: while a line is being
+/// written, which may be for ever to a terminal that stands still, the line of progress stays.
+pub fn clear_progress_unless_busy() {
+    if let Ok(progress) = PROGRESS.try_lock() {
+        take_away(progress);
+    }
+}
+
+fn take_away(mut progress: MutexGuard<'_, String>) {
     if !progress.is_empty() {
         progress.clear();
         let _ = write!(io::stderr(), "{ERASE}");
@@ -127,7 +131,31 @@ fn cut(text: &str, columns: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
     use super::*;
+
+    #[test]
+    fn the_end_of_a_process_waits_for_no_writer_and_the_end_of_the_line_does() {
+        let line = ProgressLine(());
+        let (is_writing, begun) = mpsc::channel();
+        let (end, may_end) = mpsc::channel::<()>();
+        let writer = thread::spawn(move || {
+            let mut progress = progress();
+            progress.push_str("running");
+            is_writing.send(()).expect("the test waits");
+            // Until the test lets it go, or has failed.
+            let _ = may_end.recv();
+        });
+        begun.recv().expect("the writer has begun");
+        clear_progress_unless_busy();
+        let ended = thread::spawn(move || drop(line));
+        end.send(()).expect("the writer waits");
+        writer.join().expect("the writer ends");
+        ended.join().expect("the line is taken away");
+        assert_eq!(*progress(), "");
+    }
 
     #[test]
     fn a_line_is_cut_to_the_width_and_leaves_the_last_column_free() {

@@ -178,6 +178,33 @@ fn p11_a_shortened_policy_waits_for_the_next_period() {
     assert_eq!(current.older_of(pinned), pinned);
 }
 
+#[test]
+fn p10_without_a_current_version_nothing_is_erased_and_nothing_is_forgiven() {
+    let (month, brussels) = (period("2024-04"), zone("Europe/Brussels"));
+    let version = |retain| Version {
+        number: 1,
+        terms: Terms::new(None, Some(months(retain)), None, false).unwrap(),
+        effective_from: time("2023-01-01T00:00:00Z"),
+        created_at: time("2023-01-01T00:00:00Z"),
+        created_by: String::new(),
+        reason: String::new(),
+    };
+    let (pinned, longer) = (version(12), version(24));
+    let cutoffs = Cutoffs::of(month, &brussels, &pinned.terms);
+    let kept = Cutoffs::of(month, &brussels, &longer.terms);
+    assert!(cutoffs.in_force(None, month, &brussels).is_empty());
+    assert_eq!(
+        cutoffs.in_force(Some(&longer.terms), month, &brussels),
+        kept
+    );
+    let judging = |recount, current| cutoffs.judging(month, &brussels, recount, current);
+    assert_eq!(judging(None, None), cutoffs);
+    assert_eq!(judging(None, Some(&pinned)), cutoffs);
+    assert_eq!(judging(None, Some(&longer)), kept);
+    assert_eq!(judging(Some(&longer), Some(&pinned)), kept);
+    assert_eq!(judging(Some(&pinned), Some(&longer)), kept);
+}
+
 prop_compose! {
     fn any_zone()(name in proptest::sample::select(crate::tzdata::names_for_tests())) -> Zone {
         zone(name)
